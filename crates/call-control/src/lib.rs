@@ -1,0 +1,1 @@
+//! One call out of many monitored devices: registry, legs, normalized events, commands

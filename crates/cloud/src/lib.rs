@@ -1,0 +1,1 @@
+//! The far end: accepts gateways, stores events, serves applications

@@ -1,0 +1,30 @@
+//! CSTA Phase III over XML: what a computing function and a switching function say to each other.
+//!
+//! The crate follows ECMA-269 (services and events), ECMA-323 (their XML form and the TCP framing
+//! without SOAP) and ECMA-354 (application sessions). It performs no I/O, reads no clock and owns no
+//! thread: bytes and instants come in, bytes and events go out.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`frame`] | the 8-byte header that delimits messages on TCP |
+//! | [`xml`] | a bounded XML tree to read from and a writer in schema order |
+//! | [`message`] | every message as a plain struct, with its element names in schema order |
+//! | [`client`] | the computing function: association, invocations, monitors, snapshots |
+
+pub mod client;
+mod codec;
+pub mod edition;
+pub mod frame;
+pub mod id;
+pub mod message;
+pub mod value;
+pub mod xml;
+
+pub use edition::Edition;
+pub use frame::{Frame, FrameDecoder, FrameError};
+pub use id::{CallId, ConnectionId, DeviceId, InvokeId, MonitorCrossRefId};
+pub use message::{DecodeError, Event, Message, Request, Response};
+pub use value::{
+    AutoOriginate, CallState, CstaError, ErrorCategory, EventCause, ExtendedDeviceId,
+    LocalConnectionState, MonitorType, RedirectionDeviceId, SimpleCallState, SystemStatusValue,
+};

@@ -1,0 +1,58 @@
+//! Monitoring services (ECMA-269 §15.1).
+
+use crate::codec::{Value, messages, optional, required};
+use crate::id::{DeviceId, MonitorCrossRefId};
+use crate::message::DecodeError;
+use crate::value::MonitorType;
+use crate::xml::{Element, Writer};
+
+messages! {
+    /// Starts a monitor. Each start makes a monitor of its own, even on the same object.
+    MonitorStart as "MonitorStart" {
+        /// What is to be monitored.
+        req monitor_object: MonitorObject = "monitorObject",
+        /// Device or call type; the switching function's default when absent.
+        opt monitor_type: MonitorType = "monitorType",
+    }
+
+    /// Says which monitor was started.
+    MonitorStartResponse as "MonitorStartResponse" {
+        /// The id that events of this monitor carry.
+        req monitor_cross_ref_id: MonitorCrossRefId = "monitorCrossRefID",
+        /// Whether calls that exist already are reported too.
+        opt monitor_existing_calls: bool = "monitorExistingCalls",
+    }
+
+    /// Ends a monitor; either side may send it.
+    MonitorStop as "MonitorStop" {
+        /// The monitor.
+        req monitor_cross_ref_id: MonitorCrossRefId = "monitorCrossRefID",
+    }
+
+    /// The monitor has ended.
+    MonitorStopResponse as "MonitorStopResponse" {}
+}
+
+/// What a monitor watches (`CSTAObject`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MonitorObject {
+    /// A device.
+    Device(DeviceId),
+    /// A call, by one of its connections.
+    Call(crate::id::ConnectionId),
+}
+
+impl Value for MonitorObject {
+    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
+        match optional(element, "deviceObject")? {
+            Some(device) => Ok(Self::Device(device)),
+            None => required(element, "callObject").map(Self::Call),
+        }
+    }
+    fn write(&self, name: &str, writer: &mut Writer) {
+        writer.element(name, &[], |w| match self {
+            Self::Device(device) => device.write("deviceObject", w),
+            Self::Call(connection) => connection.write("callObject", w),
+        });
+    }
+}

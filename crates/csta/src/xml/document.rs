@@ -1,0 +1,496 @@
+//! A bounded, borrowed XML tree.
+//!
+//! Elements are found by local name: switching functions put CSTA messages into the right namespace,
+//! a wrong one, or none, with and without prefixes. A document type declaration is always refused.
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+
+/// Deepest nesting that is read; CSTA's own messages stay below 12.
+pub const DEPTH_MAX: usize = 32;
+/// Most elements and attributes together in one message; the largest real ones have about 400.
+pub const ATTRIBUTES_AND_ELEMENTS_MAX: usize = 4096;
+
+/// Why a text is no document that can be read. Positions count bytes from the start of the body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum XmlError {
+    /// The body is not UTF-8.
+    #[error("byte {position}: not UTF-8")]
+    Utf8 {
+        /// First byte that is not.
+        position: usize,
+    },
+    /// The XML is not well-formed.
+    #[error("byte {position}: {what}")]
+    Malformed {
+        /// Where the reader stopped.
+        position: usize,
+        /// What it found.
+        what: String,
+    },
+    /// A `<!DOCTYPE`.
+    #[error("byte {position}: a document type declaration is not allowed")]
+    Dtd {
+        /// Where it begins.
+        position: usize,
+    },
+    /// Nested deeper than [`DEPTH_MAX`].
+    #[error("byte {position}: nested deeper than {DEPTH_MAX} elements")]
+    TooDeep {
+        /// The element that is too deep.
+        position: usize,
+    },
+    /// More than [`ATTRIBUTES_AND_ELEMENTS_MAX`].
+    #[error("byte {position}: more than {ATTRIBUTES_AND_ELEMENTS_MAX} elements and attributes")]
+    TooMany {
+        /// The first one too many.
+        position: usize,
+    },
+    /// Something follows the end of the root element: the frame's length and its document disagree.
+    #[error("byte {position}: data after the end of the document")]
+    TrailingData {
+        /// Where the document ended.
+        position: usize,
+    },
+    /// No element at all.
+    #[error("no element in the document")]
+    Empty,
+}
+
+#[derive(Debug)]
+struct Node<'x> {
+    name: &'x str,
+    namespace: Option<u32>,
+    text: Cow<'x, str>,
+    attributes: (u32, u32),
+    first_child: u32,
+    last_child: u32,
+    next_sibling: u32,
+    span: (usize, usize),
+}
+
+const NONE: u32 = u32::MAX;
+
+/// A parsed document that borrows its names and plain texts from the body.
+#[derive(Debug)]
+pub struct Document<'x> {
+    source: &'x str,
+    nodes: Vec<Node<'x>>,
+    attributes: Vec<(String, String)>,
+    namespaces: Vec<String>,
+}
+
+impl<'x> Document<'x> {
+    /// Reads a body as it came in a frame.
+    ///
+    /// # Errors
+    /// [`XmlError`], with the position.
+    pub fn from_bytes(body: &'x [u8]) -> Result<Self, XmlError> {
+        let text = std::str::from_utf8(body).map_err(|error| XmlError::Utf8 {
+            position: error.valid_up_to(),
+        })?;
+        Self::parse(text)
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`XmlError`], with the position.
+    pub fn parse(source: &'x str) -> Result<Self, XmlError> {
+        let mut builder = Builder {
+            document: Self {
+                source,
+                nodes: Vec::with_capacity(64),
+                attributes: Vec::new(),
+                namespaces: Vec::new(),
+            },
+            open: Vec::with_capacity(12),
+            prefixes: Vec::new(),
+            root_end: None,
+        };
+        let mut reader = Reader::from_str(source);
+        loop {
+            let start = position(reader.buffer_position());
+            let event = match reader.read_event() {
+                Ok(event) => event,
+                Err(_) if builder.root_end.is_some() => return Err(builder.trailing()),
+                Err(error) => return Err(malformed(position(reader.error_position()), &error)),
+            };
+            let end = position(reader.buffer_position());
+            match event {
+                Event::Start(tag) => builder.start(&tag, start)?,
+                Event::Empty(tag) => {
+                    builder.start(&tag, start)?;
+                    builder.end(end);
+                }
+                Event::End(_) => builder.end(end),
+                Event::Text(text) => builder.text(text.into_inner(), start)?,
+                Event::CData(text) => builder.text(text.into_inner(), start)?,
+                Event::GeneralRef(reference) => builder.reference(&reference, start)?,
+                Event::DocType(_) => return Err(XmlError::Dtd { position: start }),
+                Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+                Event::Eof => return builder.finish(end),
+            }
+        }
+    }
+
+    /// The root element.
+    #[must_use]
+    pub fn root(&self) -> Element<'_, 'x> {
+        Element {
+            document: self,
+            index: 0,
+        }
+    }
+}
+
+/// One element of a [`Document`].
+#[derive(Debug, Clone, Copy)]
+pub struct Element<'d, 'x> {
+    document: &'d Document<'x>,
+    index: u32,
+}
+
+impl<'d, 'x> Element<'d, 'x> {
+    fn node(self) -> &'d Node<'x> {
+        &self.document.nodes[self.index as usize]
+    }
+
+    /// The name without its prefix.
+    #[must_use]
+    pub fn name(self) -> &'x str {
+        self.node().name
+    }
+
+    /// The namespace, or `None` where none is declared.
+    #[must_use]
+    pub fn namespace(self) -> Option<&'d str> {
+        self.node()
+            .namespace
+            .map(|index| self.document.namespaces[index as usize].as_str())
+    }
+
+    /// The character data directly inside, without white space around it.
+    #[must_use]
+    pub fn text(self) -> &'d str {
+        self.node().text.trim()
+    }
+
+    /// The attribute of that local name.
+    #[must_use]
+    pub fn attribute(self, name: &str) -> Option<&'d str> {
+        let (from, to) = self.node().attributes;
+        self.document.attributes[from as usize..to as usize]
+            .iter()
+            .find_map(|(key, value)| (key == name).then_some(value.as_str()))
+    }
+
+    /// The child elements in document order.
+    pub fn children(self) -> impl Iterator<Item = Element<'d, 'x>> {
+        let document = self.document;
+        let mut next = self.node().first_child;
+        std::iter::from_fn(move || {
+            let index = (next != NONE).then_some(next)?;
+            next = document.nodes[index as usize].next_sibling;
+            Some(Element { document, index })
+        })
+    }
+
+    /// The first child of that local name.
+    #[must_use]
+    pub fn child(self, name: &str) -> Option<Self> {
+        self.children().find(|child| child.name() == name)
+    }
+
+    /// The XML of this element as it stood in the source.
+    #[must_use]
+    pub fn source(self) -> &'x str {
+        let (start, end) = self.node().span;
+        &self.document.source[start..end]
+    }
+}
+
+struct Builder<'x> {
+    document: Document<'x>,
+    open: Vec<u32>,
+    /// Declared prefixes, innermost last.
+    prefixes: Vec<Declared>,
+    root_end: Option<usize>,
+}
+
+struct Declared {
+    depth: usize,
+    /// Empty for the default namespace.
+    prefix: String,
+    /// Index into `namespaces`.
+    namespace: u32,
+}
+
+impl<'x> Builder<'x> {
+    fn start(&mut self, tag: &BytesStart<'x>, start: usize) -> Result<(), XmlError> {
+        if self.root_end.is_some() {
+            return Err(self.trailing());
+        }
+        if self.open.len() >= DEPTH_MAX {
+            return Err(XmlError::TooDeep { position: start });
+        }
+        let attributes_from = index(self.document.attributes.len());
+        for attribute in tag.attributes() {
+            let attribute = attribute.map_err(|error| malformed(start, &error))?;
+            let key = attribute.key.into_inner();
+            let value = attribute
+                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                .map_err(|error| malformed(start, &error))?;
+            if key == "xmlns" || key.starts_with("xmlns:") {
+                let prefix = key.strip_prefix("xmlns:").unwrap_or("").to_owned();
+                let namespace = index(self.document.namespaces.len());
+                self.document.namespaces.push(value.into_owned());
+                self.prefixes.push(Declared {
+                    depth: self.open.len(),
+                    prefix,
+                    namespace,
+                });
+            } else {
+                let local = key.split_once(':').map_or(key, |(_, local)| local);
+                self.document
+                    .attributes
+                    .push((local.to_owned(), value.into_owned()));
+            }
+            self.check_size(start)?;
+        }
+        self.check_size(start)?;
+        // The tag's name stands right behind its `<`; this borrows it from the source.
+        let full_name = &self.document.source[start + 1..][..tag.name().into_inner().len()];
+        let (prefix, name) = full_name.split_once(':').unwrap_or(("", full_name));
+        let namespace = self
+            .prefixes
+            .iter()
+            .rev()
+            .find(|declared| declared.prefix == prefix)
+            .map(|declared| declared.namespace)
+            .filter(|&namespace| !self.document.namespaces[namespace as usize].is_empty());
+        let this = index(self.document.nodes.len());
+        if let Some(&parent) = self.open.last() {
+            let last = self.document.nodes[parent as usize].last_child;
+            match last {
+                NONE => self.document.nodes[parent as usize].first_child = this,
+                sibling => self.document.nodes[sibling as usize].next_sibling = this,
+            }
+            self.document.nodes[parent as usize].last_child = this;
+        }
+        self.document.nodes.push(Node {
+            name,
+            namespace,
+            text: Cow::Borrowed(""),
+            attributes: (attributes_from, index(self.document.attributes.len())),
+            first_child: NONE,
+            last_child: NONE,
+            next_sibling: NONE,
+            span: (start, start),
+        });
+        self.open.push(this);
+        Ok(())
+    }
+
+    fn check_size(&self, position: usize) -> Result<(), XmlError> {
+        let document = &self.document;
+        let total = document.attributes.len() + document.namespaces.len() + document.nodes.len();
+        if total >= ATTRIBUTES_AND_ELEMENTS_MAX {
+            return Err(XmlError::TooMany { position });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, end: usize) {
+        let Some(closed) = self.open.pop() else {
+            return;
+        };
+        self.document.nodes[closed as usize].span.1 = end;
+        let depth = self.open.len();
+        self.prefixes.retain(|declared| declared.depth < depth);
+        if depth == 0 {
+            self.root_end = Some(end);
+        }
+    }
+
+    fn text(&mut self, text: Cow<'x, str>, position: usize) -> Result<(), XmlError> {
+        let Some(&parent) = self.open.last() else {
+            if text.trim().is_empty() {
+                return Ok(());
+            }
+            return Err(match self.root_end {
+                Some(_) => self.trailing(),
+                None => XmlError::Malformed {
+                    position,
+                    what: "text before the first element".to_owned(),
+                },
+            });
+        };
+        let node = &mut self.document.nodes[parent as usize];
+        if node.text.is_empty() {
+            node.text = text;
+        } else {
+            node.text.to_mut().push_str(&text);
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, reference: &BytesRef<'x>, position: usize) -> Result<(), XmlError> {
+        if let Some(c) = reference
+            .resolve_char_ref()
+            .map_err(|error| malformed(position, &error))?
+        {
+            return self.text(Cow::Owned(c.to_string()), position);
+        }
+        let name = reference.xml10_content();
+        match quick_xml::escape::resolve_predefined_entity(&name) {
+            Some(text) => self.text(Cow::Borrowed(text), position),
+            None => Err(XmlError::Malformed {
+                position,
+                what: format!("unknown entity &{name};, only lt, gt, amp, apos and quot are known"),
+            }),
+        }
+    }
+
+    fn trailing(&self) -> XmlError {
+        XmlError::TrailingData {
+            position: self.root_end.unwrap_or_default(),
+        }
+    }
+
+    fn finish(self, end: usize) -> Result<Document<'x>, XmlError> {
+        if let Some(&open) = self.open.last() {
+            let what = format!(
+                "<{}> is not closed",
+                self.document.nodes[open as usize].name
+            );
+            return Err(XmlError::Malformed {
+                position: end,
+                what,
+            });
+        }
+        if self.document.nodes.is_empty() {
+            return Err(XmlError::Empty);
+        }
+        Ok(self.document)
+    }
+}
+
+fn malformed(position: usize, error: &dyn std::fmt::Display) -> XmlError {
+    XmlError::Malformed {
+        position,
+        what: error.to_string(),
+    }
+}
+
+fn position(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+fn index(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(source: &str) -> XmlError {
+        Document::parse(source).expect_err(source)
+    }
+
+    #[test]
+    fn reads_names_namespaces_texts_and_attributes() {
+        let source = "<?xml version=\"1.0\"?>\n<c:M xmlns:c=\"urn:c\" xmlns=\"urn:d\">\
+            <a typeOfNumber=\"x&amp;y\"> N&lt;1&#33;2&gt; </a><c:b><![CDATA[<]]></c:b><a/>\
+            <d xmlns=\"\"/><e/></c:M>";
+        let document = Document::parse(source).unwrap();
+        let root = document.root();
+        assert_eq!((root.name(), root.namespace()), ("M", Some("urn:c")));
+        let children: Vec<_> = root
+            .children()
+            .map(|e| (e.name(), e.namespace(), e.text()))
+            .collect();
+        assert_eq!(
+            children,
+            [
+                ("a", Some("urn:d"), "N<1!2>"),
+                ("b", Some("urn:c"), "<"),
+                ("a", Some("urn:d"), ""),
+                ("d", None, ""),
+                ("e", Some("urn:d"), ""),
+            ]
+        );
+        assert_eq!(
+            root.child("a").and_then(|a| a.attribute("typeOfNumber")),
+            Some("x&y")
+        );
+        assert_eq!(
+            root.child("b").map(Element::source),
+            Some("<c:b><![CDATA[<]]></c:b>")
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_not_well_formed_with_its_position() {
+        assert!(matches!(
+            error("<a><b></a>"),
+            XmlError::Malformed { position: 6, .. }
+        ));
+        assert!(matches!(
+            error("<a><b>"),
+            XmlError::Malformed { position: 6, .. }
+        ));
+        assert!(matches!(
+            error("<a x=\"1\" x=\"2\"/>"),
+            XmlError::Malformed { .. }
+        ));
+        assert!(matches!(
+            error("<a>&nope;</a>"),
+            XmlError::Malformed { position: 3, .. }
+        ));
+        assert!(matches!(
+            error("text<a/>"),
+            XmlError::Malformed { position: 0, .. }
+        ));
+        assert_eq!(error(""), XmlError::Empty);
+        assert_eq!(error("  "), XmlError::Empty);
+        let utf8 = Document::from_bytes(b"<a>\xff</a>").expect_err("broken UTF-8");
+        assert_eq!(utf8, XmlError::Utf8 { position: 3 });
+    }
+
+    #[test]
+    fn refuses_document_types_and_bombs() {
+        let bomb = "<!DOCTYPE a [<!ENTITY b \"bb\">]><a>&b;</a>";
+        assert_eq!(error(bomb), XmlError::Dtd { position: 0 });
+        assert_eq!(
+            error(&"<a>".repeat(20_000)),
+            XmlError::TooDeep {
+                position: 3 * DEPTH_MAX
+            }
+        );
+        let wide = format!("<a>{}</a>", "<b/>".repeat(10_000));
+        assert!(matches!(error(&wide), XmlError::TooMany { .. }));
+        let attributes: String = (0..9000).map(|i| format!(" a{i}=''")).collect();
+        assert!(matches!(
+            error(&format!("<a{attributes}/>")),
+            XmlError::TooMany { .. }
+        ));
+    }
+
+    #[test]
+    fn tells_data_after_the_document_from_a_malformed_one() {
+        for tail in ["x", "<b/>", "\0\0\u{3}ab", "</a>"] {
+            let source = format!("<a></a>{tail}");
+            assert_eq!(
+                error(&source),
+                XmlError::TrailingData { position: 7 },
+                "{tail:?}"
+            );
+        }
+        assert!(Document::parse("<a/>\n<!-- fine -->\n").is_ok());
+    }
+}

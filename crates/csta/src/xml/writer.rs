@@ -1,0 +1,89 @@
+//! Writes XML without white space, in the order of the calls.
+
+use std::fmt::{Display, Write as _};
+
+use quick_xml::escape::escape;
+
+/// Builds one document. Elements appear in the order in which they are written: the caller's order is
+/// the schema's.
+#[derive(Debug)]
+pub struct Writer {
+    out: String,
+}
+
+impl Writer {
+    /// Begins a document with its declaration.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut out = String::with_capacity(512);
+        out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+        Self { out }
+    }
+
+    /// Writes `<name …>inner</name>`.
+    pub fn element(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        inner: impl FnOnce(&mut Self),
+    ) {
+        self.out.push('<');
+        self.out.push_str(name);
+        for (key, value) in attributes {
+            // Writing to a String cannot fail.
+            let _ = write!(self.out, " {key}=\"{}\"", escape(*value));
+        }
+        let start = self.out.len();
+        self.out.push('>');
+        let inside = self.out.len();
+        inner(self);
+        if self.out.len() == inside {
+            self.out.truncate(start);
+            self.out.push_str("/>");
+        } else {
+            let _ = write!(self.out, "</{name}>");
+        }
+    }
+
+    /// Writes character data, escaped.
+    pub fn text(&mut self, text: impl Display) {
+        let text = text.to_string();
+        self.out.push_str(&escape(text.as_str()));
+    }
+
+    /// Writes XML as it is; for fragments that an installer configured and that were parsed before.
+    pub fn raw(&mut self, xml: &str) {
+        self.out.push_str(xml);
+    }
+
+    /// The finished document.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.out
+    }
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_escaped_text_and_collapses_empty_elements() {
+        let mut writer = Writer::new();
+        writer.element("a", &[("k", "\"<")], |w| {
+            w.element("b", &[], |w| w.text("N<1!2>&"));
+            w.element("c", &[], |_| {});
+        });
+        assert_eq!(
+            writer.finish(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+             <a k=\"&quot;&lt;\"><b>N&lt;1!2&gt;&amp;</b><c/></a>"
+        );
+    }
+}

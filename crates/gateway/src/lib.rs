@@ -1,0 +1,1 @@
+//! The ringway daemon: configuration, wiring, supervision

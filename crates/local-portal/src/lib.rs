@@ -1,0 +1,1 @@
+//! HTTPS 8086: health, metrics, status

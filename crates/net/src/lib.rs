@@ -1,0 +1,1 @@
+//! Sockets, TLS, WebSocket, the clock, and the drivers of the cores

@@ -1,0 +1,1 @@
+//! A PBX to try it on: call model, CSTA server, traffic, replay

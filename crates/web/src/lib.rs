@@ -1,0 +1,1 @@
+//! What the web faces share: TLS accept loop with limits, certificate, headers, errors
