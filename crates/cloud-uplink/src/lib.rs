@@ -1,1 +1,26 @@
-//! The channel between gateway and far end: frames, normalized events, session rules of both ends
+//! The channel between a gateway and the far end, and the events that travel on it.
+//!
+//! One outbound connection carries everything: events up, commands down. The promise is that every
+//! event is delivered at least once and in order, or its absence is reported.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`event`] | the normalized event: CloudEvents 1.0 attributes and versioned data |
+//! | [`command`] | what the far end may ask, and every way it can be refused |
+//! | [`frame`] | the messages of the channel, in both directions |
+//! | [`session`] | who may say what when: the gateway's end and the far end's, without I/O |
+//! | [`schema`] | JSON Schemas of all of these, generated from the types |
+
+pub mod command;
+pub mod event;
+pub mod frame;
+pub mod id;
+pub mod schema;
+pub mod session;
+pub mod time;
+
+pub use command::{Command, CommandError, ErrorCode, Method, Outcome};
+pub use event::{Event, EventData, LegState, LegView};
+pub use frame::{CloudFrame, FrameParseError, GatewayFrame};
+pub use id::{CallId, IdSource, Identity, LegId, StreamId};
+pub use time::Timestamp;

@@ -1,1 +1,5 @@
-//! Sockets, TLS, WebSocket, the clock, and the drivers of the cores
+//! Sockets, TLS and WebSocket around the sans-I/O cores. Bytes in, bytes out, timers armed: no
+//! protocol decision is taken here.
+
+pub mod backoff;
+pub mod clock;

@@ -1,0 +1,1 @@
+//! Session rules of both ends.
