@@ -1,0 +1,211 @@
+//! What the computing function is told, and the limits it keeps to.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::edition::Edition;
+use crate::xml::{Document, XmlError};
+
+/// Longest time that a frame may stay incomplete. A frame of the largest size takes 5 s at 13 kB/s;
+/// what is slower is a wrong length waiting for bytes that never come.
+pub const INCOMPLETE_FRAME_LIMIT: Duration = Duration::from_secs(5);
+/// Longest wait for the answer to Stop Application Session before the link is given up anyway.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the id of a timed-out request stays reserved, so that a late answer is known as one.
+pub const LATE_ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// Bytes that may wait for the owner to send them; more means that the peer does not read: closed.
+pub const TRANSMIT_BUFFER_MAX: usize = 1024 * 1024;
+/// Most requests that either lane may have in flight: 9,999 ids, less the late ones' share.
+pub const IN_FLIGHT_LIMIT: usize = 1000;
+/// Names of unknown messages that are reported once each; further names are only counted.
+pub const UNKNOWN_NAMES_MAX: usize = 64;
+
+/// How the association is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AssociationMode {
+    /// Start Application Session (ECMA-354), and [`AssociationMode::Implicit`] where the switching
+    /// function does not know that service.
+    #[default]
+    Auto,
+    /// Start Application Session, nothing else.
+    ApplicationSession,
+    /// No session: Request System Status as first message and as heart-beat (ECMA-269 §7.2).
+    Implicit,
+}
+
+/// Settings of a [`Client`](super::Client).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of this application (`applicationID`).
+    pub application_id: String,
+    /// Credentials for `applicationSpecificInfo`.
+    pub login: Option<Login>,
+    /// How the association is made.
+    pub association: AssociationMode,
+    /// Editions offered, best first. The first is spoken where nothing is negotiated.
+    pub editions: Vec<Edition>,
+    /// How long the application session is to live without a reset; whole seconds.
+    pub session_duration: Duration,
+    /// Longest wait for the answer that makes the association; each attempt of
+    /// [`AssociationMode::Auto`] has its own.
+    pub association_timeout: Duration,
+    /// Longest wait for the answer to a request that the client makes by itself.
+    pub request_timeout: Duration,
+    /// Time between heart-beats of an implicit association.
+    pub heart_beat: Duration,
+    /// Most of the owner's requests in flight, 1 to [`IN_FLIGHT_LIMIT`].
+    pub commands_in_flight_max: usize,
+    /// Most requests in flight that bring monitors and snapshots up to date, 1 to
+    /// [`IN_FLIGHT_LIMIT`].
+    pub resync_in_flight_max: usize,
+    /// Within this time every device is snapshotted once more, spread evenly; `None` for never.
+    pub check_period: Option<Duration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            application_id: "ringway".to_owned(),
+            login: None,
+            association: AssociationMode::Auto,
+            editions: Edition::NEWEST_FIRST.to_vec(),
+            session_duration: Duration::from_secs(120),
+            association_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(10),
+            heart_beat: Duration::from_secs(30),
+            commands_in_flight_max: 64,
+            resync_in_flight_max: 20,
+            check_period: None,
+        }
+    }
+}
+
+/// Credentials, filled into the XML that the switching function's vendor wants them in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    specific_info: String,
+}
+
+/// Why a login fragment cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The fragment, put inside `<applicationSpecificInfo>`, is not well-formed.
+    #[error("login fragment is not well-formed XML: {0}")]
+    Malformed(XmlError),
+    /// The fragment names a value that there is none of.
+    #[error("login fragment has {{{0}}}, only {{user}} and {{password}} are filled in")]
+    Placeholder(String),
+    /// User or password hold a character that XML cannot carry.
+    #[error("{0} holds a control character, which XML cannot carry")]
+    ControlCharacter(&'static str),
+}
+
+impl Login {
+    /// Fills `{user}` and `{password}`, escaped, into `fragment`: XML elements with their own
+    /// namespace declarations, for text or attribute values alike.
+    ///
+    /// # Errors
+    /// [`LoginError`] when the fragment is not well-formed or names another placeholder.
+    ///
+    /// ```
+    /// use csta::client::Login;
+    /// let fragment = r#"<l:Login xmlns:l="urn:vendor"><l:n>{user}</l:n><l:p>{password}</l:p></l:Login>"#;
+    /// assert!(Login::new(fragment, "anna", "a<b").is_ok());
+    /// assert!(Login::new("<Login>{user}", "anna", "a<b").is_err());
+    /// ```
+    pub fn new(fragment: &str, user: &str, password: &str) -> Result<Self, LoginError> {
+        for (name, value) in [("user", user), ("password", password)] {
+            if value.contains(|c: char| c.is_control()) {
+                return Err(LoginError::ControlCharacter(name));
+            }
+        }
+        let wrapped = format!("<applicationSpecificInfo>{fragment}</applicationSpecificInfo>");
+        Document::parse(&wrapped).map_err(LoginError::Malformed)?;
+        let specific_info = fill(fragment, user, password)?;
+        Ok(Self { specific_info })
+    }
+
+    /// The XML for `applicationSpecificInfo`.
+    pub(crate) fn specific_info(&self) -> &str {
+        &self.specific_info
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(..)")
+    }
+}
+
+/// Replaces the placeholders in one pass, so that a value that looks like one stays a value.
+fn fill(fragment: &str, user: &str, password: &str) -> Result<String, LoginError> {
+    let mut out = String::with_capacity(fragment.len() + user.len() + password.len());
+    let mut rest = fragment;
+    while let Some((before, behind)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((name, after)) = behind.split_once('}') else {
+            out.push('{');
+            rest = behind;
+            continue;
+        };
+        match name {
+            "user" => out.push_str(&quick_xml::escape::escape(user)),
+            "password" => out.push_str(&quick_xml::escape::escape(password)),
+            _ if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+                return Err(LoginError::Placeholder(name.to_owned()));
+            }
+            // Braces around anything else are the fragment's own.
+            _ => {
+                out.push('{');
+                rest = behind;
+                continue;
+            }
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fills_credentials_escaped_and_only_once() {
+        let login = Login::new("<a u=\"{user}\">{password}</a>", "{password}\"", "x<&y").unwrap();
+        assert_eq!(
+            login.specific_info(),
+            "<a u=\"{password}&quot;\">x&lt;&amp;y</a>"
+        );
+        assert_eq!(format!("{login:?}"), "Login(..)");
+    }
+
+    #[test]
+    fn refuses_fragments_that_would_break_the_message() {
+        for fragment in [
+            "<a>",
+            "</applicationSpecificInfo><b>",
+            "<a>{user}</b>",
+            "<!DOCTYPE a>",
+        ] {
+            assert!(
+                matches!(
+                    Login::new(fragment, "u", "p"),
+                    Err(LoginError::Malformed(_))
+                ),
+                "{fragment}"
+            );
+        }
+        assert_eq!(
+            Login::new("<a>{pasword}</a>", "u", "p"),
+            Err(LoginError::Placeholder("pasword".to_owned()))
+        );
+        assert_eq!(
+            Login::new("<a/>", "u\u{1}", "p"),
+            Err(LoginError::ControlCharacter("user"))
+        );
+        assert!(Login::new("<a>{ \"j\": 1 } {</a>", "u", "p").is_ok());
+    }
+}
