@@ -1,0 +1,1 @@
+//! One thread that owns one SQLite connection and commits in groups.
