@@ -1,1 +1,30 @@
-//! A PBX to try it on: call model, CSTA server, traffic, replay
+//! A PBX to try it on: a switching function with a real call model, spoken to over CSTA.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`switching`] | extensions, calls, connections and monitors of ECMA-269; no I/O, no clock |
+//! | [`traffic`] | users who place calls: seeded, in virtual time |
+//! | [`exchange`] | both of these behind CSTA associations (ECMA-354 session, services); no I/O, no clock |
+//! | [`replay`] | plays captured frames at a client that monitors their devices |
+//! | [`PbxSim`] | all of it on TCP, with the control port |
+//!
+//! Nothing here waits for a client: one that reads too slowly is cut and counted.
+
+pub mod cli;
+mod clock;
+pub mod command;
+pub mod config;
+pub mod control;
+pub mod exchange;
+mod link;
+mod pbx;
+pub mod replay;
+pub mod session;
+pub mod switching;
+pub mod traffic;
+pub mod truth;
+
+pub use command::{Command, CommandError, ParseCommandError, Reply};
+pub use config::{Config, Extensions};
+pub use pbx::PbxSim;
+pub use truth::{Ledger, Truth, TruthCall, TruthConnection};

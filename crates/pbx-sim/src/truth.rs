@@ -1,0 +1,101 @@
+//! What the PBX knows and has done: the yardstick for what a client makes of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// All calls as they are now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Truth {
+    /// Part of every call id since the last start of the PBX.
+    pub boot: u32,
+    /// By call id.
+    pub calls: Vec<TruthCall>,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TruthCall {
+    /// The CSTA call id.
+    pub call_id: String,
+    /// Who calls.
+    pub calling: String,
+    /// The number dialled.
+    pub called: String,
+    /// Who redirected the call last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_redirection: Option<String>,
+    /// The caller's first.
+    pub connections: Vec<TruthConnection>,
+}
+
+/// One device in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthConnection {
+    /// The device.
+    pub device: String,
+    /// As in the schema: `initiated`, `alerting`, `connected`, `hold`, `fail`.
+    pub state: String,
+    /// Whether it is a party beyond a trunk, which nobody can monitor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
+}
+
+/// What was counted since the process started; a restart of the PBX does not reset it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Changes of a connection's state, by the name of the CSTA event that reports the kind.
+    pub changes: BTreeMap<String, u64>,
+    /// Calls begun.
+    pub calls_begun: u64,
+    /// Calls ended, each with all its connections.
+    pub calls_ended: u64,
+    /// Calls that vanished with a restart of the PBX.
+    pub calls_lost_in_restarts: u64,
+    /// Events handed to a client's queue.
+    pub events_sent: u64,
+    /// Changes that a device saw while nobody monitored it.
+    pub events_unmonitored: u64,
+    /// Requests received, by name.
+    pub requests: BTreeMap<String, u64>,
+    /// Requests answered with a refusal, by category and value.
+    pub refusals: BTreeMap<String, u64>,
+    /// Frames and bodies that could not be read, by kind.
+    pub bad_frames: BTreeMap<String, u64>,
+    /// Monitors that are running now.
+    pub monitors: u64,
+    /// Links that clients opened.
+    pub links_opened: u64,
+    /// Links open now.
+    pub links_open: u64,
+    /// Links cut because the client did not read.
+    pub links_cut_slow: u64,
+    /// Links cut by command or by a restart.
+    pub links_cut: u64,
+    /// Sessions that ended because nobody reset their timer.
+    pub sessions_expired: u64,
+    /// Requests swallowed while silent.
+    pub requests_swallowed: u64,
+    /// Starts of the PBX: 1 and one more for each restart.
+    pub boots: u64,
+}
+
+impl Ledger {
+    /// All changes of state together.
+    #[must_use]
+    pub fn changes_total(&self) -> u64 {
+        self.changes.values().sum()
+    }
+}
+
+/// Counts one more under `key`.
+pub(crate) fn count(map: &mut BTreeMap<String, u64>, key: &str) {
+    match map.get_mut(key) {
+        Some(count) => *count += 1,
+        None => {
+            map.insert(key.to_owned(), 1);
+        }
+    }
+}
