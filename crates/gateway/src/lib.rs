@@ -1,1 +1,3 @@
-//! The ringway daemon: configuration, wiring, supervision
+//! The ringway daemon: configuration, wiring, supervision.
+
+pub mod config;

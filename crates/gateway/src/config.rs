@@ -1,0 +1,311 @@
+//! `/etc/ringway/ringway.toml`: what the installer edits once.
+//!
+//! Every value is checked while it is read, so that an error names file, key, value and what is
+//! allowed. Secrets come as files (systemd hands them over as credentials), never as values.
+
+mod types;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use types::{
+    Association, Bytes, DeviceRange, HostPort, Hours, LogFormat, LogLevel, Name, Seconds, Url,
+};
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// Who this gateway is.
+    pub gateway: GatewaySection,
+    /// The telephone system.
+    pub pbx: PbxSection,
+    /// The channel to the far end.
+    pub uplink: UplinkSection,
+    /// The HTTPS face on the box.
+    #[serde(default)]
+    pub portal: PortalSection,
+    /// How much is kept while the far end is away.
+    #[serde(default)]
+    pub outbox: OutboxSection,
+    /// What is logged and how.
+    #[serde(default)]
+    pub log: LogSection,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GatewaySection {
+    /// The customer's account at the far end.
+    pub account_id: Name,
+    /// The site of that account.
+    pub site_id: Name,
+    /// This gateway at that site.
+    pub gateway_id: Name,
+    /// Where the databases and the certificate live.
+    #[serde(default = "default_state_dir")]
+    pub state_dir: PathBuf,
+}
+
+/// `[pbx]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PbxSection {
+    /// `host:port` of the CSTA III XML server; 8882 without TLS, 8883 with.
+    pub address: HostPort,
+    /// Speak TLS.
+    #[serde(default)]
+    pub tls: bool,
+    /// PEM file of the certificates to trust for TLS.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Name that the application session announces.
+    #[serde(default = "default_application_id")]
+    pub application_id: Name,
+    /// CSTA user.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// File with the CSTA user's password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// XML put into `applicationSpecificInfo`, with `{user}` and `{password}`.
+    #[serde(default)]
+    pub login_fragment: Option<String>,
+    /// How to associate.
+    #[serde(default)]
+    pub association: Association,
+    /// Seconds that the application session asks to live.
+    #[serde(default = "default_session_duration")]
+    pub session_duration_s: Seconds<30, 86_400>,
+    /// Extensions to follow: numbers and ranges.
+    pub devices: Vec<DeviceRange>,
+    /// Requests in flight while monitors are set up.
+    #[serde(default = "default_in_flight")]
+    pub requests_in_flight: u16,
+}
+
+/// `[uplink]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UplinkSection {
+    /// `wss://host[:port]/path` of the far end; `ws://` only to a loopback address.
+    pub url: Url,
+    /// File with this gateway's token.
+    pub token_file: PathBuf,
+    /// PEM file of the certificates to trust.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// `host:port` of an HTTP proxy that does CONNECT.
+    #[serde(default)]
+    pub proxy: Option<HostPort>,
+}
+
+/// `[portal]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct PortalSection {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Host names for the certificate beside the box's own.
+    pub names: Vec<Name>,
+}
+
+/// `[outbox]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct OutboxSection {
+    /// Unacknowledged events older than this become a reported gap.
+    pub retention_h: Hours<1, 720>,
+    /// Unacknowledged events beyond this many bytes become a reported gap.
+    pub bytes_max: Bytes<{ 1 << 20 }, { 1 << 40 }>,
+    /// Size of the file that is given up when the disk fills, so that there is room to say so.
+    pub ballast_bytes: Bytes<0, { 1 << 30 }>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LogSection {
+    /// Least important level that is logged.
+    pub level: LogLevel,
+    /// Text or JSON lines.
+    pub format: LogFormat,
+}
+
+impl Default for PortalSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8086)),
+            names: Vec::new(),
+        }
+    }
+}
+
+impl Default for OutboxSection {
+    fn default() -> Self {
+        Self {
+            retention_h: Hours(72),
+            bytes_max: Bytes(2 << 30),
+            ballast_bytes: Bytes(64 << 20),
+        }
+    }
+}
+
+fn default_state_dir() -> PathBuf {
+    PathBuf::from("/var/lib/ringway")
+}
+
+fn default_application_id() -> Name {
+    Name("ringway".to_owned())
+}
+
+const fn default_session_duration() -> Seconds<30, 86_400> {
+    Seconds(600)
+}
+
+const fn default_in_flight() -> u16 {
+    20
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read or a value in it is not allowed; the text names file, key and value.
+    #[error("{0}")]
+    File(String),
+    /// Values that are each allowed but do not fit together.
+    #[error("{file}: {key}: {problem}")]
+    Conflict {
+        /// The file.
+        file: String,
+        /// The key to change.
+        key: &'static str,
+        /// What does not fit and what would.
+        problem: String,
+    },
+}
+
+/// Most devices that one gateway follows.
+pub const DEVICES_MAX: usize = 20_000;
+/// Most requests in flight that may be configured.
+pub const REQUESTS_IN_FLIGHT_MAX: u16 = 200;
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, key, value and what is allowed.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let source = config::File::from(path).format(config::FileFormat::Toml);
+        let loaded = config::Config::builder()
+            .add_source(source)
+            .build()
+            .map_err(|error| ConfigError::File(explain(&file, "", &error.to_string())))?;
+        let config: Self = serde_path_to_error::deserialize(loaded).map_err(|error| {
+            let key = error.path().to_string();
+            ConfigError::File(explain(&file, &key, &error.into_inner().to_string()))
+        })?;
+        config.check(&file)?;
+        Ok(config)
+    }
+
+    fn check(&self, file: &str) -> Result<(), ConfigError> {
+        let conflict = |key, problem: String| {
+            Err(ConfigError::Conflict {
+                file: file.to_owned(),
+                key,
+                problem,
+            })
+        };
+        let devices: usize = self.pbx.devices.iter().map(DeviceRange::len).sum();
+        if devices > DEVICES_MAX {
+            return conflict(
+                "pbx.devices",
+                format!("{devices} extensions; at most {DEVICES_MAX} are allowed"),
+            );
+        }
+        if !(1..=REQUESTS_IN_FLIGHT_MAX).contains(&self.pbx.requests_in_flight) {
+            return conflict(
+                "pbx.requests-in-flight",
+                format!(
+                    "{}; allowed are 1 to {REQUESTS_IN_FLIGHT_MAX}",
+                    self.pbx.requests_in_flight
+                ),
+            );
+        }
+        if self.pbx.tls && self.pbx.ca_file.is_none() {
+            let problem =
+                "missing, but pbx.tls is true; name the PEM file of the PBX's certificate";
+            return conflict("pbx.ca-file", problem.to_owned());
+        }
+        if self.pbx.password_file.is_some() && self.pbx.user.is_none() {
+            let problem = "missing, but pbx.password-file is set; name the CSTA user";
+            return conflict("pbx.user", problem.to_owned());
+        }
+        if self.pbx.user.is_some() && self.pbx.login_fragment.is_none() {
+            let problem = "missing, but pbx.user is set; give the XML that the PBX wants inside \
+                           applicationSpecificInfo, with {user} and {password}";
+            return conflict("pbx.login-fragment", problem.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Every extension to follow, in order, each once.
+    #[must_use]
+    pub fn extensions(&self) -> Vec<String> {
+        let all: std::collections::BTreeSet<String> = self
+            .pbx
+            .devices
+            .iter()
+            .flat_map(DeviceRange::iter)
+            .collect();
+        all.into_iter().collect()
+    }
+
+    /// Time that unacknowledged events are kept.
+    #[must_use]
+    pub const fn retention(&self) -> Duration {
+        Duration::from_secs(self.outbox.retention_h.0 * 3600)
+    }
+}
+
+/// One line for a person: the file, the key, what is wrong.
+fn explain(file: &str, key: &str, error: &str) -> String {
+    let error = error.replace('\n', " ");
+    let error = error
+        .split(" for key `")
+        .next()
+        .unwrap_or(&error)
+        .trim_end();
+    let error = error.strip_suffix(&format!(" in {file}")).unwrap_or(error);
+    match key {
+        "" | "." => format!("{file}: {error}"),
+        key => format!("{file}: {key}: {error}"),
+    }
+}
+
+/// Reads a secret from its file; trailing line ends do not count.
+///
+/// # Errors
+/// A sentence naming the file.
+pub fn read_secret(path: &Path) -> Result<String, ConfigError> {
+    const SECRET_LEN_MAX: usize = 4096;
+    let problem = |what: String| ConfigError::File(format!("{}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() || secret.len() > SECRET_LEN_MAX {
+        let len = secret.len();
+        return Err(problem(format!(
+            "holds a secret of {len} bytes; 1 to {SECRET_LEN_MAX} are allowed"
+        )));
+    }
+    Ok(secret.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+use super::*;
+
+const GOOD: &str = r#"
+[gateway]
+account-id = "acme"
+site-id = "hq"
+gateway-id = "gw-1"
+
+[pbx]
+address = "192.0.2.10:8882"
+devices = ["2000-2003", "0100", "2001"]
+
+[uplink]
+url = "wss://cloud.example:443/gateway/v1/channel"
+token-file = "/run/credentials/ringway.service/uplink-token"
+"#;
+
+fn load(text: &str) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ringway.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(&path).map_err(|error| {
+        error
+            .to_string()
+            .replace(&path.display().to_string(), "FILE")
+    })
+}
+
+#[test]
+fn reads_a_minimal_file_and_fills_in_the_defaults() {
+    let config = load(GOOD).unwrap();
+    assert_eq!(
+        config.extensions(),
+        ["0100", "2000", "2001", "2002", "2003"]
+    );
+    assert_eq!(config.portal.listen.port(), 8086);
+    assert_eq!(config.retention(), Duration::from_secs(72 * 3600));
+    assert_eq!(config.outbox.bytes_max.0, 2 << 30);
+    assert_eq!(config.pbx.association, Association::Auto);
+}
+
+/// Each row: what to replace in the good file, by what, and what the error has to say.
+#[test]
+fn errors_name_file_key_value_and_what_is_allowed() {
+    let rows = [
+        (
+            "account-id = \"acme\"",
+            "account-id = \"a b\"",
+            ["gateway.account-id", "a b", "letters, digits"],
+        ),
+        (
+            "account-id = \"acme\"",
+            "",
+            ["gateway", "missing", "account-id"],
+        ),
+        (
+            "gateway-id",
+            "gatway-id",
+            ["gateway", "gatway-id", "expected one of"],
+        ),
+        (
+            "\"192.0.2.10:8882\"",
+            "\"192.0.2.10\"",
+            ["pbx.address", "192.0.2.10", "host:port"],
+        ),
+        (
+            "\"192.0.2.10:8882\"",
+            "8882",
+            ["pbx.address", "8882", "string"],
+        ),
+        (
+            "\"192.0.2.10:8882\"",
+            "\"2001:db8::1:8882\"",
+            ["pbx.address", "2001:db8::1:8882", "brackets"],
+        ),
+        (
+            "2000-2003",
+            "2003-2000",
+            ["pbx.devices", "2003-2000", "lower one first"],
+        ),
+        (
+            "2000-2003",
+            "00000-99999",
+            ["pbx.devices", "100002", "20000"],
+        ),
+        (
+            "wss://",
+            "http://",
+            ["uplink.url", "http://cloud.example", "wss://host"],
+        ),
+        (
+            "wss://",
+            "ws://",
+            ["uplink.url", "ws://cloud.example", "loopback"],
+        ),
+        (
+            "[uplink]",
+            "tls = true\n[uplink]",
+            ["pbx.ca-file", "missing", "PEM file"],
+        ),
+        (
+            "[uplink]",
+            "session-duration-s = 5\n[uplink]",
+            ["pbx.session-duration-s", "5", "30 to 86400"],
+        ),
+        (
+            "[uplink]",
+            "association = \"x\"\n[uplink]",
+            ["pbx.association", "x", "auto"],
+        ),
+        (
+            "[uplink]",
+            "[log]\nlevel = \"loud\"\n[uplink]",
+            ["log.level", "loud", "info"],
+        ),
+        (
+            "[uplink]",
+            "[outbox]\nbytes-max = \"1 TB\"\n[uplink]",
+            ["outbox.bytes-max", "1 TB", "512 MiB"],
+        ),
+        ("[pbx]", "[pbx", ["FILE", "pbx", ""]),
+    ];
+    for (old, new, wanted) in rows {
+        assert!(GOOD.contains(old), "{old}");
+        let error = load(&GOOD.replace(old, new)).expect_err(new);
+        assert!(error.starts_with("FILE"), "{error}");
+        for part in wanted {
+            assert!(
+                error.contains(part),
+                "{new}: {error:?} does not say {part:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load(Path::new("/nonexistent/ringway.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("/nonexistent/ringway.toml"), "{error}");
+}
+
+#[test]
+fn secrets_are_read_without_their_line_end_and_empty_ones_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "s3cret\r\n").unwrap();
+    assert_eq!(read_secret(&path).unwrap(), "s3cret");
+    std::fs::write(&path, "\n").unwrap();
+    assert!(
+        read_secret(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("1 to 4096")
+    );
+}
