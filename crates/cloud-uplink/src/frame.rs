@@ -234,7 +234,7 @@ pub struct Gap {
     pub from: u64,
     /// Last missing number.
     pub to: u64,
-    /// Why: `retention`, `overload`, `disk`, `corrupt`.
+    /// Why: `retention`, `overload`, `disk`, `corrupt`, `too-big`.
     pub reason: String,
 }
 
