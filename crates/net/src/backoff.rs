@@ -18,7 +18,12 @@ impl Backoff {
     /// Delays between `min` and `max`.
     #[must_use]
     pub const fn new(min: Duration, max: Duration, rng: StdRng) -> Self {
-        Self { min, max, failures: 0, rng }
+        Self {
+            min,
+            max,
+            failures: 0,
+            rng,
+        }
     }
 
     /// The delay before the next try, after one that failed.

@@ -3,3 +3,5 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod csta_link;
+pub mod tcp;

@@ -1,0 +1,332 @@
+//! The link to the PBX: connects, carries bytes between the socket and [`csta::client::Client`],
+//! keeps the timers, connects again. What the events mean is the handler's business.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::{Buf as _, Bytes};
+use csta::DeviceId;
+use csta::client::{AssociationMode, Client, ClientEvent, CloseReason};
+use rand::rngs::StdRng;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{mpsc, watch};
+
+use crate::backoff::Backoff;
+use crate::clock;
+use crate::tcp::{self, BoxedStream, Endpoint};
+
+/// Bytes read from the socket at once: a full frame.
+const READ_LEN: usize = 64 * 1024;
+/// Bytes waiting for a PBX that does not read, above which the link is given up.
+const WRITE_BACKLOG_MAX: usize = 1024 * 1024;
+/// Longest time between two ticks of the handler, whatever the link does.
+const TICK: Duration = Duration::from_secs(1);
+/// Time that Stop Application Session gets before the socket is closed at shutdown.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Settings of the link.
+#[derive(Debug, Clone)]
+pub struct CstaLinkConfig {
+    /// Where the PBX listens.
+    pub endpoint: Endpoint,
+    /// Settings of the computing function.
+    pub client: csta::client::Config,
+    /// Shortest and longest delay between two tries.
+    pub retry: (Duration, Duration),
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// How the link is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CstaLinkState {
+    /// A connection is being made.
+    Connecting,
+    /// TCP (and TLS) is up; the association is being made.
+    Associating,
+    /// The association is up.
+    Up,
+    /// The link is down and will be tried again.
+    Down {
+        /// Why, in a plain sentence.
+        reason: String,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// Shut down for good.
+    Stopped,
+}
+
+/// Who understands what comes over the link. Called from the link's own task, one call at a time.
+pub trait CstaHandler: Send {
+    /// What other parts ask of this one.
+    type Command: Send;
+
+    /// The devices to follow, asked for at each connect.
+    fn devices(&self) -> Vec<DeviceId>;
+    /// The state of the link changed.
+    fn link_state(&mut self, state: CstaLinkState);
+    /// An event of the computing function; `received` is when its bytes were read.
+    fn client_event(&mut self, event: ClientEvent, received: Instant);
+    /// Everything that one input led to has been handed over.
+    fn input_done(&mut self, received: Instant);
+    /// Another part asks something; `client` is there while the link is.
+    fn command(&mut self, command: Self::Command, client: Option<&mut Client>, now: Instant);
+    /// The link's task is alive; called at least once a second.
+    fn tick(&mut self, client: Option<&Client>, now: Instant);
+}
+
+/// Runs the link until `shutdown` turns true.
+///
+/// # Errors
+/// Only when the command channel is gone: everything else is retried.
+pub async fn run<H: CstaHandler>(
+    config: CstaLinkConfig,
+    handler: &mut H,
+    commands: &mut mpsc::Receiver<H::Command>,
+    mut shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let rng = <StdRng as rand::SeedableRng>::seed_from_u64(config.seed);
+    let mut backoff = Backoff::new(config.retry.0, config.retry.1, rng);
+    let mut association = None;
+    while !*shutdown.borrow() {
+        handler.link_state(CstaLinkState::Connecting);
+        let connecting = tcp::connect(&config.endpoint);
+        let connected = idle(handler, commands, &mut shutdown, connecting).await?;
+        let reason = match connected {
+            None => break,
+            Some(Err(error)) => format!("{error:#}"),
+            Some(Ok(stream)) => {
+                handler.link_state(CstaLinkState::Associating);
+                let mut client_config = config.client.clone();
+                client_config.association = association.take().unwrap_or(client_config.association);
+                let client = Client::new(client_config, handler.devices(), clock::now());
+                let mut link = Link::new(client, stream);
+                let ended = link.serve(handler, commands, &mut shutdown).await?;
+                association = ended.try_next;
+                if ended.was_up {
+                    backoff.reset();
+                }
+                ended.reason
+            }
+        };
+        if *shutdown.borrow() {
+            break;
+        }
+        let retry_in = backoff.next_delay();
+        tracing::warn!(reason, retry_in_ms = retry_in.as_millis(), "PBX link down");
+        handler.link_state(CstaLinkState::Down { reason, retry_in });
+        let pause = tokio::time::sleep(retry_in);
+        if idle(handler, commands, &mut shutdown, pause)
+            .await?
+            .is_none()
+        {
+            break;
+        }
+    }
+    handler.link_state(CstaLinkState::Stopped);
+    Ok(())
+}
+
+/// Waits for `done` while there is no client; commands are refused by the handler meanwhile.
+/// `None` says that it is time to shut down.
+async fn idle<H: CstaHandler, T>(
+    handler: &mut H,
+    commands: &mut mpsc::Receiver<H::Command>,
+    shutdown: &mut watch::Receiver<bool>,
+    done: impl Future<Output = T>,
+) -> anyhow::Result<Option<T>> {
+    tokio::pin!(done);
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            output = &mut done => return Ok(Some(output)),
+            _ = tick.tick() => handler.tick(None, clock::now()),
+            changed = shutdown.wait_for(|stop| *stop) => {
+                let _ = changed;
+                return Ok(None);
+            }
+            command = commands.recv() => {
+                let command = command.context("the PBX link's command channel is gone")?;
+                let now = clock::now();
+                handler.command(command, None, now);
+                handler.input_done(now);
+            }
+        }
+    }
+}
+
+/// One connection.
+struct Link {
+    client: Client,
+    stream: BoxedStream,
+    backlog: VecDeque<Bytes>,
+    backlog_len: usize,
+    was_up: bool,
+    closed: Option<(CloseReason, Option<AssociationMode>)>,
+}
+
+/// How a connection ended.
+struct Ended {
+    reason: String,
+    try_next: Option<AssociationMode>,
+    was_up: bool,
+}
+
+/// Why the loop woke up.
+enum Wake<C> {
+    Read(std::io::Result<usize>),
+    Written(std::io::Result<usize>),
+    Timer,
+    Tick,
+    Command(Option<C>),
+    Shutdown,
+}
+
+impl Link {
+    const fn new(client: Client, stream: BoxedStream) -> Self {
+        Self {
+            client,
+            stream,
+            backlog: VecDeque::new(),
+            backlog_len: 0,
+            was_up: false,
+            closed: None,
+        }
+    }
+
+    /// Carries bytes until the client says that the association is gone.
+    async fn serve<H: CstaHandler>(
+        &mut self,
+        handler: &mut H,
+        commands: &mut mpsc::Receiver<H::Command>,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> anyhow::Result<Ended> {
+        let mut buffer = vec![0; READ_LEN];
+        let mut tick = tokio::time::interval(TICK);
+        let mut stop_by: Option<Instant> = None;
+        loop {
+            self.drain(handler);
+            handler.input_done(clock::now());
+            let stop_is_over = stop_by.is_some_and(|by| clock::now() >= by);
+            if self.closed.is_some() && (self.backlog.is_empty() || stop_is_over) {
+                break;
+            }
+            match self
+                .wake(
+                    &mut buffer,
+                    &mut tick,
+                    commands,
+                    shutdown,
+                    stop_by.is_none(),
+                )
+                .await
+            {
+                Wake::Read(Ok(0)) => self.client.handle_link_closed(clock::now()),
+                Wake::Read(Ok(len)) => {
+                    self.client.handle_bytes(&buffer[..len], clock::now());
+                }
+                Wake::Written(Ok(len)) => self.advance(len),
+                Wake::Read(Err(error)) | Wake::Written(Err(error)) => {
+                    tracing::debug!(%error, "PBX link broke");
+                    self.backlog.clear();
+                    self.client.handle_link_closed(clock::now());
+                }
+                Wake::Timer => self.client.handle_timeout(clock::now()),
+                Wake::Tick => handler.tick(Some(&self.client), clock::now()),
+                Wake::Command(command) => {
+                    let command = command.context("the PBX link's command channel is gone")?;
+                    handler.command(command, Some(&mut self.client), clock::now());
+                }
+                Wake::Shutdown => {
+                    stop_by = Some(clock::now() + STOP_GRACE);
+                    self.client.stop(clock::now());
+                }
+            }
+            if self.backlog_len > WRITE_BACKLOG_MAX {
+                tracing::warn!(
+                    bytes = self.backlog_len,
+                    "the PBX does not read: link given up"
+                );
+                self.backlog.clear();
+                self.client.handle_link_closed(clock::now());
+            }
+        }
+        // The last bytes are out; a peer that does not close is not waited for.
+        let _ = tokio::time::timeout(Duration::from_millis(200), self.stream.shutdown()).await;
+        let (reason, try_next) = match self.closed.take() {
+            Some((reason, try_next)) => (reason.to_string(), try_next),
+            None => ("link closed".to_owned(), None),
+        };
+        Ok(Ended {
+            reason,
+            try_next,
+            was_up: self.was_up,
+        })
+    }
+
+    /// Moves what the client has to say to the handler and to the write backlog.
+    fn drain<H: CstaHandler>(&mut self, handler: &mut H) {
+        let received = clock::now();
+        loop {
+            while let Some(bytes) = self.client.poll_transmit() {
+                self.backlog_len += bytes.len();
+                self.backlog.push_back(bytes);
+            }
+            let Some(event) = self.client.poll_event() else {
+                break;
+            };
+            match &event {
+                ClientEvent::Started { .. } => {
+                    self.was_up = true;
+                    handler.link_state(CstaLinkState::Up);
+                }
+                ClientEvent::Closed { reason, try_next } => {
+                    self.closed = Some((reason.clone(), *try_next));
+                }
+                _ => {}
+            }
+            handler.client_event(event, received);
+        }
+    }
+
+    async fn wake<C>(
+        &mut self,
+        buffer: &mut [u8],
+        tick: &mut tokio::time::Interval,
+        commands: &mut mpsc::Receiver<C>,
+        shutdown: &mut watch::Receiver<bool>,
+        running: bool,
+    ) -> Wake<C> {
+        let deadline = self.client.poll_timeout().map(|(at, _)| at);
+        let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+        let pending: &[u8] = self.backlog.front().map_or(&[], |bytes| bytes);
+        tokio::select! {
+            result = reader.read(buffer) => Wake::Read(result),
+            result = writer.write(pending), if !pending.is_empty() => Wake::Written(result),
+            () = until(deadline) => Wake::Timer,
+            _ = tick.tick() => Wake::Tick,
+            command = commands.recv() => Wake::Command(command),
+            _ = shutdown.wait_for(|stop| *stop), if running => Wake::Shutdown,
+        }
+    }
+
+    fn advance(&mut self, len: usize) {
+        self.backlog_len -= len;
+        if let Some(front) = self.backlog.front_mut() {
+            front.advance(len);
+            if front.is_empty() {
+                self.backlog.pop_front();
+            }
+        }
+    }
+}
+
+/// Sleeps until that instant; for ever without one.
+pub(crate) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
