@@ -206,14 +206,15 @@ impl Link {
         let mut buffer = vec![0; READ_LEN];
         let mut tick = tokio::time::interval(TICK);
         let mut stop_by: Option<Instant> = None;
+        let mut now = clock::now();
         loop {
-            self.drain(handler);
-            handler.input_done(clock::now());
-            let stop_is_over = stop_by.is_some_and(|by| clock::now() >= by);
+            self.drain(handler, now);
+            handler.input_done(now);
+            let stop_is_over = stop_by.is_some_and(|by| now >= by);
             if self.closed.is_some() && (self.backlog.is_empty() || stop_is_over) {
                 break;
             }
-            match self
+            let wake = self
                 .wake(
                     &mut buffer,
                     &mut tick,
@@ -221,27 +222,26 @@ impl Link {
                     shutdown,
                     stop_by.is_none(),
                 )
-                .await
-            {
-                Wake::Read(Ok(0)) => self.client.handle_link_closed(clock::now()),
-                Wake::Read(Ok(len)) => {
-                    self.client.handle_bytes(&buffer[..len], clock::now());
-                }
+                .await;
+            now = clock::now();
+            match wake {
+                Wake::Read(Ok(0)) => self.client.handle_link_closed(now),
+                Wake::Read(Ok(len)) => self.client.handle_bytes(&buffer[..len], now),
                 Wake::Written(Ok(len)) => self.advance(len),
                 Wake::Read(Err(error)) | Wake::Written(Err(error)) => {
                     tracing::debug!(%error, "PBX link broke");
                     self.backlog.clear();
-                    self.client.handle_link_closed(clock::now());
+                    self.client.handle_link_closed(now);
                 }
-                Wake::Timer => self.client.handle_timeout(clock::now()),
-                Wake::Tick => handler.tick(Some(&self.client), clock::now()),
+                Wake::Timer => self.client.handle_timeout(now),
+                Wake::Tick => handler.tick(Some(&self.client), now),
                 Wake::Command(command) => {
                     let command = command.context("the PBX link's command channel is gone")?;
-                    handler.command(command, Some(&mut self.client), clock::now());
+                    handler.command(command, Some(&mut self.client), now);
                 }
                 Wake::Shutdown => {
-                    stop_by = Some(clock::now() + STOP_GRACE);
-                    self.client.stop(clock::now());
+                    stop_by = Some(now + STOP_GRACE);
+                    self.client.stop(now);
                 }
             }
             if self.backlog_len > WRITE_BACKLOG_MAX {
@@ -250,7 +250,7 @@ impl Link {
                     "the PBX does not read: link given up"
                 );
                 self.backlog.clear();
-                self.client.handle_link_closed(clock::now());
+                self.client.handle_link_closed(now);
             }
         }
         // The last bytes are out; a peer that does not close is not waited for.
@@ -267,8 +267,7 @@ impl Link {
     }
 
     /// Moves what the client has to say to the handler and to the write backlog.
-    fn drain<H: CstaHandler>(&mut self, handler: &mut H) {
-        let received = clock::now();
+    fn drain<H: CstaHandler>(&mut self, handler: &mut H, received: Instant) {
         loop {
             while let Some(bytes) = self.client.poll_transmit() {
                 self.backlog_len += bytes.len();
