@@ -1,1 +1,26 @@
-//! What the web faces share: TLS accept loop with limits, certificate, headers, errors
+//! What the web faces share: the accept loop with its limits, the certificate, headers and errors.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`serve`] | HTTPS accept loop around an axum router: every limit has a name, every refusal a counter |
+//! | [`tls`] | server configuration from PEM files |
+//! | [`certificate`] | the self-signed certificate made at first start |
+//! | [`layer`] | what every answer gets: correlation id, security headers, request log, time limit |
+//! | [`error`] | the JSON error, and extractors that refuse with it |
+//! | [`host`] | which `Host` names are ours |
+//! | [`secret`] | text that cannot be printed |
+
+pub mod certificate;
+pub mod error;
+pub mod host;
+pub mod layer;
+pub mod secret;
+pub mod serve;
+pub mod tls;
+
+pub use certificate::{Certificate, ensure_certificate};
+pub use error::{ApiError, Json, Query};
+pub use host::HostNames;
+pub use layer::{CorrelationId, finish};
+pub use secret::Secret;
+pub use serve::{Limits, Server};
