@@ -5,3 +5,5 @@ pub mod backoff;
 pub mod clock;
 pub mod csta_link;
 pub mod tcp;
+pub mod tls;
+pub mod uplink;
