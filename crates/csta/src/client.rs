@@ -9,11 +9,21 @@
 
 mod config;
 mod event;
+mod invocation;
+mod monitors;
+mod session;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+
+use self::monitors::{Monitors, Task};
+use self::session::{ApplicationSession, SessionEvent};
 
 pub use config::{
     AssociationMode, Config, IN_FLIGHT_LIMIT, INCOMPLETE_FRAME_LIMIT, LATE_ANSWER_LIMIT, Login,
@@ -32,38 +42,63 @@ use crate::message::Request;
 ///
 /// It lives as long as the link does. It starts the association at once and, when that is up, watches
 /// every device of the list: Monitor Start, then Snapshot Device, then its events. After
-/// [`ClientEvent::Closed`] it ignores every input; the owner closes the link and makes a new client
-/// for the next one. It opens no socket and reads no clock.
+/// [`ClientEvent::Closed`] it ignores every input; the owner sends what [`Client::poll_transmit`] still
+/// holds, closes the link, and makes a new client for the next one. It opens no socket and reads no
+/// clock.
 #[derive(Debug)]
 pub struct Client {
+    session: ApplicationSession<Tag>,
+    monitors: Monitors,
+    request_timeout: Duration,
+    commands_in_flight: usize,
+    commands_in_flight_max: usize,
     events: VecDeque<ClientEvent>,
-    edition: Edition,
+}
+
+/// Whose invocation it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    Owner,
+    Monitors(Task),
 }
 
 impl Client {
     /// A client for a link that has just come up.
     #[must_use]
     pub fn new(config: Config, devices: impl IntoIterator<Item = DeviceId>, now: Instant) -> Self {
-        let _ = (devices.into_iter().count(), now);
-        Self {
+        let mut monitors = Monitors::new(&config);
+        monitors.set_devices(devices);
+        let mut client = Self {
+            monitors,
+            request_timeout: config.request_timeout,
+            commands_in_flight: 0,
+            commands_in_flight_max: config.commands_in_flight_max.clamp(1, IN_FLIGHT_LIMIT),
             events: VecDeque::new(),
-            edition: config.editions.first().copied().unwrap_or(Edition::Ed3),
-        }
+            session: ApplicationSession::new(config, now),
+        };
+        client.pump(now);
+        client
     }
 
-    /// Takes bytes as they came from the link.
+    /// Takes bytes as they came from the link, in pieces of any size.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant) {
-        let _ = (bytes, now);
+        self.session.handle_bytes(bytes, now);
+        self.pump(now);
     }
 
     /// Takes note that the link is closed: everything in flight fails at once.
     pub fn handle_link_closed(&mut self, now: Instant) {
-        let _ = now;
+        self.session.handle_link_closed();
+        self.pump(now);
     }
 
     /// Takes note of the time; call it at the instant that [`Client::poll_timeout`] named.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        self.session.handle_timeout(now);
+        if self.session.state() == ClientState::Started {
+            self.monitors.handle_timeout(now);
+        }
+        self.pump(now);
     }
 
     /// Sends a request of the owner's. It never waits behind monitors and snapshots. Its end is
@@ -77,29 +112,45 @@ impl Client {
         timeout: Duration,
         now: Instant,
     ) -> Result<InvokeId, CommandError> {
-        let _ = (request, timeout, now);
-        Err(CommandError::NotStarted)
+        if self.session.state() != ClientState::Started {
+            return Err(CommandError::NotStarted);
+        }
+        if !may_be_requested(&request) {
+            return Err(CommandError::NotARequest(request.name()));
+        }
+        if self.commands_in_flight >= self.commands_in_flight_max {
+            return Err(CommandError::TooManyInFlight(self.commands_in_flight_max));
+        }
+        let id = self.session.invoke(&request, Tag::Owner, timeout, now)?;
+        self.commands_in_flight += 1;
+        self.pump(now);
+        Ok(id)
     }
 
     /// Replaces the device list: monitors of devices no longer in it are stopped, new ones started.
-    /// Devices that were refused for good are tried again.
+    /// If it changes at all, devices that were refused for good are tried again.
     pub fn set_devices(&mut self, devices: impl IntoIterator<Item = DeviceId>, now: Instant) {
-        let _ = (devices.into_iter().count(), now);
+        if self.state() != ClientState::Closed {
+            self.monitors.set_devices(devices);
+            self.pump(now);
+        }
     }
 
     /// Snapshots every monitored device anew.
     pub fn resnapshot_all(&mut self, now: Instant) {
-        let _ = now;
+        self.monitors.resnapshot_all();
+        self.pump(now);
     }
 
     /// Closes the association in good order; [`ClientEvent::Closed`] follows.
     pub fn stop(&mut self, now: Instant) {
-        let _ = now;
+        self.session.stop(now);
+        self.pump(now);
     }
 
     /// Bytes to send, whole frames.
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
-        None
+        self.session.poll_transmit()
     }
 
     /// What happened.
@@ -107,27 +158,133 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// When to call [`Client::handle_timeout`] next, and which timer that is.
+    /// When to call [`Client::handle_timeout`] next, and which timer that is; `None` once closed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        None
+        let session = self.session.poll_timeout();
+        match self.session.state() {
+            ClientState::Started => session
+                .into_iter()
+                .chain(self.monitors.poll_timeout())
+                .min(),
+            ClientState::Starting | ClientState::Stopping | ClientState::Closed => session,
+        }
     }
 
     /// The state of the association.
     #[must_use]
     pub fn state(&self) -> ClientState {
-        ClientState::Starting
+        self.session.state()
     }
 
     /// The edition that is spoken.
     #[must_use]
     pub fn edition(&self) -> Edition {
-        self.edition
+        self.session.edition()
     }
 
-    /// Counters since the link came up.
+    /// Counters since the link came up, and how things stand.
     #[must_use]
     pub fn stats(&self) -> ClientStats {
-        ClientStats::default()
+        let mut stats = self.session.stats().clone();
+        stats.commands_in_flight = self.commands_in_flight;
+        self.monitors.add_stats(&mut stats);
+        stats
     }
+
+    /// Carries what the session says to the monitors, and what the monitors want to the session.
+    fn pump(&mut self, now: Instant) {
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                self.handle_session_event(event, now);
+            }
+            if self.session.state() != ClientState::Started {
+                break;
+            }
+            self.monitors.arm_check(now);
+            while let Some(event) = self.monitors.poll_event() {
+                self.events.push_back(event);
+            }
+            let Some((request, task)) = self.monitors.poll_request() else {
+                break;
+            };
+            let timeout = self.request_timeout;
+            let tag = Tag::Monitors(task);
+            if let Err(error) = self.session.invoke(&request, tag, timeout, now) {
+                self.monitors.handle_answer(task, Err(error.into()), now);
+            }
+        }
+    }
+
+    fn handle_session_event(&mut self, event: SessionEvent<Tag>, now: Instant) {
+        match event {
+            SessionEvent::Report(event) => self.monitors.handle_event(event),
+            SessionEvent::Answered {
+                tag: Tag::Monitors(task),
+                result,
+                ..
+            } => {
+                // With the link the whole table goes; that is no news about single devices.
+                if result != Err(InvocationError::LinkClosed) {
+                    self.monitors.handle_answer(task, result, now);
+                }
+            }
+            SessionEvent::Answered {
+                tag: Tag::Owner,
+                invoke_id,
+                result,
+            } => {
+                self.commands_in_flight -= 1;
+                self.say(ClientEvent::Answered { invoke_id, result });
+            }
+            SessionEvent::Late { tag, response } => {
+                if let Tag::Monitors(task) = tag {
+                    self.monitors.handle_late(task, response, now);
+                }
+            }
+            SessionEvent::MonitorStopped(cross_ref) => {
+                self.monitors.handle_monitor_stopped(&cross_ref, now);
+            }
+            SessionEvent::SnapshotData(segment) => self.monitors.handle_segment(segment, now),
+            SessionEvent::Status(status) => {
+                self.monitors.handle_status(status);
+                self.say(ClientEvent::SystemStatus(status));
+            }
+            SessionEvent::Started => {
+                let started = ClientEvent::Started {
+                    edition: self.session.edition(),
+                    session_id: self.session.session_id().map(str::to_owned),
+                    duration: self.session.duration(),
+                };
+                self.say(started);
+                self.monitors.start();
+            }
+            SessionEvent::BadMessage { kind, error } => {
+                self.say(ClientEvent::BadMessage { kind, error });
+            }
+            SessionEvent::UnknownMessage { name } => self.say(ClientEvent::UnknownMessage { name }),
+            SessionEvent::Closed { reason, try_next } => {
+                self.say(ClientEvent::Closed { reason, try_next });
+            }
+        }
+    }
+
+    /// Tells the owner something, behind all that the monitors have said before.
+    fn say(&mut self, event: ClientEvent) {
+        while let Some(earlier) = self.monitors.poll_event() {
+            self.events.push_back(earlier);
+        }
+        self.events.push_back(event);
+    }
+}
+
+/// Whether a request may come from the owner: the session's own and those that nobody answers may not.
+fn may_be_requested(request: &Request) -> bool {
+    request.expects_answer()
+        && !matches!(
+            request,
+            Request::StartApplicationSession(_)
+                | Request::StopApplicationSession(_)
+                | Request::ResetApplicationSessionTimer(_)
+        )
 }

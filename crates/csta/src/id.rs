@@ -166,6 +166,8 @@ pub struct InvokeId(u16);
 impl InvokeId {
     /// The id that every event carries.
     pub const EVENT: Self = Self(9999);
+    /// The first id of a request.
+    pub const FIRST: Self = Self(0);
     /// How many ids a request may take: `0000` to `9998`.
     pub const REQUEST_COUNT: u16 = 9999;
 

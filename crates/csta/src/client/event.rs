@@ -151,8 +151,8 @@ pub enum CommandError {
     /// The request does not fit into a frame.
     #[error(transparent)]
     TooLong(#[from] BodyTooLong),
-    /// The message is one that nobody answers.
-    #[error("<{0}> is not a request of a computing function")]
+    /// A message that nobody answers, or one that the client sends by itself.
+    #[error("<{0}> is not a request for the owner to make")]
     NotARequest(&'static str),
 }
 
@@ -199,6 +199,9 @@ pub enum CloseReason {
         /// Bytes of it that came.
         bytes: usize,
     },
+    /// The association's request does not fit into a frame.
+    #[error(transparent)]
+    TooLong(#[from] BodyTooLong),
     /// More than [`TRANSMIT_BUFFER_MAX`](super::TRANSMIT_BUFFER_MAX) bytes wait to be sent.
     #[error("the switching function does not read")]
     NotReading,

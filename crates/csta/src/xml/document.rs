@@ -89,10 +89,19 @@ impl<'x> Document<'x> {
     /// # Errors
     /// [`XmlError`], with the position.
     pub fn from_bytes(body: &'x [u8]) -> Result<Self, XmlError> {
-        let text = std::str::from_utf8(body).map_err(|error| XmlError::Utf8 {
-            position: error.valid_up_to(),
-        })?;
-        Self::parse(text)
+        let position = match std::str::from_utf8(body) {
+            Ok(text) => return Self::parse(text),
+            Err(error) => error.valid_up_to(),
+        };
+        // Broken UTF-8 behind a whole document is what follows it in a frame of wrong length.
+        let before = std::str::from_utf8(&body[..position]).unwrap_or_default();
+        Err(match Self::parse(before) {
+            Err(trailing @ XmlError::TrailingData { .. }) => trailing,
+            Ok(document) => XmlError::TrailingData {
+                position: document.nodes[0].span.1,
+            },
+            Err(_) => XmlError::Utf8 { position },
+        })
     }
 
     /// Reads a text.
@@ -492,5 +501,10 @@ mod tests {
             );
         }
         assert!(Document::parse("<a/>\n<!-- fine -->\n").is_ok());
+        for tail in [&b"\xff"[..], b"\0\0\x03\xeb9999<b", b" <b/>\xff"] {
+            let body = [b"<a></a>", tail].concat();
+            let error = Document::from_bytes(&body).expect_err("data behind the document");
+            assert_eq!(error, XmlError::TrailingData { position: 7 }, "{tail:?}");
+        }
     }
 }

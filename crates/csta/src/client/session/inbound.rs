@@ -1,0 +1,168 @@
+//! What the switching function sends: events, answers, and requests of its own.
+
+use std::time::Instant;
+
+use super::association::Association;
+use super::{ApplicationSession, Purpose, SessionEvent};
+use crate::client::config::UNKNOWN_NAMES_MAX;
+use crate::client::event::{ClientState, CloseReason, InvocationError};
+use crate::edition::Edition;
+use crate::frame::Frame;
+use crate::id::InvokeId;
+use crate::message::{
+    ApplicationSessionTerminated, DecodeError, Message, MonitorStopResponse, Request,
+    RequestSystemStatusResponse, Response, SystemStatusResponse,
+};
+use crate::value::{CstaError, ErrorCategory, SystemStatusValue};
+use crate::xml::{Document, XmlError};
+
+impl<T: Copy> ApplicationSession<T> {
+    pub(super) fn handle_frame(&mut self, frame: &Frame, now: Instant) {
+        match Message::parse(&frame.body) {
+            Ok(Message::Event(event)) => self.events.push_back(SessionEvent::Report(event)),
+            Ok(Message::Response(response)) => self.handle_response(frame, response, now),
+            Ok(Message::Request(request)) => self.handle_request(frame.invoke_id, request),
+            Ok(Message::Unknown { name, .. }) => self.handle_unknown(frame.invoke_id, name, now),
+            Err(error @ DecodeError::Xml(XmlError::TrailingData { .. })) => {
+                self.close(CloseReason::FrameLength(error));
+            }
+            Err(error) => self.handle_bad(error),
+        }
+    }
+
+    /// A body that is no message: as if it had not come, but counted.
+    fn handle_bad(&mut self, error: DecodeError) {
+        let kind = error.kind();
+        let count = self.stats.bad_messages.entry(kind).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.events
+                .push_back(SessionEvent::BadMessage { kind, error });
+        }
+    }
+
+    fn handle_response(&mut self, frame: &Frame, response: Response, now: Instant) {
+        let id = frame.invoke_id;
+        let Some(answered) = self.invocations.answer(id, response.name()) else {
+            self.stats.unmatched_answers += 1;
+            return;
+        };
+        if answered.late {
+            self.stats.late_answers += 1;
+            if let Purpose::Owner(tag) = answered.tag {
+                self.events.push_back(SessionEvent::Late { tag, response });
+            }
+            return;
+        }
+        if answered.tag_is_association() && self.association == Association::Implicit {
+            self.adopt_edition(&frame.body);
+        }
+        let result = match response {
+            Response::Error(error) => Err(InvocationError::Refused(error)),
+            response if answered.fits => Ok(response),
+            response => Err(InvocationError::Unexpected {
+                name: response.name().to_owned(),
+            }),
+        };
+        self.conclude(id, answered.tag, result, now);
+    }
+
+    /// Nothing is negotiated in an implicit association: the answer's namespace tells the edition.
+    fn adopt_edition(&mut self, body: &[u8]) {
+        let document = Document::from_bytes(body).ok();
+        let namespace = document.as_ref().and_then(|d| d.root().namespace());
+        if let Some(edition) = namespace.and_then(Edition::from_namespace) {
+            self.edition = edition;
+        }
+    }
+
+    fn handle_request(&mut self, id: InvokeId, request: Request) {
+        match request {
+            Request::SystemStatus(report) => {
+                self.register |= self.state == ClientState::Starting;
+                self.answer(id, SystemStatusResponse {});
+                // Without a status it is a heart-beat.
+                if let Some(status) = report.system_status {
+                    self.status_is(status);
+                }
+            }
+            Request::RequestSystemStatus(_) => {
+                let system_status = SystemStatusValue::Normal;
+                self.answer(id, RequestSystemStatusResponse { system_status });
+            }
+            Request::MonitorStop(stop) => {
+                self.answer(id, MonitorStopResponse {});
+                let cross_ref = stop.monitor_cross_ref_id;
+                self.events
+                    .push_back(SessionEvent::MonitorStopped(cross_ref));
+            }
+            Request::SnapshotDeviceData(data) => {
+                self.events.push_back(SessionEvent::SnapshotData(data));
+            }
+            Request::ApplicationSessionTerminated(terminated) => self.terminated(&terminated),
+            Request::StartApplicationSession(_)
+            | Request::StopApplicationSession(_)
+            | Request::ResetApplicationSessionTimer(_)
+            | Request::MonitorStart(_)
+            | Request::SnapshotDevice(_)
+            | Request::MakeCall(_)
+            | Request::AnswerCall(_)
+            | Request::ClearConnection(_)
+            | Request::ClearCall(_)
+            | Request::HoldCall(_)
+            | Request::RetrieveCall(_)
+            | Request::SystemRegister(_) => self.refuse(id),
+        }
+    }
+
+    /// Answers a request for a service that a computing function does not have.
+    fn refuse(&mut self, id: InvokeId) {
+        self.stats.refused_requests += 1;
+        let error = CstaError::new(ErrorCategory::Operation, "serviceNotSupported");
+        self.answer(id, error);
+    }
+
+    fn terminated(&mut self, terminated: &ApplicationSessionTerminated) {
+        let other = terminated.session_id.is_some() && terminated.session_id != self.session_id;
+        if other && self.session_id.is_some() {
+            return;
+        }
+        let reason = terminated.session_term_reason.as_ref();
+        let reason = reason.map_or_else(|| "no reason given".to_owned(), ToString::to_string);
+        self.close(CloseReason::Terminated(reason));
+    }
+
+    /// Answers, events and requests that this crate has no type for, told apart by their names.
+    fn handle_unknown(&mut self, id: InvokeId, name: String, now: Instant) {
+        self.stats.unknown_messages += 1;
+        let known = self.unknown_names.contains(&name);
+        if !known && self.unknown_names.len() < UNKNOWN_NAMES_MAX {
+            self.unknown_names.insert(name.clone());
+            let name = name.clone();
+            self.events.push_back(SessionEvent::UnknownMessage { name });
+        }
+        if name.ends_with("Response") {
+            match self.invocations.answer(id, &name) {
+                Some(answered) if answered.late => self.stats.late_answers += 1,
+                Some(answered) => {
+                    let unexpected = InvocationError::Unexpected { name };
+                    self.conclude(id, answered.tag, Err(unexpected), now);
+                }
+                None => self.stats.unmatched_answers += 1,
+            }
+        } else if id != InvokeId::EVENT && !name.ends_with("Event") {
+            self.refuse(id);
+        }
+    }
+
+    pub(super) fn status_is(&mut self, status: SystemStatusValue) {
+        self.last_status = Some(status);
+        self.events.push_back(SessionEvent::Status(status));
+    }
+}
+
+impl<T> crate::client::invocation::Answered<Purpose<T>> {
+    fn tag_is_association(&self) -> bool {
+        matches!(self.tag, Purpose::Associate)
+    }
+}
