@@ -1,0 +1,3 @@
+//! The `ringway-cloud` program; everything is in the library.
+
+fn main() {}
