@@ -1,1 +1,7 @@
-//! Tests.
+//! The client against a scripted switching function, in virtual time.
+
+mod association;
+mod bad_input;
+mod commands;
+mod monitors;
+mod snapshots;

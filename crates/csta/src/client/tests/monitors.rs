@@ -1,0 +1,221 @@
+//! Starting, losing and ending monitors.
+
+use crate::DeviceId;
+use crate::client::testing::{Link, error, event, idle, monitor_started, secs};
+use crate::client::{Config, LATE_ANSWER_LIMIT};
+
+fn one_at_a_time() -> Config {
+    Config {
+        resync_in_flight_max: 1,
+        ..Config::default()
+    }
+}
+
+fn stop(cross_ref: &str) -> String {
+    format!("<MonitorStop><monitorCrossRefID>{cross_ref}</monitorCrossRefID></MonitorStop>")
+}
+
+#[test]
+fn monitors_each_device_and_snapshots_it_at_once() {
+    let mut link = Link::started(one_at_a_time(), &["2001", "2002"]);
+    link.expect_sent(&["0001 MonitorStart 2001"]);
+    link.receive(1, &monitor_started("x1"));
+    link.expect_sent(&["0002 SnapshotDevice 2001"]);
+    link.receive(9999, &event("x1", "c1"));
+    link.expect_told(&["Monitored 2001"]);
+    link.receive(2, &idle());
+    link.expect_told(&["Snapshot 2001 calls=0", "ServiceInitiatedEvent 2001 c1/d"]);
+    link.receive(9999, &event("x1", "c2"));
+    link.expect_told(&["ServiceInitiatedEvent 2001 c2/d"]);
+    link.expect_sent(&["0003 MonitorStart 2002"]);
+    link.receive(3, &monitor_started("x2"));
+    link.receive(4, &idle());
+    link.expect_told(&[
+        "Monitored 2002",
+        "Snapshot 2002 calls=0",
+        "Synchronised 2/0",
+    ]);
+    let stats = link.client.stats();
+    assert_eq!(
+        (stats.devices, stats.monitored, stats.unmonitored),
+        (2, 2, 0)
+    );
+    assert_eq!((stats.events, stats.resync_in_flight), (2, 0));
+}
+
+#[test]
+fn keeps_events_that_overtake_the_answer_naming_their_monitor() {
+    let mut link = Link::started(Config::default(), &["2001", "2002"]);
+    link.receive(9999, &event("x2", "c1"));
+    link.receive(9999, &event("x9", "c2"));
+    link.receive(1, &monitor_started("x1"));
+    link.receive(2, &monitor_started("x2"));
+    link.receive(4, &idle());
+    link.expect_told(&[
+        "Monitored 2001",
+        "Monitored 2002",
+        "Snapshot 2002 calls=0",
+        "ServiceInitiatedEvent 2002 c1/d",
+    ]);
+    // Nobody owns x9 now that no start is out.
+    assert_eq!(link.client.stats().unknown_cross_refs, 1);
+    link.receive(9999, &event("x9", "c3"));
+    assert_eq!(link.client.stats().unknown_cross_refs, 2);
+    assert_eq!(link.client.stats().events, 1);
+}
+
+#[test]
+fn orphans_are_bounded() {
+    let mut link = Link::started(Config::default(), &["2001"]);
+    for i in 0..2000 {
+        link.receive(9999, &event(&format!("x{i}"), "c"));
+    }
+    assert_eq!(link.client.stats().unknown_cross_refs, 2000 - 1024);
+    link.receive(1, &monitor_started("x5"));
+    assert_eq!(link.client.stats().unknown_cross_refs, 1999);
+}
+
+#[test]
+fn an_unknown_device_is_not_tried_again_until_the_list_changes() {
+    let mut link = Link::started(Config::default(), &["2001"]);
+    link.sent();
+    link.receive(1, &error("operation", "invalidDeviceID"));
+    link.expect_told(&[
+        "Unmonitored 2001 for good: monitor not started: refused: operation/invalidDeviceID",
+        "Synchronised 1/1",
+    ]);
+    link.pass(secs(50));
+    link.expect_sent(&[]);
+    link.client.set_devices([DeviceId::new("2001")], link.now);
+    link.expect_sent(&[]);
+    let devices = ["2001", "2002"].map(DeviceId::new);
+    link.client.set_devices(devices, link.now);
+    link.expect_sent(&["0002 MonitorStart 2001", "0003 MonitorStart 2002"]);
+    link.receive(2, &monitor_started("x1"));
+    assert_eq!(link.client.stats().unmonitored, 0);
+}
+
+#[test]
+fn a_limit_makes_all_wait_and_each_time_longer() {
+    let mut link = Link::started(one_at_a_time(), &["2001", "2002", "2003"]);
+    link.sent();
+    let limit = error("systemResourceAvailibility", "overallMonitorLimitExceeded");
+    link.receive(1, &limit);
+    let told = link.told();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(told[3], "Synchronised 3/3");
+    link.expect_sent(&[]);
+    link.pass(secs(30));
+    link.expect_sent(&["0002 MonitorStart 2001"]);
+    link.receive(2, &limit);
+    link.pass(secs(29));
+    link.receive(99, "<RequestSystemStatus/>");
+    link.expect_sent(&["0099 RequestSystemStatusResponse"]);
+    link.pass(secs(31));
+    let sent = link.sent();
+    assert!(
+        sent.iter()
+            .any(|(id, m)| *id == 4 && m.name() == "MonitorStart"),
+        "{sent:?}"
+    );
+    link.expect_told(&[]);
+    link.receive(4, &monitor_started("x1"));
+    assert_eq!(link.told(), ["Monitored 2001"]);
+}
+
+#[test]
+fn a_late_answer_is_adopted() {
+    let mut link = Link::started(Config::default(), &["2001"]);
+    link.pass(secs(10));
+    link.expect_told(&[
+        "Unmonitored 2001 for now: monitor not started: no answer in time",
+        "Synchronised 1/1",
+    ]);
+    link.sent();
+    link.receive(1, &monitor_started("x1"));
+    link.expect_told(&["Monitored 2001"]);
+    link.expect_sent(&["0002 SnapshotDevice 2001"]);
+    link.receive(2, &idle());
+    link.expect_told(&["Snapshot 2001 calls=0"]);
+    link.pass(secs(25));
+    link.expect_sent(&[]);
+}
+
+#[test]
+fn a_late_answer_beside_a_second_start_is_stopped() {
+    let mut link = Link::started(Config::default(), &["2001"]);
+    link.pass(secs(20));
+    link.expect_sent(&["0001 MonitorStart 2001", "0002 MonitorStart 2001"]);
+    link.receive(1, &monitor_started("x1"));
+    link.expect_sent(&["0003 MonitorStop x1"]);
+    link.receive(2, &monitor_started("x2"));
+    link.expect_sent(&["0004 SnapshotDevice 2001"]);
+    assert!(LATE_ANSWER_LIMIT > secs(20));
+}
+
+#[test]
+fn a_monitor_stopped_by_the_switching_function_is_answered_and_started_again() {
+    let mut link = Link::watching(Config::default(), &["2001"]);
+    link.receive(40, &stop("x1"));
+    link.expect_sent(&["0040 MonitorStopResponse"]);
+    link.expect_told(&["Unmonitored 2001 for now: monitor stopped by the switching function"]);
+    link.pass(secs(9));
+    link.expect_sent(&[]);
+    link.pass(secs(1));
+    link.expect_sent(&["0003 MonitorStart 2001"]);
+    link.receive(3, &monitor_started("x2"));
+    link.receive(4, &idle());
+    link.expect_told(&["Monitored 2001", "Snapshot 2001 calls=0"]);
+}
+
+#[test]
+fn a_monitor_stopped_before_its_snapshot_makes_the_answer_void() {
+    let mut link = Link::started(Config::default(), &["2001"]);
+    link.receive(1, &monitor_started("x1"));
+    link.receive(40, &stop("x1"));
+    link.receive(2, &idle());
+    let told = link.told();
+    assert!(
+        !told.iter().any(|line| line.starts_with("Snapshot")),
+        "{told:?}"
+    );
+    assert_eq!(link.client.stats().resync_in_flight, 0);
+}
+
+#[test]
+fn a_reused_cross_reference_belongs_to_the_newer_monitor() {
+    let mut link = Link::started(Config::default(), &["2001", "2002"]);
+    link.receive(1, &monitor_started("x1"));
+    link.receive(2, &monitor_started("x1"));
+    link.expect_told(&[
+        "Monitored 2001",
+        "Unmonitored 2001 for now: monitor cross reference given to another monitor",
+        "Monitored 2002",
+    ]);
+    assert_eq!(link.client.stats().monitored, 1);
+}
+
+#[test]
+fn a_changed_list_stops_and_starts_only_the_difference() {
+    let mut link = Link::watching(Config::default(), &["2001", "2002"]);
+    let devices = ["2002", "2003"].map(DeviceId::new);
+    link.client.set_devices(devices, link.now);
+    link.expect_sent(&["0005 MonitorStop x1", "0006 MonitorStart 2003"]);
+    link.expect_told(&["Unmonitored 2001 for good: no longer in the device list"]);
+    link.receive(5, "<MonitorStopResponse/>");
+    // One that leaves before its answer is stopped by the answer.
+    link.client.set_devices([DeviceId::new("2002")], link.now);
+    link.expect_told(&[
+        "Unmonitored 2003 for good: no longer in the device list",
+        "Synchronised 1/0",
+    ]);
+    link.receive(6, &monitor_started("x3"));
+    link.expect_sent(&["0007 MonitorStop x3"]);
+    link.receive(7, &error("operation", "invalidCrossRefID"));
+    let stats = link.client.stats();
+    assert_eq!(
+        (stats.devices, stats.monitored, stats.resync_in_flight),
+        (1, 1, 0)
+    );
+    link.expect_told(&[]);
+}
