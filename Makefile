@@ -1,0 +1,118 @@
+# The only entry point, for people and for CI: `make help` lists the targets.
+# A recipe has five lines at most; what needs thought is a Rust test (tests/it/gates).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Where `make install` puts things, and which binaries it takes.
+PREFIX ?= /usr
+DESTDIR ?=
+BIN_DIR ?= target/release
+# More arguments for what is run: make demo ARGS='--for 30s'
+ARGS ?=
+
+# Test data that lies beside the checkout is used; where there is none, the tests that need it are
+# ignored.
+RINGWAY_TESTDATA ?= $(if $(wildcard ../shared/csta),$(abspath ../shared))
+export RINGWAY_TESTDATA
+
+# CI takes Cargo.lock as it is, and its test profile never tries twice.
+LOCKED := $(if $(CI),--locked)
+NEXTEST_PROFILE := $(if $(CI),ci,default)
+TEST_RUN := $(if $(shell command -v cargo-nextest),nextest run --profile $(NEXTEST_PROFILE),test)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Simulated PBX, gateway and far end in one process, with calls
+	cargo run --quiet -p gateway --bin ringway -- demo $(ARGS)
+
+.PHONY: test
+test: ## Every test that ends within minutes
+	cargo test --workspace $(LOCKED) --doc --quiet
+	cargo $(TEST_RUN) --workspace $(LOCKED) $(ARGS)
+
+.PHONY: check
+check: format lint doc gates config-check unit-check ## Format, lints, docs, gates, configuration files, units
+
+.PHONY: format
+format: ## Is everything formatted (`cargo fmt` does it)
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy, warnings are errors
+	cargo clippy --workspace $(LOCKED) --all-targets -- -D warnings
+
+.PHONY: doc
+doc: ## Documentation of everything, private items too, warnings are errors
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace $(LOCKED) --no-deps --document-private-items
+
+.PHONY: gates
+gates: ## The rules of the workspace: arch, tidy and contracts
+	cargo $(TEST_RUN) --workspace $(LOCKED) gates::
+
+.PHONY: arch
+arch: ## Who may depend on whom
+	cargo $(TEST_RUN) --workspace $(LOCKED) gates::arch
+
+.PHONY: tidy
+tidy: ## Layout, sizes of files, words that have no place here
+	cargo $(TEST_RUN) --workspace $(LOCKED) gates::tidy
+
+.PHONY: config-check
+config-check: ## Each example configuration, by the binary that reads it
+	cargo run --quiet $(LOCKED) -p gateway --bin ringway -- check-config config/ringway.toml
+	cargo run --quiet $(LOCKED) -p cloud --bin ringway-cloud -- check-config config/ringway-cloud.toml
+
+.PHONY: unit-check
+unit-check: ## The systemd units: valid, and exposed by 1.2 at most
+	systemd/check-units.sh
+
+.PHONY: deny
+deny: ## Licences, bans and sources of what Cargo.lock names (needs cargo-deny)
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+.PHONY: none-ignored
+none-ignored: ## Fails if a test would be ignored (needs cargo-nextest)
+	@ignored=$$(cargo nextest list --workspace $(LOCKED) --run-ignored only --message-format oneline) \
+	  && if [ -n "$$ignored" ]; then echo "ignored tests:"; echo "$$ignored"; exit 1; fi
+
+.PHONY: schemas
+schemas: ## Write the event schemas under docs/ anew from the types
+	UPDATE=1 cargo test --workspace --quiet schema
+
+.PHONY: bench
+bench: ## Measure latency, throughput and memory against their goals
+	cargo run --release -p system-tests --bin ringway-bench -- $(ARGS)
+
+.PHONY: crash-test
+crash-test: ## Kill gateway and far end at random moments and count what is lost
+	cargo run --release -p system-tests --bin ringway-crash-test -- $(ARGS)
+
+.PHONY: build
+build: ## The release binaries
+	cargo build --release $(LOCKED) -p gateway -p cloud -p pbx-sim --bins
+
+.PHONY: install
+install: ## Put gateway and unit onto this machine (after build; DESTDIR, PREFIX)
+	systemd/install.sh ringway '$(BIN_DIR)' '$(DESTDIR)' '$(PREFIX)'
+
+.PHONY: install-cloud
+install-cloud: ## Put the far end and its unit onto this machine (after build; DESTDIR, PREFIX)
+	systemd/install.sh ringway-cloud '$(BIN_DIR)' '$(DESTDIR)' '$(PREFIX)'
+
+.PHONY: certs
+certs: ## A test CA and a server certificate under certs/
+	certs/make-test-certs.sh
+
+.PHONY: box-test
+box-test: build ## Install into a booted Debian and try the service there (root, mmdebstrap, systemd-nspawn)
+	tests/box/box-test.sh '$(BIN_DIR)'
+
+.PHONY: nightly
+nightly: bench crash-test box-test ## What takes too long for each change
+
+.PHONY: ci
+ci: check deny none-ignored test ## What every change must pass

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Puts one service onto a machine: binary, unit, user, folders, and its configuration file unless
+# there is one already. For `make install`:
+#   systemd/install.sh SERVICE BIN_DIR DESTDIR PREFIX
+set -eu
+service=$1 bin_dir=$2 destdir=$3 prefix=$4
+cd "$(dirname "$0")/.."
+
+install -D -m 0755 "$bin_dir/$service" "$destdir$prefix/bin/$service"
+
+unit="$destdir$prefix/lib/systemd/system/$service.service"
+install -D -m 0644 "systemd/$service.service" "$unit"
+sed -i "s,/usr/bin/ringway,$prefix/bin/ringway,; s,/usr/share/doc/,$prefix/share/doc/," "$unit"
+for kind in sysusers tmpfiles; do
+  install -D -m 0644 "systemd/$kind.d/$service.conf" "$destdir$prefix/lib/$kind.d/$service.conf"
+done
+install -D -m 0644 -t "$destdir$prefix/share/doc/$service" README.md LICENSE-MIT LICENSE-APACHE
+
+config="$destdir/etc/$service/$service.toml"
+if [ -e "$config" ]; then
+  echo "kept $config"
+else
+  install -D -m 0644 "config/$service.toml" "$config"
+fi
+
+if [ -z "$destdir" ]; then
+  systemd-sysusers "$service.conf"
+  systemd-tmpfiles --create "$service.conf"
+  systemctl daemon-reload
+  echo "edit $config, put the tokens into /etc/$service/credentials, then: systemctl enable --now $service"
+fi
