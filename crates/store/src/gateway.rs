@@ -1,317 +1,63 @@
 //! `gateway.db`: the durable outbox, the view of live calls, and the commands of one gateway.
+//!
+//! * An event gets its sequence number in the transaction that stores it, together with what it
+//!   does to the view; only then is it given to the uplink ([`Committed`]).
+//! * Numbers never go missing: what is lost (a full queue, retention, a damaged row) is a
+//!   [`Gap`] in its place.
+//! * A full or failing disk stops nothing: first a ballast file is given up, then the store goes on
+//!   in memory under a new, volatile stream, and returns to the durable one when the disk is back.
+//!   Events that nobody acknowledged until then move to the durable stream.
+
+mod ballast;
+mod commands;
+mod engine;
+mod job;
+mod mark;
+mod outbox;
+mod recover;
+mod restore;
+mod schema;
+mod shared;
+mod types;
+mod volatile;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::Connection;
 use uuid::Uuid;
 
+use self::ballast::Ballast;
+use self::commands::CommandJob;
+pub use self::commands::{Accepted, COMMANDS_KEPT_MS, CommandState, NewCommand, StoredCommand};
+use self::engine::GatewayEngine;
+use self::job::{Job, PendingRecord};
+use self::shared::Shared;
+pub use self::types::{
+    Batch, Committed, CommittedRecord, Done, Gap, GapReason, GatewayStats, OnCommit, OutboxItem,
+    OutboxLimits, Overloaded, Record, Recovered, StoreHealth, StreamState, ViewChange,
+    ViewSnapshot,
+};
+pub use self::volatile::{VOLATILE_BYTES_MAX, VOLATILE_EVENTS_MAX};
+use crate::db::{self, io_error, read_error, uint};
 use crate::error::{OpenError, StoreError};
 use crate::stats::WriterStats;
-
-/// How much the outbox keeps, and when it gives up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxLimits {
-    /// Age after which an event that nobody acknowledged becomes a gap.
-    pub retention: Duration,
-    /// Bytes of unacknowledged events above which the oldest become a gap.
-    pub bytes_max: u64,
-    /// Size of the file that is given up first when the disk is full, in bytes; 0: none.
-    pub ballast_bytes: u64,
-    /// How often a store in memory tries the disk again.
-    pub probe_every: Duration,
-}
-
-impl Default for OutboxLimits {
-    /// 72 hours, 2 GiB, 64 MiB of ballast, a probe every 5 seconds.
-    fn default() -> Self {
-        Self {
-            retention: Duration::from_secs(72 * 3600),
-            bytes_max: 2 << 30,
-            ballast_bytes: 64 << 20,
-            probe_every: Duration::from_secs(5),
-        }
-    }
-}
-
-/// What a restart finds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recovered {
-    /// The durable stream.
-    pub stream: Uuid,
-    /// How often this file has been opened, from 1.
-    pub boot: u64,
-    /// Highest sequence number ever assigned in the stream; 0: none.
-    pub high_water: u64,
-    /// Highest sequence number known to be stored at the far end; may lag behind the truth.
-    pub acked: u64,
-    /// The view as of `high_water`, ordered by key.
-    pub view: Vec<(String, String)>,
-    /// Commands that the PBX may have seen and whose outcome is unknown, or that it never saw.
-    pub unfinished: Vec<StoredCommand>,
-    /// Where a damaged file was moved to; the stream is then a new one.
-    pub set_aside: Option<std::path::PathBuf>,
-}
-
-/// One atomic unit: either all of it is stored or none.
-#[derive(Debug, Clone, Default)]
-pub struct Batch {
-    /// Events, oldest first; each gets the next sequence number.
-    pub records: Vec<Record>,
-    /// What the events did to the view.
-    pub view: Vec<ViewChange>,
-}
-
-/// One event on its way into the outbox.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// One JSON object.
-    pub body: String,
-    /// Wall clock of the event, milliseconds since the epoch.
-    pub at_ms: i64,
-    /// When the frame behind the event was read, for latency figures; travels along untouched.
-    pub received: Option<Instant>,
-}
-
-/// A change of the view of live calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ViewChange {
-    /// Insert or replace.
-    Put {
-        /// Row key, chosen by the caller.
-        key: String,
-        /// One JSON object.
-        body: String,
-    },
-    /// Remove, if there.
-    Delete {
-        /// Row key.
-        key: String,
-    },
-}
-
-/// Sequence numbers that will never carry an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// First lost sequence number.
-    pub from: u64,
-    /// Last lost sequence number.
-    pub to: u64,
-    /// Why.
-    pub reason: GapReason,
-}
-
-/// Why sequence numbers carry no event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GapReason {
-    /// The write queue was full.
-    Overload,
-    /// Unacknowledged for too long, or too many bytes of it.
-    Retention,
-    /// The stored row was damaged or is missing.
-    Corrupt,
-    /// Acknowledged once and removed; the far end asks for it again.
-    Pruned,
-    /// The memory ring of a volatile stream was full.
-    Volatile,
-}
-
-/// One unit of the stream as the uplink sends it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutboxItem {
-    /// An event.
-    Event {
-        /// Its sequence number.
-        seq: u64,
-        /// One JSON object.
-        body: Arc<str>,
-    },
-    /// Sequence numbers without events.
-    Gap(Gap),
-}
-
-/// A group of appended records that is now stored.
-#[derive(Debug, Clone)]
-pub struct Committed {
-    /// The stream the numbers belong to; it changes when the store goes volatile and back.
-    pub stream: Uuid,
-    /// False: in memory only.
-    pub durable: bool,
-    /// First sequence number of this group, gaps included; the group is contiguous.
-    pub first_seq: u64,
-    /// Last sequence number of this group, gaps included.
-    pub last_seq: u64,
-    /// The events, in order.
-    pub records: Vec<CommittedRecord>,
-    /// Gaps among them, in order.
-    pub gaps: Vec<Gap>,
-    /// Events were lost or the stream changed: the far end's view needs a snapshot.
-    pub snapshot_needed: bool,
-}
-
-/// One event with its number.
-#[derive(Debug, Clone)]
-pub struct CommittedRecord {
-    /// Sequence number.
-    pub seq: u64,
-    /// One JSON object.
-    pub body: Arc<str>,
-    /// As in [`Record::received`].
-    pub received: Option<Instant>,
-}
-
-/// The stream that appended events go to now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StreamState {
-    /// Its identifier.
-    pub stream: Uuid,
-    /// False: in memory only.
-    pub durable: bool,
-    /// Highest number assigned and stored; 0: none.
-    pub high_water: u64,
-    /// Highest number acknowledged.
-    pub acked: u64,
-}
-
-/// The view at one point of the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewSnapshot {
-    /// The stream.
-    pub stream: Uuid,
-    /// The view contains everything up to this sequence number and nothing after it.
-    pub as_of: u64,
-    /// Rows ordered by key.
-    pub view: Vec<(String, String)>,
-}
-
-/// How well the store can keep its promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreHealth {
-    /// Everything committed is on disk.
-    Durable,
-    /// On disk, but the ballast file had to be given up.
-    Tight,
-    /// The disk refuses: events live in memory until it is back.
-    Volatile {
-        /// Since when, milliseconds since the epoch (the newest time the store was told then).
-        since_ms: i64,
-        /// What the disk said.
-        error: String,
-    },
-}
-
-/// Plain numbers for the metrics page.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GatewayStats {
-    /// The writer thread.
-    pub writer: WriterStats,
-    /// Unacknowledged events and gaps in the outbox.
-    pub records: u64,
-    /// Bytes of their bodies.
-    pub bytes: u64,
-    /// Wall clock of the oldest of them, milliseconds since the epoch.
-    pub oldest_ms: Option<i64>,
-    /// Events lost to a full queue.
-    pub lost_overload: u64,
-    /// Events given up by retention.
-    pub lost_retention: u64,
-    /// Rows found damaged.
-    pub lost_corrupt: u64,
-    /// Events pushed out of the memory ring.
-    pub lost_volatile: u64,
-    /// Times the store went volatile.
-    pub went_volatile: u64,
-}
-
-/// A command from the far end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCommand {
-    /// Idempotency key.
-    pub key: String,
-    /// The far end's identifier of this request.
-    pub id: String,
-    /// Digest of method and parameters: tells a repeat from a clash.
-    pub fingerprint: String,
-    /// Method name.
-    pub method: String,
-    /// Parameters as one JSON object.
-    pub body: String,
-    /// Not to be executed after this, milliseconds since the epoch.
-    pub deadline_ms: i64,
-    /// Wall clock now.
-    pub now_ms: i64,
-}
-
-/// A command as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCommand {
-    /// Idempotency key.
-    pub key: String,
-    /// The far end's identifier of the request.
-    pub id: String,
-    /// Digest of method and parameters.
-    pub fingerprint: String,
-    /// Method name.
-    pub method: String,
-    /// Parameters as one JSON object.
-    pub body: String,
-    /// Milliseconds since the epoch.
-    pub deadline_ms: i64,
-    /// How far it got.
-    pub state: CommandState,
-    /// The outcome, one JSON object, once done.
-    pub outcome: Option<String>,
-    /// Milliseconds since the epoch.
-    pub created_ms: i64,
-}
-
-/// How far a command got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CommandState {
-    /// Stored; the PBX has not seen it.
-    Accepted,
-    /// The PBX may have seen it; found after a restart, its outcome is unknown.
-    Sent,
-    /// Finished; the outcome is stored.
-    Done,
-}
-
-/// What accepting a command found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Accepted {
-    /// First time: go on.
-    New,
-    /// The same command again: do not execute it.
-    Known {
-        /// How far the first one got.
-        state: CommandState,
-        /// Its outcome, if done.
-        outcome: Option<String>,
-    },
-    /// The key was used for something else.
-    Conflict,
-}
-
-/// Events were not stored because the queue is full; their loss will be in the stream as a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the outbox's write queue is full: {lost} events become a gap")]
-pub struct Overloaded {
-    /// Events of this batch.
-    pub lost: usize,
-}
-
-/// Called on the writer thread after each commit; must not block.
-pub type OnCommit = Box<dyn FnMut(Committed) + Send>;
-
-/// Called on the writer thread when the outcome is stored, or at once when it cannot be.
-pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+use crate::writer::{Class, Refused, Writer};
 
 /// The gateway's store. Cheap to share behind an `Arc`; dropping it drains the queue.
 #[derive(Debug)]
-pub struct GatewayStore {}
+pub struct GatewayStore {
+    reader: Mutex<Connection>,
+    shared: Arc<Shared>,
+    writer_stats: Arc<Mutex<WriterStats>>,
+    writer: Writer<Job>,
+}
 
 impl GatewayStore {
     /// Opens or creates the store.
+    ///
+    /// A full disk is met by giving up the ballast; a damaged file is moved aside
+    /// ([`Recovered::set_aside`]); damaged rows become gaps.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -321,22 +67,88 @@ impl GatewayStore {
         now_ms: i64,
         on_commit: OnCommit,
     ) -> Result<(Self, Recovered), OpenError> {
-        let _ = (path, limits, now_ms, on_commit);
-        todo!()
+        let ballast = Ballast::new(path, limits.ballast_bytes);
+        let found = match recover::open(path, now_ms) {
+            Err(OpenError::Sqlite { .. } | OpenError::Io { .. }) if ballast.release() => {
+                recover::open(path, now_ms)?
+            }
+            other => other?,
+        };
+        let reader = db::reader(path)?;
+        let stream = StreamState {
+            stream: found.recovered.stream,
+            durable: true,
+            high_water: found.recovered.high_water,
+            acked: found.recovered.acked,
+        };
+        let tight = !ballast.ensure();
+        let health = if tight {
+            StoreHealth::Tight
+        } else {
+            StoreHealth::Durable
+        };
+        let shared = Arc::new(Shared::new(stream, health, found.tally));
+        let writer_stats = Arc::clone(&found.db.stats);
+        let engine = GatewayEngine {
+            db: found.db,
+            uuid: stream.stream,
+            tally: found.tally,
+            mark: found.mark,
+            ballast,
+            limits,
+            view: found.recovered.view.iter().cloned().collect(),
+            shared: Arc::clone(&shared),
+            on_commit,
+            now_ms,
+            tight,
+            probed: None,
+        };
+        let writer = Writer::spawn("store-gateway", engine).map_err(|e| io_error(path, e))?;
+        let store = Self {
+            reader: Mutex::new(reader),
+            shared,
+            writer_stats,
+            writer,
+        };
+        Ok((store, found.recovered))
     }
 
-    /// Queues a batch; never blocks. The outcome comes through `on_commit`.
+    /// Queues a batch; never blocks on the disk. The outcome comes through `on_commit`.
     ///
     /// # Errors
     /// [`Overloaded`] when the queue is full: the records become a gap, the view changes are kept.
     pub fn append(&self, batch: Batch) -> Result<(), Overloaded> {
-        let _ = batch;
-        todo!()
+        let count = batch.records.len();
+        if count == 0 && batch.view.is_empty() {
+            return Ok(());
+        }
+        let mut overflow = self.shared.overflow();
+        let mut append = overflow.take();
+        append.view.extend(batch.view);
+        append
+            .records
+            .extend(batch.records.into_iter().map(|record| PendingRecord {
+                body: Arc::from(record.body),
+                at_ms: record.at_ms,
+                received: record.received,
+            }));
+        let bytes = append.bytes();
+        let queued = self
+            .writer
+            .try_submit(Job::Append(append), bytes, Class::Ordinary);
+        if let Err(Refused::Full(Job::Append(append)) | Refused::Closed(Job::Append(append))) =
+            queued
+        {
+            overflow.keep(append);
+            overflow.lost_total += count as u64;
+            return Err(Overloaded { lost: count });
+        }
+        Ok(())
     }
 
     /// Reads the stream from `seq` on, without holes: what is missing comes as a gap.
     ///
-    /// At least one item comes if there is one, however large.
+    /// At least one item comes if there is one, however large. Blocks on the disk.
     ///
     /// # Errors
     /// [`StoreError::OtherStream`] if `stream` is not the current one.
@@ -347,70 +159,296 @@ impl GatewayStore {
         events_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<OutboxItem>, StoreError> {
-        let _ = (stream, seq, events_max, bytes_max);
-        todo!()
+        let (items, damaged) = loop {
+            let state = self.stream();
+            let (items, damaged) = self.page(state, stream, seq, events_max, bytes_max)?;
+            // What was acknowledged and removed meanwhile is not damage.
+            if damaged.is_empty() || self.stream().acked == state.acked {
+                break (items, damaged);
+            }
+        };
+        for (from, to) in damaged {
+            // If the queue is full, the next reader finds it again.
+            drop(
+                self.writer
+                    .try_submit(Job::Quarantine(from, to), 0, Class::Reserved),
+            );
+        }
+        Ok(items)
     }
 
-    /// The view and the sequence number it belongs to.
+    /// The view and the sequence number it belongs to. Blocks on the disk.
     ///
     /// # Errors
     /// If the database cannot be read.
     pub fn snapshot(&self) -> Result<ViewSnapshot, StoreError> {
-        todo!()
+        if let Some(volatile) = self.shared.volatile().as_ref() {
+            return Ok(ViewSnapshot {
+                stream: volatile.stream,
+                as_of: volatile.next_seq - 1,
+                view: volatile.view.clone().into_iter().collect(),
+            });
+        }
+        let read = || {
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let tx = reader.transaction()?;
+            let (stream, next_seq): (Vec<u8>, i64) =
+                tx.query_row("SELECT stream, next_seq FROM meta", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+            Ok((stream, uint(next_seq), recover::view(&tx)?))
+        };
+        let (stream, next_seq, view) = read().map_err(|e: rusqlite::Error| read_error(&e))?;
+        Ok(ViewSnapshot {
+            stream: Uuid::from_slice(&stream).map_err(|e| StoreError::Sqlite(e.to_string()))?,
+            as_of: next_seq.saturating_sub(1),
+            view: view.into_iter().collect(),
+        })
     }
 
     /// The stream that events go to now.
     #[must_use]
     pub fn stream(&self) -> StreamState {
-        todo!()
+        self.shared.status().stream
     }
 
     /// The far end has stored everything up to `seq`; removed soon, not at once.
+    ///
+    /// Another stream's acknowledgement, and one beyond what is stored, are ignored.
     pub fn ack_upto(&self, stream: Uuid, seq: u64) {
-        let _ = (stream, seq);
-        todo!()
+        let mut status = self.shared.status();
+        let current = &mut status.stream;
+        if current.stream == stream && seq <= current.high_water {
+            current.acked = current.acked.max(seq);
+        }
     }
 
     /// Applies retention; call it about once a minute.
     pub fn prune(&self, now_ms: i64) {
-        let _ = now_ms;
-        todo!()
+        // Refused by a full queue, it is simply done a minute later.
+        drop(
+            self.writer
+                .try_submit(Job::Prune(now_ms), 0, Class::Reserved),
+        );
     }
 
     /// Stores a command before it is executed, or recognises it.
     pub fn command_accept(&self, command: NewCommand, done: Done<Accepted>) {
-        let _ = (command, done);
-        todo!()
+        self.command(CommandJob::Accept(command, None, done));
     }
 
     /// Stores that the PBX is about to be asked; ask it when `done` says so.
+    ///
+    /// [`StoreError::NotFound`] if the command is not waiting to be sent.
     pub fn command_sent(&self, key: &str, done: Done<()>) {
-        let _ = (key, done);
-        todo!()
+        self.command(CommandJob::Sent(key.to_owned(), None, done));
     }
 
-    /// Stores the outcome, one JSON object.
+    /// Stores the outcome, one JSON object; the first one stays.
+    ///
+    /// [`StoreError::NotFound`] if there is no such command.
     pub fn command_done(&self, key: &str, outcome: String, done: Done<()>) {
-        let _ = (key, outcome, done);
-        todo!()
+        self.command(CommandJob::Done(key.to_owned(), outcome, None, done));
     }
 
     /// How well the store can keep its promise.
     #[must_use]
     pub fn health(&self) -> StoreHealth {
-        todo!()
+        self.shared.status().health.clone()
     }
 
     /// Plain numbers.
     #[must_use]
     pub fn stats(&self) -> GatewayStats {
-        todo!()
+        let status = self.shared.status().clone();
+        let mut writer = self
+            .writer_stats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        (writer.queued, writer.refused) = self.writer.load();
+        let lost_overload = self.shared.overflow().lost_total;
+        let (records, bytes, oldest_ms) = self.backlog(&status);
+        GatewayStats {
+            writer,
+            records,
+            bytes,
+            oldest_ms,
+            lost_overload,
+            lost_retention: status.tally.lost_retention,
+            lost_corrupt: status.tally.lost_corrupt,
+            lost_volatile: status.tally.lost_volatile,
+            went_volatile: status.went_volatile,
+        }
     }
 
     /// Waits until everything queued before is committed and its callbacks have run.
     ///
     /// Blocks: for start-up, shutdown and tests.
     pub fn flush(&self) {
-        todo!()
+        self.writer.flush();
+    }
+
+    /// A fault switch for tests: the file may have so many pages of 4 KiB; SQLite then reports a
+    /// full disk.
+    #[doc(hidden)]
+    pub fn limit_pages(&self, pages: u32) {
+        drop(
+            self.writer
+                .try_submit(Job::PageLimit(i64::from(pages)), 0, Class::Reserved),
+        );
+    }
+
+    fn command(&self, command: CommandJob) {
+        let bytes = command.bytes();
+        let queued = self
+            .writer
+            .try_submit(Job::Command(command), bytes, Class::Reserved);
+        match queued {
+            Err(Refused::Full(Job::Command(command))) => {
+                command.finish(Err(StoreError::Overloaded));
+            }
+            Err(Refused::Closed(Job::Command(command))) => {
+                command.finish(Err(StoreError::Closed));
+            }
+            _ => {}
+        }
+    }
+
+    /// One page, and what of it is damaged.
+    fn page(
+        &self,
+        state: StreamState,
+        stream: Uuid,
+        seq: u64,
+        events_max: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<OutboxItem>, Vec<(u64, u64)>), StoreError> {
+        if state.stream != stream {
+            return Err(StoreError::OtherStream);
+        }
+        let mut page = Page::new(state, seq.max(1), events_max, bytes_max);
+        if state.durable {
+            let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            outbox::scan(&reader, page.next, |row| {
+                page.push(row.from, row.to, row.item)
+            })
+            .map_err(|e| read_error(&e))?;
+        } else {
+            let volatile = self.shared.volatile();
+            let Some(volatile) = volatile.as_ref().filter(|v| v.stream == stream) else {
+                return Err(StoreError::OtherStream);
+            };
+            // The ring is ordered by sequence number.
+            let start = volatile
+                .ring
+                .partition_point(|entry| entry.item.range().1 < page.next);
+            for entry in volatile.ring.range(start..) {
+                let (from, to) = entry.item.range();
+                if !page.push(from, to, Some(entry.item.clone())) {
+                    break;
+                }
+            }
+        }
+        Ok(page.close())
+    }
+
+    /// Records, bytes and oldest time of what waits for an acknowledgement.
+    fn backlog(&self, status: &shared::Status) -> (u64, u64, Option<i64>) {
+        if let Some(volatile) = self.shared.volatile().as_ref() {
+            return volatile.backlog();
+        }
+        let waiting = status.stream.high_water - status.stream.acked;
+        if waiting == 0 {
+            return (0, 0, None);
+        }
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = outbox::oldest_ms(&reader, status.stream.acked).unwrap_or(None);
+        (status.tally.rows.min(waiting), status.tally.bytes, oldest)
+    }
+}
+
+/// Builds an answer of [`GatewayStore::read_from`].
+struct Page {
+    state: StreamState,
+    next: u64,
+    events_left: usize,
+    bytes_left: usize,
+    items: Vec<OutboxItem>,
+    damaged: Vec<(u64, u64)>,
+    full: bool,
+}
+
+impl Page {
+    fn new(state: StreamState, seq: u64, events_max: usize, bytes_max: usize) -> Self {
+        Self {
+            state,
+            next: seq,
+            events_left: events_max.max(1),
+            bytes_left: bytes_max,
+            items: Vec::new(),
+            damaged: Vec::new(),
+            full: false,
+        }
+    }
+
+    /// Takes a row; false: enough.
+    fn push(&mut self, from: u64, to: u64, item: Option<OutboxItem>) -> bool {
+        // Rows committed after the state was looked at are left to the next page.
+        if from > self.state.high_water || self.full {
+            return false;
+        }
+        if from > self.next {
+            self.missing(from - 1);
+        }
+        let first = self.items.is_empty();
+        let bytes = item.as_ref().map_or(0, OutboxItem::bytes);
+        if self.events_left == 0 || (bytes > self.bytes_left && !first) {
+            self.full = true;
+            return false;
+        }
+        match item {
+            Some(OutboxItem::Gap(gap)) => self.gap(to, gap.reason),
+            Some(event @ OutboxItem::Event { .. }) => self.items.push(event),
+            None => {
+                self.damaged.push((from, to));
+                self.gap(to, GapReason::Corrupt);
+            }
+        }
+        self.next = to + 1;
+        self.events_left -= 1;
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        true
+    }
+
+    /// Fills a hole up to `to`: acknowledged and removed, lost by the ring, or a missing row.
+    fn missing(&mut self, to: u64) {
+        let pruned_to = to.min(self.state.acked);
+        if self.next <= pruned_to {
+            self.gap(pruned_to, GapReason::Pruned);
+            self.next = pruned_to + 1;
+        }
+        if self.next > to {
+            return;
+        }
+        if self.state.durable {
+            self.damaged.push((self.next, to));
+            self.gap(to, GapReason::Corrupt);
+        } else {
+            self.gap(to, GapReason::Volatile);
+        }
+        self.next = to + 1;
+    }
+
+    fn gap(&mut self, to: u64, reason: GapReason) {
+        let from = self.next;
+        self.items.push(OutboxItem::Gap(Gap { from, to, reason }));
+    }
+
+    fn close(mut self) -> (Vec<OutboxItem>, Vec<(u64, u64)>) {
+        if !self.full && self.events_left > 0 && self.next <= self.state.high_water {
+            self.missing(self.state.high_water);
+        }
+        (self.items, self.damaged)
     }
 }

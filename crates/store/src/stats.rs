@@ -1,6 +1,6 @@
 //! Plain numbers about a store, for the metrics page.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Upper bounds of the commit duration buckets, in seconds; one more bucket is unbounded.
 pub const COMMIT_SECONDS: [f64; 11] = [
@@ -70,5 +70,22 @@ impl WriterStats {
     pub(crate) fn commit(&mut self, took: Duration, jobs: usize) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.group_jobs.observe(jobs as f64);
+    }
+}
+
+/// Measures how long something takes; decides nothing.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "durations of disk operations can only be taken where they happen"
+    )]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
