@@ -1,1 +1,368 @@
-//! In the making.
+//! The command line of `ringway-pbx-sim`.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::command::{Command, HELP};
+use crate::config::{CONTROL_PORT, CSTA_PORT, Config, Extensions};
+use crate::pbx::PbxSim;
+use crate::replay::{Replay, ReplayConfig};
+use crate::session::SessionRefusal;
+use crate::{control, switching};
+
+/// A PBX to try a CSTA client on: real call model, CSTA III over TCP, faults on demand.
+#[derive(Debug, Parser)]
+#[command(name = "ringway-pbx-sim", version, after_help = examples())]
+struct Cli {
+    /// Where the control port of the running PBX is
+    #[arg(long, value_name = "ADDRESS", default_value_t = loopback(CONTROL_PORT))]
+    control: SocketAddr,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start a PBX and keep it running until Ctrl-C
+    Run(Box<RunArgs>),
+    /// Play captured CSTA frames at a client, byte by byte as they are
+    Replay(ReplayArgs),
+    /// Tell a running PBX what to do: `call 2001 2002`, `state`, … (listed below)
+    #[command(external_subcommand)]
+    Tell(Vec<String>),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Where CSTA clients connect
+    #[arg(long, value_name = "ADDRESS", default_value_t = loopback(CSTA_PORT))]
+    listen: SocketAddr,
+    /// The telephones, as numbers and ranges
+    #[arg(long, value_name = "NUMBERS", default_value = "2000-2019")]
+    extensions: Extensions,
+    /// Numbers beginning with this are outside parties, which ring and answer
+    #[arg(long, value_name = "DIGITS", default_value = "0")]
+    trunk_prefix: String,
+    /// Human traffic: calls begun per hour by all users together
+    #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = rate)]
+    calls_per_hour: f64,
+    /// Machine traffic instead: about so many CSTA events per second
+    #[arg(long, value_name = "N", conflicts_with = "calls_per_hour")]
+    events_per_second: Option<NonZeroU32>,
+    /// The same seed gives the same calls
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Mean seconds until somebody answers
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    ring: Duration,
+    /// Mean seconds of a conversation
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    talk: Duration,
+    /// Seconds from lifting the handset (or the prompt of Make Call) until the number is dialled
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    dial: Duration,
+    /// Seconds until no-answer forwarding acts
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    no_answer: Duration,
+    /// Milliseconds until each request is carried out and answered
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    response_delay: u64,
+    /// Send the events of a request before its response
+    #[arg(long)]
+    events_first: bool,
+    /// Send Diverted to every monitored device of the call, not to the diverting one alone
+    #[arg(long)]
+    diverted_to_all: bool,
+    /// Send snapshots in segments
+    #[arg(long)]
+    segmented_snapshots: bool,
+    /// Greet each client with System Status
+    #[arg(long)]
+    greet: bool,
+    /// Demand an application session (ECMA-354) before anything else
+    #[arg(long)]
+    session_required: bool,
+    /// Longest life of a session without a reset
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    session_duration: Duration,
+    /// Demand user and password in applicationSpecificInfo; implies --session-required
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = credentials)]
+    credentials: Option<(String, String)>,
+    /// Refuse every session: invalidApplicationInfo, requestedProtocolVersionNotSupported,
+    /// serverResourcesBusy or maxNumberSessions
+    #[arg(long, value_name = "REASON", value_parser = refusal)]
+    refuse_session: Option<SessionRefusal>,
+    /// Refuse monitors beyond so many
+    #[arg(long, value_name = "N")]
+    monitor_limit: Option<usize>,
+    /// Frames that may wait for a client that does not read; then it is cut
+    #[arg(long, value_name = "FRAMES", default_value_t = 20_000)]
+    out_queue: usize,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// Captures: raw frames (8-byte header and XML), one or more in each file
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Where the client connects
+    #[arg(long, value_name = "ADDRESS", default_value_t = loopback(CSTA_PORT))]
+    listen: SocketAddr,
+    /// Play once this device is monitored and snapshotted, instead of the captures' own
+    #[arg(long, value_name = "DEVICE")]
+    after_monitor: Vec<String>,
+    /// Play to every client that connects, not to the first one alone
+    #[arg(long)]
+    repeat: bool,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nowhere to report that standard error is closed.
+            let _ = writeln!(io::stderr(), "ringway-pbx-sim: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.verb {
+        Verb::Run(args) => in_runtime(run_pbx(args.config(cli.control))),
+        Verb::Replay(args) => in_runtime(run_replay(args)),
+        Verb::Tell(words) => tell(cli.control, &words),
+    }
+}
+
+fn in_runtime(program: impl Future<Output = Result<()>>) -> Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    tokio::runtime::Runtime::new()?.block_on(program)
+}
+
+async fn run_pbx(config: Config) -> Result<()> {
+    let extensions = config.extensions.len();
+    let pbx = PbxSim::start(config).await?;
+    say(&format!(
+        "CSTA     {}  ({extensions} extensions)",
+        pbx.addr()
+    ))?;
+    if let Some(control) = pbx.control_addr() {
+        say(&format!("control  {control}"))?;
+        say("try      ringway-pbx-sim call 2001 2002; ringway-pbx-sim help")?;
+    }
+    if io::stdin().is_terminal() {
+        let handle = pbx.handle();
+        std::thread::spawn(move || obey_terminal(&handle));
+    }
+    until_stopped().await?;
+    pbx.shutdown().await;
+    Ok(())
+}
+
+/// Commands typed where the PBX runs; ends with the terminal's input.
+fn obey_terminal(handle: &crate::pbx::Handle) {
+    for line in io::stdin().lines().map_while(Result::ok) {
+        if !line.trim().is_empty() && say(&control::answer(&line, handle)).is_err() {
+            return;
+        }
+    }
+}
+
+async fn run_replay(args: ReplayArgs) -> Result<()> {
+    let mut captures = Vec::with_capacity(args.files.len());
+    for file in &args.files {
+        let bytes = std::fs::read(file);
+        captures.push(
+            bytes
+                .with_context(|| format!("cannot read {}", file.display()))?
+                .into(),
+        );
+    }
+    let replay = Replay::start(ReplayConfig {
+        listen: args.listen,
+        captures,
+        after_monitor: args.after_monitor,
+        repeat: args.repeat,
+    })
+    .await?;
+    let devices: Vec<_> = replay.script().triggers().collect();
+    let after = match devices.as_slice() {
+        [] => "any device is".to_owned(),
+        [device] => format!("{device} is"),
+        devices => format!("{} are", devices.join(", ")),
+    };
+    say(&format!("CSTA     {}", replay.addr()))?;
+    let files = args.files.len();
+    say(&format!(
+        "plays    {files} captures once {after} monitored and snapshotted"
+    ))?;
+    until_stopped().await?;
+    replay.shutdown().await;
+    Ok(())
+}
+
+fn tell(mut control: SocketAddr, words: &[String]) -> Result<()> {
+    let mut words = words.to_vec();
+    // The option may stand behind the verb, too, where clap leaves it alone.
+    if let Some(at) = words.iter().position(|word| word == "--control") {
+        let value = words.get(at + 1).context("--control needs an address")?;
+        control = value
+            .parse()
+            .with_context(|| format!("{value:?} is no address"))?;
+        words.drain(at..=at + 1);
+    }
+    let line = words.join(" ");
+    if let Err(error) = line.parse::<Command>() {
+        bail!("{error}");
+    }
+    if words.iter().eq(["help"]) {
+        return say(HELP.trim_end());
+    }
+    say(&control::tell(control, &line)?)
+}
+
+async fn until_stopped() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.context("waiting for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush().context("writing to standard output")
+}
+
+impl RunArgs {
+    fn config(self, control: SocketAddr) -> Config {
+        let mut config = Config {
+            listen: self.listen,
+            control: Some(control),
+            extensions: self.extensions,
+            trunk_prefix: self.trunk_prefix,
+            diverted_to_all: self.diverted_to_all,
+            ..Config::default()
+        };
+        config.timing.pick_up_after = self.dial;
+        config.timing.no_answer_after = self.no_answer;
+        config.traffic.seed = self.seed;
+        config.traffic.calls_per_hour = self.calls_per_hour;
+        config.traffic.events_per_second = self.events_per_second;
+        config.traffic.ring_mean = self.ring;
+        config.traffic.talk_mean = self.talk;
+        let association = &mut config.association;
+        association.session_required = self.session_required;
+        association.session_duration_max = self.session_duration;
+        association.credentials = self.credentials;
+        association.refuse_session = self.refuse_session;
+        association.greets = self.greet;
+        association.response_delay = Duration::from_millis(self.response_delay);
+        association.events_first = self.events_first;
+        association.monitor_limit = self.monitor_limit;
+        association.segmented_snapshots = self.segmented_snapshots;
+        association.out_queue_frames = self.out_queue;
+        config
+    }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// A day: longer times are mistakes.
+const SECONDS_MAX: f64 = 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().unwrap_or(f64::NAN);
+    if (0.0..=SECONDS_MAX).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(format!("allowed are seconds from 0 to {SECONDS_MAX}"))
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().unwrap_or(f64::NAN);
+    let fits = rate.is_finite() && rate >= 0.0;
+    fits.then_some(rate)
+        .ok_or_else(|| "allowed are numbers from 0".to_owned())
+}
+
+fn credentials(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once(':').ok_or("write it as USER:PASSWORD")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+fn refusal(text: &str) -> Result<SessionRefusal, String> {
+    let names = SessionRefusal::ALL.map(SessionRefusal::as_str).join(", ");
+    SessionRefusal::from_text(text).ok_or_else(|| format!("allowed are {names}"))
+}
+
+fn examples() -> String {
+    let held = switching::HELD_CALLS_MAX;
+    format!(
+        "\
+Commands for a running PBX (a telephone has one active call and up to {held} held ones):
+{HELP}
+Examples:
+  ringway-pbx-sim run --extensions 2000-2019 --calls-per-hour 600 --seed 7
+  ringway-pbx-sim call 2001 2002        2001 dials 2002, which rings
+  ringway-pbx-sim answer 2002           they talk
+  ringway-pbx-sim state                 and this is what the PBX knows
+  ringway-pbx-sim run --events-per-second 1000 --extensions 2000-2499
+  ringway-pbx-sim replay capture.bin    plays it once its device is monitored
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_reach_the_configuration() {
+        let line = "x run --extensions 300-302 --seed 7 --talk 0.5 --credentials a:b:c";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Verb::Run(args) = cli.verb else { panic!() };
+        let config = args.config(loopback(1));
+        assert_eq!((config.extensions.len(), config.traffic.seed), (3, 7));
+        assert_eq!(config.traffic.talk_mean, Duration::from_millis(500));
+        let credentials = config.association.credentials.unwrap();
+        assert_eq!(credentials, ("a".to_owned(), "b:c".to_owned()));
+    }
+
+    #[test]
+    fn commands_come_through_as_words() {
+        let cli = Cli::try_parse_from(["x", "--control", "127.0.0.1:9", "call", "1", "2"]).unwrap();
+        let Verb::Tell(words) = cli.verb else {
+            panic!()
+        };
+        assert_eq!(words, ["call", "1", "2"]);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -98,7 +99,7 @@ impl Default for Timing {
 }
 
 /// The users' own calls; none unless a rate is set.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct TrafficConfig {
     /// The same seed gives the same calls.
     pub seed: u64,
@@ -106,7 +107,23 @@ pub struct TrafficConfig {
     pub calls_per_hour: f64,
     /// Instead of human calls: as many operations as give about this many events per second when
     /// every extension has one monitor.
-    pub events_per_second: Option<u32>,
+    pub events_per_second: Option<NonZeroU32>,
+    /// Mean time until somebody answers.
+    pub ring_mean: Duration,
+    /// Mean time that two people talk.
+    pub talk_mean: Duration,
+}
+
+impl Default for TrafficConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            calls_per_hour: 0.0,
+            events_per_second: None,
+            ring_mean: Duration::from_secs(5),
+            talk_mean: Duration::from_secs(60),
+        }
+    }
 }
 
 /// How the PBX treats its CSTA clients.

@@ -26,5 +26,5 @@ pub mod truth;
 
 pub use command::{Command, CommandError, ParseCommandError, Reply};
 pub use config::{Config, Extensions};
-pub use pbx::PbxSim;
+pub use pbx::{Handle, PbxSim};
 pub use truth::{Ledger, Truth, TruthCall, TruthConnection};

@@ -1,5 +1,5 @@
 //! `ringway-pbx-sim`: see the library and `--help`.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    pbx_sim::cli::main()
 }

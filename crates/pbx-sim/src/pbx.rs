@@ -1,11 +1,18 @@
 //! The whole PBX on TCP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
+use crate::clock;
 use crate::command::{Command, CommandError, Reply};
 use crate::config::Config;
+use crate::control;
+use crate::exchange::Exchange;
+use crate::link::Shared;
 use crate::truth::{Ledger, Truth};
 
 /// A running PBX; dropping it stops it.
@@ -13,6 +20,36 @@ use crate::truth::{Ledger, Truth};
 pub struct PbxSim {
     addr: SocketAddr,
     control_addr: Option<SocketAddr>,
+    handle: Handle,
+    tasks: JoinSet<()>,
+}
+
+/// Commands and questions for a running PBX, from any thread.
+#[derive(Debug, Clone)]
+pub struct Handle(Arc<Shared>);
+
+impl Handle {
+    /// Carries out one command at once.
+    ///
+    /// # Errors
+    /// [`CommandError`] says why it was not.
+    pub fn command(&self, command: Command) -> Result<Reply, CommandError> {
+        let wall = clock::wall_seconds();
+        self.0
+            .with(|exchange, now| exchange.command(command, now, wall))
+    }
+
+    /// All calls as they are.
+    #[must_use]
+    pub fn truth(&self) -> Truth {
+        self.0.with(|exchange, _| exchange.truth())
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.0.with(|exchange, _| exchange.ledger())
+    }
 }
 
 impl PbxSim {
@@ -21,10 +58,36 @@ impl PbxSim {
     /// # Errors
     /// An address cannot be bound, or the control address is not loopback.
     pub async fn start(config: Config) -> Result<Self> {
-        let listener = tokio::net::TcpListener::bind(config.listen).await?;
+        let listener = bind(config.listen).await?;
+        let addr = listener.local_addr()?;
+        let control = match config.control {
+            Some(wanted) => {
+                ensure!(
+                    wanted.ip().is_loopback(),
+                    "the control port obeys anyone who reaches it: {wanted} is not loopback, \
+                     allowed are addresses such as 127.0.0.1:8881"
+                );
+                Some(bind(wanted).await?)
+            }
+            None => None,
+        };
+        let control_addr = control.as_ref().map(TcpListener::local_addr).transpose()?;
+        let boot = config.boot.unwrap_or_else(clock::wall_seconds);
+        let exchange = Exchange::new(&config, boot, clock::now());
+        let shared = Arc::new(Shared::new(exchange, config.association.out_queue_frames));
+        let handle = Handle(Arc::clone(&shared));
+        let mut tasks = JoinSet::new();
+        let acceptor = Arc::clone(&shared);
+        tasks.spawn(async move { acceptor.accept(listener).await });
+        tasks.spawn(async move { shared.run_timers().await });
+        if let Some(control) = control {
+            tasks.spawn(control::serve(control, handle.clone()));
+        }
         Ok(Self {
-            addr: listener.local_addr()?,
-            control_addr: config.control,
+            addr,
+            control_addr,
+            handle,
+            tasks,
         })
     }
 
@@ -40,28 +103,46 @@ impl PbxSim {
         self.control_addr
     }
 
+    /// For commands from elsewhere.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Carries out one command at once.
     ///
     /// # Errors
     /// [`CommandError`] says why it was not.
     pub fn command(&self, command: Command) -> Result<Reply, CommandError> {
-        unimplemented!("{command:?}")
+        self.handle.command(command)
     }
 
     /// All calls as they are.
     #[must_use]
     pub fn truth(&self) -> Truth {
-        unimplemented!()
+        self.handle.truth()
     }
 
     /// What was counted.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        unimplemented!()
+        self.handle.ledger()
     }
 
-    /// Stops listening, cuts every link, and waits until all tasks have ended.
-    pub async fn shutdown(self) {
-        std::future::ready(()).await;
+    /// Stops listening, cuts every link, and waits until the PBX's own tasks have ended.
+    pub async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+        self.handle.0.abort_links();
     }
+}
+
+impl Drop for PbxSim {
+    fn drop(&mut self) {
+        self.handle.0.abort_links();
+    }
+}
+
+async fn bind(addr: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(addr).await;
+    listener.with_context(|| format!("cannot listen on {addr}; is another one running?"))
 }

@@ -1,9 +1,30 @@
 //! Plays captured frames at a connected client.
+//!
+//! The client gets proper answers to what it needs first: its application session, monitors under the
+//! cross-references that the captures carry, and empty snapshots. Then the captures' bytes follow as
+//! they are, frames of a wrong length included, and the link stays open.
+
+mod script;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use csta::FrameDecoder;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::clock;
+use script::Player;
+pub use script::Script;
+
+/// Most clients at a time.
+const LINKS_MAX: usize = 16;
+/// Bytes read at a time.
+const READ_LEN: usize = 16 * 1024;
 
 /// What to replay, and where.
 #[derive(Debug, Clone)]
@@ -23,6 +44,19 @@ pub struct ReplayConfig {
 #[derive(Debug)]
 pub struct Replay {
     addr: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    script: Script,
+    repeat: bool,
+    /// Links to which playing has begun.
+    begun: AtomicU64,
+    /// Links to which everything was sent.
+    plays: AtomicU64,
+    links: AtomicU64,
 }
 
 impl Replay {
@@ -31,9 +65,22 @@ impl Replay {
     /// # Errors
     /// The address cannot be bound.
     pub async fn start(config: ReplayConfig) -> Result<Self> {
-        let listener = tokio::net::TcpListener::bind(config.listen).await?;
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            script: Script::new(config.captures, &config.after_monitor),
+            repeat: config.repeat,
+            begun: AtomicU64::new(0),
+            plays: AtomicU64::new(0),
+            links: AtomicU64::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(Arc::clone(&shared), listener));
         Ok(Self {
-            addr: listener.local_addr()?,
+            addr,
+            shared,
+            tasks,
         })
     }
 
@@ -43,14 +90,82 @@ impl Replay {
         self.addr
     }
 
+    /// What is played, and after which devices.
+    #[must_use]
+    pub fn script(&self) -> &Script {
+        &self.shared.script
+    }
+
     /// How many times the captures were played to their end.
     #[must_use]
     pub fn plays(&self) -> u64 {
-        0
+        self.shared.plays.load(Ordering::Relaxed)
     }
 
-    /// Stops.
-    pub async fn shutdown(self) {
-        std::future::ready(()).await;
+    /// How many clients have connected.
+    #[must_use]
+    pub fn links(&self) -> u64 {
+        self.shared.links.load(Ordering::Relaxed)
+    }
+
+    /// Stops listening and cuts the links.
+    pub async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let mut links = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if links.len() < LINKS_MAX => match accepted {
+                Ok((stream, peer)) => {
+                    shared.links.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!(%peer, "a client has connected");
+                    links.spawn(serve(Arc::clone(&shared), stream));
+                }
+                Err(error) => tracing::warn!(%error, "a client could not be accepted"),
+            },
+            Some(_) = links.join_next() => {}
+        }
+    }
+}
+
+async fn serve(shared: Arc<Shared>, stream: TcpStream) {
+    match play(&shared, stream).await {
+        Ok(()) => tracing::info!("a client is gone"),
+        Err(error) => tracing::info!(%error, "a client is gone"),
+    }
+}
+
+async fn play(shared: &Shared, mut stream: TcpStream) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let mut player = Player::new(&shared.script);
+    let mut decoder = FrameDecoder::default();
+    let mut buffer = vec![0; READ_LEN];
+    let mut played = false;
+    loop {
+        let len = stream.read(&mut buffer).await?;
+        if len == 0 {
+            return Ok(());
+        }
+        decoder.push(&buffer[..len]);
+        while let Some(frame) = decoder.next_frame()? {
+            if let Some(answer) = player.handle_frame(&frame, clock::now()) {
+                stream.write_all(&answer).await?;
+            }
+        }
+        if played || !player.is_ready() {
+            continue;
+        }
+        played = true;
+        if shared.begun.fetch_add(1, Ordering::Relaxed) == 0 || shared.repeat {
+            for capture in shared.script.captures() {
+                stream.write_all(capture).await?;
+            }
+            stream.flush().await?;
+            shared.plays.fetch_add(1, Ordering::Relaxed);
+            tracing::info!(captures = shared.script.captures().len(), "played");
+        }
     }
 }
