@@ -29,6 +29,9 @@ use crate::id::StreamId;
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many pings unanswered in a row mean that the connection is dead.
 pub const MISSES_MAX: u32 = 2;
+/// Most commands on their way that the gateway has not said to have stored. Further ones are refused
+/// by the far end; a far end that sends them is cut off.
+pub const COMMANDS_UNSTORED_MAX: u64 = 256;
 
 /// The outbox as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,175 +1,526 @@
 //! The gateway's end of the channel.
+//!
+//! After the welcome comes the snapshot, then every event in sequence; only acknowledgements,
+//! responses and pings overtake. Events committed while nothing else is to be sent are carried
+//! through memory, all others are read from the outbox when their turn comes.
 
-use std::time::{Duration, Instant};
+mod sender;
+mod types;
 
-use super::{Item, StreamState};
-use crate::command::Command;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use tracing::debug;
+
+use self::sender::{Sender, Want};
+pub use self::types::{CommandRef, Config, GatewayEvent, ReadRequest, Stats, Timer};
+use super::heartbeat::{Beat, Heartbeat};
+use super::{COMMANDS_UNSTORED_MAX, Item, StreamState};
 use crate::event::LegView;
-use crate::frame::{CloudFrame, GatewayFrame, Response};
-use crate::id::{Identity, StreamId};
-use crate::time::Timestamp;
+use crate::frame::{
+    Ack, CloudFrame, FRAME_LEN_MAX, FrameParseError, GatewayFrame, Hello, NumberedCommand, Ping,
+    Response, Resume, VERSION, Welcome, close,
+};
+use crate::id::StreamId;
+use std::time::Duration;
 
-/// What a gateway says of itself.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Who it is.
-    pub identity: Identity,
-    /// Software and its version, for example `ringway/0.1.0`.
-    pub software: String,
-    /// Counts starts of the gateway.
-    pub boot: u64,
-    /// Fencing number of the active one of a pair; 0 where there is no pair.
-    pub lease_epoch: u64,
-    /// How long the far end may take to answer the hello.
-    pub welcome_timeout: Duration,
-    /// How long the far end may take to answer a ping.
-    pub pong_timeout: Duration,
-}
+/// Most responses that wait for a connection. When full, the oldest is thrown away and counted: the
+/// far end asks again for what it has no answer to.
+pub const RESPONSES_MAX: usize = 1024;
+/// The smallest largest frame that a far end may demand, in bytes.
+pub const FRAME_LEN_MIN: usize = 16 * 1024;
 
-/// What the session wants to be read from the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadRequest {
-    /// The stream to read.
-    pub stream: StreamId,
-    /// First number wanted.
-    pub from: u64,
-    /// At most so many items.
-    pub max_events: u64,
-    /// At most so many bytes of events, but always one item.
-    pub max_bytes: u64,
-}
-
-/// Names a command within the connection that brought it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommandRef {
-    connection: u64,
-    number: u64,
-}
-
-/// What happened, for the session's owner.
-#[derive(Debug, Clone)]
-pub enum GatewayEvent {
-    /// The far end accepted the gateway.
-    Welcome {
-        /// Name of the session.
-        session: String,
-        /// Whether the session before goes on.
-        resumed: bool,
-        /// The far end's clock.
-        time: Timestamp,
-    },
-    /// Everything of `stream` up to `seq` is stored by the far end: it may be deleted.
-    Acked {
-        /// The stream.
-        stream: StreamId,
-        /// The number.
-        seq: u64,
-    },
-    /// A command to store, then to confirm by [`GatewaySession::command_stored`], then to carry out.
-    Command {
-        /// To confirm it by.
-        reference: CommandRef,
-        /// The command. It may come again after a reconnect: its key tells.
-        command: Command,
-    },
-    /// Read events and give them to [`GatewaySession::supply`], also when there are none.
-    ReadEvents(ReadRequest),
-    /// Read all legs and give them to [`GatewaySession::supply_snapshot`].
-    ReadSnapshot,
-    /// Close the connection.
-    Disconnect {
-        /// WebSocket close code.
-        code: u16,
-        /// Why, in plain words.
-        reason: String,
-    },
-    /// Open a new connection, then give this one up.
-    Reconnect {
-        /// Not before this.
-        after: Duration,
-        /// Spread over this much more, at random.
-        spread: Duration,
-    },
-    /// The far end closed with a refusal.
-    Refused {
-        /// WebSocket close code.
-        code: u16,
-        /// Trying again will not help before somebody changed something.
-        needs_person: bool,
-    },
-    /// The far end has stored more than was ever given out: the outbox was put back from a copy. It must
-    /// open a new stream, or numbers would repeat.
-    StreamAhead {
-        /// The stream.
-        stream: StreamId,
-        /// What the far end has stored.
-        acked: u64,
-        /// What the outbox has given out.
-        high_water: u64,
-    },
-}
-
-/// What a timeout is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Timer {
-    /// The far end has to answer the hello by then.
-    Welcome,
-    /// The next ping is due.
-    Ping,
-    /// The far end has to answer the ping by then.
-    Pong,
-    /// The outbox gave nothing: ask again.
-    ReadRetry,
-}
-
-/// The gateway's end; see the module.
+/// The gateway's end of the channel. Lives across connections.
+///
+/// Inputs are `handle_*`, commands are verbs, outputs are `poll_*`, queries are plain. It never keeps
+/// an event that it cannot send at once.
 #[derive(Debug)]
 pub struct GatewaySession {
     config: Config,
+    stream: StreamState,
+    acked: u64,
+    phase: Phase,
+    session: Option<String>,
+    commands: Commands,
+    responses: VecDeque<Response>,
+    events: VecDeque<GatewayEvent>,
+    responses_dropped: u64,
+    frames_unknown: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// No connection.
+    Disconnected,
+    /// Hello is to be sent or is sent; the welcome has to come by then.
+    Greeting { hello_sent: bool, deadline: Instant },
+    /// The far end accepted us.
+    Up(Box<Link>),
+    /// Nothing more is to be said on this connection.
+    Closing,
+}
+
+/// What lives as long as the connection.
+#[derive(Debug)]
+struct Link {
+    heartbeat: Heartbeat,
+    ping: Option<u64>,
+    pong: Option<u64>,
+    ack: Option<u64>,
+    /// None once the outbox writes to another stream.
+    sender: Option<Sender>,
+}
+
+/// Numbers of the commands of the session.
+#[derive(Debug, Default)]
+struct Commands {
+    connection: u64,
+    received: u64,
+    stored: u64,
 }
 
 impl GatewaySession {
-    /// A session without a connection.
+    /// A session without a connection, over the outbox as it stands.
     #[must_use]
-    pub const fn new(config: Config, stream: StreamState) -> Self {
-        let _ = stream;
-        Self { config }
+    pub fn new(config: Config, stream: StreamState) -> Self {
+        Self {
+            config,
+            stream,
+            acked: stream.lowest_unacked.saturating_sub(1),
+            phase: Phase::Disconnected,
+            session: None,
+            commands: Commands::default(),
+            responses: VecDeque::new(),
+            events: VecDeque::new(),
+            responses_dropped: 0,
+            frames_unknown: 0,
+        }
     }
+
     /// Input: a connection was opened.
-    pub fn handle_connected(&mut self, _now: Instant) {}
+    pub fn handle_connected(&mut self, now: Instant) {
+        debug_assert!(
+            matches!(self.phase, Phase::Disconnected),
+            "one connection at a time"
+        );
+        self.commands.connection += 1;
+        self.commands.received = self.commands.stored;
+        self.phase = Phase::Greeting {
+            hello_sent: false,
+            deadline: now + self.config.welcome_timeout,
+        };
+    }
+
     /// Input: a text message came.
-    pub fn handle_text(&mut self, _text: &str, _now: Instant) {}
+    pub fn handle_text(&mut self, text: &str, now: Instant) {
+        match CloudFrame::parse(text) {
+            Ok(frame) => self.handle_frame(frame, now),
+            Err(error @ FrameParseError::UnknownKind(_)) => {
+                self.frames_unknown += 1;
+                debug!(%error, "frame ignored");
+            }
+            Err(error @ FrameParseError::TooBig(_)) => {
+                self.disconnect(close::TOO_BIG, error.to_string());
+            }
+            Err(error @ FrameParseError::Json(_)) => {
+                self.disconnect(close::MALFORMED, error.to_string());
+            }
+        }
+    }
+
     /// Input: a frame came.
-    pub fn handle_frame(&mut self, _frame: CloudFrame, _now: Instant) {}
+    pub fn handle_frame(&mut self, frame: CloudFrame, now: Instant) {
+        match (&mut self.phase, frame) {
+            (Phase::Disconnected | Phase::Closing, _) => {}
+            (
+                Phase::Greeting {
+                    hello_sent: true, ..
+                },
+                CloudFrame::Welcome(welcome),
+            ) => {
+                self.handle_welcome(welcome, now);
+            }
+            (Phase::Up(_), CloudFrame::Ack(ack)) => self.handle_ack(ack.s),
+            (Phase::Up(_), CloudFrame::Command(command)) => self.handle_command(command),
+            (Phase::Up(link), CloudFrame::Ping(ping)) => link.pong = Some(ping.n),
+            (Phase::Up(link), CloudFrame::Pong(pong)) => link.heartbeat.handle_pong(pong.n, now),
+            (Phase::Up(_) | Phase::Greeting { .. }, CloudFrame::Goaway(goaway)) => {
+                self.events.push_back(GatewayEvent::Reconnect {
+                    after: Duration::from_millis(goaway.after_ms),
+                    spread: Duration::from_millis(goaway.spread_ms),
+                });
+            }
+            (Phase::Up(_) | Phase::Greeting { .. }, frame) => {
+                let reason = format!("{} is out of place", frame.kind());
+                self.disconnect(close::MALFORMED, reason);
+            }
+        }
+    }
+
     /// Input: the connection is gone, with the far end's close code if it gave one.
-    pub fn handle_disconnected(&mut self, _code: Option<u16>, _now: Instant) {}
+    pub fn handle_disconnected(&mut self, code: Option<u16>, _now: Instant) {
+        self.phase = Phase::Disconnected;
+        if let Some(code @ 4400..=4499) = code
+            && code != close::TIMEOUT
+        {
+            let needs_person = matches!(
+                code,
+                close::UNAUTHORIZED | close::FORBIDDEN | close::SUPERSEDED | close::VERSION
+            );
+            self.events
+                .push_back(GatewayEvent::Refused { code, needs_person });
+        }
+    }
+
     /// Input: the time that [`Self::poll_timeout`] gave is reached.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
-    /// Input: the outbox's state, also when it changed to another stream.
-    pub fn handle_stream(&mut self, _state: StreamState, _now: Instant) {}
-    /// Input: items just committed to `stream`, in sequence.
-    pub fn handle_committed(&mut self, _stream: StreamId, _items: Vec<Item>, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Disconnected | Phase::Closing => {}
+            Phase::Greeting { deadline, .. } => {
+                if now >= *deadline {
+                    self.disconnect(close::TIMEOUT, "no welcome in time".to_owned());
+                }
+            }
+            Phase::Up(link) => {
+                if let Some(sender) = &mut link.sender {
+                    sender.handle_timeout(now);
+                }
+                match link.heartbeat.handle_timeout(now) {
+                    Beat::Wait => {}
+                    Beat::Ping(number) => link.ping = Some(number),
+                    Beat::Dead => {
+                        self.disconnect(close::TIMEOUT, "no answer to pings".to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Input: the outbox's state, also when it changed to another stream; then the session asks for
+    /// a new connection, because a connection carries one stream.
+    pub fn handle_stream(&mut self, state: StreamState) {
+        if state.stream == self.stream.stream {
+            self.stream.durable = state.durable;
+            self.stream.high_water = self.stream.high_water.max(state.high_water);
+            self.stream.lowest_unacked = self.stream.lowest_unacked.max(state.lowest_unacked);
+            return;
+        }
+        self.stream = state;
+        self.acked = state.lowest_unacked.saturating_sub(1);
+        match &mut self.phase {
+            Phase::Disconnected
+            | Phase::Closing
+            | Phase::Greeting {
+                hello_sent: false, ..
+            } => {
+                return;
+            }
+            Phase::Greeting { .. } => self.phase = Phase::Closing,
+            Phase::Up(link) => {
+                if link.sender.take().is_none() {
+                    return; // A new connection is already asked for.
+                }
+            }
+        }
+        let (after, spread) = (Duration::ZERO, Duration::ZERO);
+        self.events
+            .push_back(GatewayEvent::Reconnect { after, spread });
+    }
+
+    /// Input: items just committed to `stream`, in sequence. Those that can be sent at once are kept,
+    /// the others are read when their turn comes.
+    pub fn handle_committed(&mut self, stream: StreamId, items: impl IntoIterator<Item = Item>) {
+        if stream != self.stream.stream {
+            return;
+        }
+        for item in items {
+            self.stream.high_water = self.stream.high_water.max(item.last());
+            if let Some(sender) = self.sender() {
+                sender.offer(item);
+            }
+        }
+    }
+
     /// Command: what was read for `request`; empty if reading failed.
-    pub fn supply(&mut self, _request: ReadRequest, _items: Vec<Item>, _now: Instant) {}
+    pub fn supply(&mut self, request: ReadRequest, items: Vec<Item>, now: Instant) {
+        if let Some(sender) = self.sender() {
+            sender.supply(request, items, now);
+        }
+    }
+
     /// Command: all legs as they are after event `as_of` of `stream`.
-    pub fn supply_snapshot(&mut self, _stream: StreamId, _as_of: u64, _legs: Vec<LegView>) {}
+    pub fn supply_snapshot(&mut self, stream: StreamId, as_of: u64, legs: Vec<LegView>) {
+        if stream != self.stream.stream {
+            return;
+        }
+        self.stream.high_water = self.stream.high_water.max(as_of);
+        if let Some(sender) = self.sender() {
+            sender.supply_snapshot(as_of, legs);
+        }
+    }
+
     /// Command: a new snapshot has to be sent before any further event.
-    pub fn snapshot_needed(&mut self) {}
-    /// Command: the outcome of a command.
-    pub fn respond(&mut self, _response: Response) {}
-    /// Command: a command is stored; those before it are, too.
-    pub fn command_stored(&mut self, _reference: CommandRef) {}
+    pub fn snapshot_needed(&mut self) {
+        if let Some(sender) = self.sender() {
+            sender.need_snapshot();
+        }
+    }
+
+    /// Command: the outcome of a command; kept until there is a connection.
+    pub fn respond(&mut self, response: Response) {
+        if self.responses.len() == RESPONSES_MAX {
+            self.responses.pop_front();
+            self.responses_dropped += 1;
+        }
+        self.responses.push_back(response);
+    }
+
+    /// Command: a command is stored; those before it are, too. Ignored if its connection is gone.
+    pub fn command_stored(&mut self, reference: CommandRef) {
+        let commands = &mut self.commands;
+        if reference.connection != commands.connection || reference.number <= commands.stored {
+            return;
+        }
+        commands.stored = reference.number;
+        if let Phase::Up(link) = &mut self.phase {
+            link.ack = Some(reference.number);
+        }
+    }
+
     /// Output: the next frame to send.
     pub fn poll_transmit(&mut self) -> Option<GatewayFrame> {
-        None
+        let link = match &mut self.phase {
+            Phase::Disconnected
+            | Phase::Closing
+            | Phase::Greeting {
+                hello_sent: true, ..
+            } => {
+                return None;
+            }
+            Phase::Greeting { hello_sent, .. } => {
+                *hello_sent = true;
+                return Some(GatewayFrame::Hello(self.hello()));
+            }
+            Phase::Up(link) => link,
+        };
+        if let Some(n) = link.pong.take() {
+            return Some(GatewayFrame::Pong(Ping { n }));
+        }
+        if let Some(n) = link.ping.take() {
+            return Some(GatewayFrame::Ping(Ping { n }));
+        }
+        if let Some(s) = link.ack.take() {
+            return Some(GatewayFrame::Ack(Ack { s }));
+        }
+        if let Some(response) = self.responses.pop_front() {
+            return Some(GatewayFrame::Response(response));
+        }
+        link.sender.as_mut()?.poll_frame()
     }
+
     /// Output: the next thing that happened.
     pub fn poll_event(&mut self) -> Option<GatewayEvent> {
-        None
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let high_water = self.stream.high_water;
+        Some(match self.sender()?.poll_want(high_water)? {
+            Want::Snapshot => GatewayEvent::ReadSnapshot,
+            Want::Events(request) => GatewayEvent::ReadEvents(request),
+        })
     }
-    /// Output: when to call [`Self::handle_timeout`].
+
+    /// Output: when to call [`Self::handle_timeout`], and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        None
+        match &self.phase {
+            Phase::Disconnected | Phase::Closing => None,
+            Phase::Greeting { deadline, .. } => Some((*deadline, Timer::Welcome)),
+            Phase::Up(link) => {
+                let retry = link.sender.as_ref().and_then(Sender::retry_at);
+                let timers = [
+                    (link.heartbeat.ping_due(), Timer::Ping),
+                    (link.heartbeat.pong_due(), Timer::Pong),
+                    (retry, Timer::ReadRetry),
+                ];
+                timers
+                    .into_iter()
+                    .filter_map(|(at, timer)| Some((at?, timer)))
+                    .min()
+            }
+        }
+    }
+
+    /// Query: whether the far end accepted us.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up(_))
+    }
+
+    /// Query: numbers for status and metrics.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let link = match &self.phase {
+            Phase::Up(link) => Some(link),
+            Phase::Disconnected | Phase::Greeting { .. } | Phase::Closing => None,
+        };
+        Stats {
+            acked: self.acked,
+            high_water: self.stream.high_water,
+            in_flight: link
+                .and_then(|link| link.sender.as_ref())
+                .map_or(0, Sender::in_flight),
+            rtt: link.and_then(|link| link.heartbeat.rtt()),
+            responses_dropped: self.responses_dropped,
+            frames_unknown: self.frames_unknown,
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        let Config {
+            identity,
+            software,
+            boot,
+            lease_epoch,
+            ..
+        } = &self.config;
+        let resume = self.session.clone().map(|session| Resume {
+            session,
+            commands: self.commands.stored,
+        });
+        Hello {
+            v: VERSION,
+            v_min: VERSION,
+            identity: identity.clone(),
+            software: software.clone(),
+            stream: self.stream.stream,
+            durable: self.stream.durable,
+            next: self.stream.lowest_unacked,
+            high_water: self.stream.high_water,
+            boot: *boot,
+            lease_epoch: *lease_epoch,
+            resume,
+            caps: Vec::new(),
+        }
+    }
+
+    fn handle_welcome(&mut self, welcome: Welcome, now: Instant) {
+        let Welcome {
+            v,
+            session,
+            resumed,
+            acked,
+            heartbeat_ms,
+            window,
+            max_frame,
+            time,
+        } = welcome;
+        let StreamState {
+            stream, high_water, ..
+        } = self.stream;
+        if v != VERSION {
+            return self.disconnect(close::VERSION, format!("version {v} was not offered"));
+        }
+        let frame_len = max_frame.min(FRAME_LEN_MAX);
+        let usable = frame_len >= FRAME_LEN_MIN
+            && window.events > 0
+            && window.bytes >= frame_len as u64
+            && heartbeat_ms > 0;
+        if !usable {
+            let reason = "the welcome's limits leave no room for an event".to_owned();
+            return self.disconnect(close::MALFORMED, reason);
+        }
+        if acked > high_water {
+            self.events.push_back(GatewayEvent::StreamAhead {
+                stream,
+                acked,
+                high_water,
+            });
+            let reason = format!("{acked} is stored of a stream that ends with {high_water}");
+            return self.disconnect(close::MALFORMED, reason);
+        }
+        let resumed = resumed && self.session.as_ref() == Some(&session);
+        if !resumed {
+            (self.commands.received, self.commands.stored) = (0, 0);
+        }
+        self.acked = acked;
+        self.session = Some(session.clone());
+        let interval = Duration::from_millis(heartbeat_ms);
+        self.phase = Phase::Up(Box::new(Link {
+            heartbeat: Heartbeat::new(interval, self.config.pong_timeout, now),
+            ping: None,
+            pong: None,
+            ack: None,
+            sender: Some(Sender::new(stream, acked, window, frame_len)),
+        }));
+        self.events.push_back(GatewayEvent::Welcome {
+            session,
+            resumed,
+            time,
+        });
+        self.note_acked(acked);
+    }
+
+    fn handle_ack(&mut self, seq: u64) {
+        let acked = self.acked;
+        let Some(sender) = self.sender() else {
+            return; // Of the stream before.
+        };
+        let sent = sender.sent();
+        if seq < acked || seq > sent {
+            let reason = format!("{seq} acknowledged with {acked} stored and {sent} sent");
+            return self.disconnect(close::MALFORMED, reason);
+        }
+        sender.acknowledge(seq);
+        self.acked = seq;
+        if seq > acked {
+            self.note_acked(seq);
+        }
+    }
+
+    fn note_acked(&mut self, seq: u64) {
+        let stream = &mut self.stream;
+        stream.lowest_unacked = stream.lowest_unacked.max(seq + 1);
+        self.events.push_back(GatewayEvent::Acked {
+            stream: stream.stream,
+            seq,
+        });
+    }
+
+    fn handle_command(&mut self, NumberedCommand { s, command }: NumberedCommand) {
+        let commands = &mut self.commands;
+        if s <= commands.received {
+            return; // Came before; its acknowledgement is sent or follows.
+        }
+        if s != commands.received + 1 {
+            let reason = format!("command {s} after {}", commands.received);
+            return self.disconnect(close::MALFORMED, reason);
+        }
+        if s - commands.stored > COMMANDS_UNSTORED_MAX {
+            let reason = format!("more than {COMMANDS_UNSTORED_MAX} commands at once");
+            return self.disconnect(close::MALFORMED, reason);
+        }
+        commands.received = s;
+        let reference = CommandRef {
+            connection: commands.connection,
+            number: s,
+        };
+        self.events
+            .push_back(GatewayEvent::Command { reference, command });
+    }
+
+    fn sender(&mut self) -> Option<&mut Sender> {
+        match &mut self.phase {
+            Phase::Up(link) => link.sender.as_mut(),
+            Phase::Disconnected | Phase::Greeting { .. } | Phase::Closing => None,
+        }
+    }
+
+    fn disconnect(&mut self, code: u16, reason: String) {
+        if !matches!(self.phase, Phase::Disconnected | Phase::Closing) {
+            self.phase = Phase::Closing;
+            self.events
+                .push_back(GatewayEvent::Disconnect { code, reason });
+        }
     }
 }

@@ -42,8 +42,4 @@ impl InFlight {
     pub(super) fn events(&self) -> u64 {
         self.items.len() as u64
     }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }

@@ -1,0 +1,164 @@
+//! What comes up on one connection: in sequence, within the window, snapshots put together.
+
+use crate::event::LegView;
+use crate::frame::{Events, Gap, Snapshot, Window};
+use crate::session::window::InFlight;
+
+use super::CloudEvent;
+
+/// What the gateway did wrong, in plain words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Misbehaved(pub(super) String);
+
+type Outcome = Result<Option<CloudEvent>, Misbehaved>;
+
+#[derive(Debug)]
+pub(super) struct Receiver {
+    window: Window,
+    legs_max: usize,
+    /// Received and not stored.
+    unstored: InFlight,
+    stored: u64,
+    received: u64,
+    duplicates: u64,
+    snapshot: Option<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    id: u64,
+    next_part: u32,
+    legs: Vec<LegView>,
+}
+
+impl Receiver {
+    pub(super) fn new(acked: u64, window: Window, legs_max: usize) -> Self {
+        Self {
+            window,
+            legs_max,
+            unstored: InFlight::default(),
+            stored: acked,
+            received: acked,
+            duplicates: 0,
+            snapshot: None,
+        }
+    }
+
+    pub(super) fn handle_events(&mut self, events: Events) -> Outcome {
+        let Events { s, replayed, mut e } = events;
+        self.check_sequence(s)?;
+        // What came before is dropped: it is stored or on its way to be.
+        let seen = usize::try_from(self.received + 1 - s)
+            .unwrap_or(usize::MAX)
+            .min(e.len());
+        self.duplicates += seen as u64;
+        e.drain(..seen);
+        let first = self.received + 1;
+        for event in &e {
+            self.receive(self.received.saturating_add(1), event.get().len() as u64)?;
+        }
+        Ok((!e.is_empty()).then_some(CloudEvent::Store {
+            first,
+            events: e,
+            replayed,
+        }))
+    }
+
+    pub(super) fn handle_gap(&mut self, gap: Gap) -> Outcome {
+        let Gap { from, to, reason } = gap;
+        self.check_sequence(from)?;
+        // One number less than the type holds: the next one must have a number, too.
+        if to < from || to == u64::MAX {
+            return Err(Misbehaved(format!("gap from {from} to {to}")));
+        }
+        if to <= self.received {
+            self.duplicates += 1;
+            return Ok(None);
+        }
+        let from = self.received + 1;
+        self.receive(to, 0)?;
+        Ok(Some(CloudEvent::StoreGap { from, to, reason }))
+    }
+
+    pub(super) fn handle_snapshot(&mut self, snapshot: Snapshot) -> Outcome {
+        let Snapshot {
+            id,
+            part,
+            last,
+            as_of,
+            items,
+        } = snapshot;
+        if part == 0 {
+            self.snapshot = Some(Parts {
+                id,
+                next_part: 0,
+                legs: Vec::new(),
+            });
+        }
+        let Some(parts) = self
+            .snapshot
+            .as_mut()
+            .filter(|p| p.id == id && p.next_part == part)
+        else {
+            return Err(Misbehaved(format!(
+                "part {part} of snapshot {id} out of order"
+            )));
+        };
+        if parts.legs.len() + items.len() > self.legs_max {
+            return Err(Misbehaved(format!(
+                "snapshot of more than {} legs",
+                self.legs_max
+            )));
+        }
+        parts.next_part += 1;
+        parts.legs.extend(items);
+        if !last {
+            return Ok(None);
+        }
+        let legs = self
+            .snapshot
+            .take()
+            .map(|parts| parts.legs)
+            .unwrap_or_default();
+        Ok(Some(CloudEvent::Snapshot { as_of, legs }))
+    }
+
+    /// Everything up to `seq` is stored; whether that is news worth an acknowledgement.
+    pub(super) fn stored(&mut self, seq: u64) -> bool {
+        debug_assert!(seq <= self.received, "stored what never came");
+        let seq = seq.min(self.received);
+        self.unstored.acknowledge(seq);
+        let news = seq > self.stored;
+        self.stored = self.stored.max(seq);
+        news
+    }
+
+    pub(super) fn unstored(&self) -> u64 {
+        self.unstored.events()
+    }
+
+    pub(super) const fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    fn check_sequence(&self, first: u64) -> Result<(), Misbehaved> {
+        if first == 0 || first > self.received.saturating_add(1) {
+            return Err(Misbehaved(format!(
+                "number {first} after {}",
+                self.received
+            )));
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, last: u64, bytes: u64) -> Result<(), Misbehaved> {
+        if !self.unstored.has_room(self.window, bytes) {
+            return Err(Misbehaved(
+                "more on the way than the window allows".to_owned(),
+            ));
+        }
+        self.unstored.push(last, bytes);
+        self.received = last;
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! The channel against itself, in virtual time, and its documents against the types.
+
+mod model;
+mod pair;

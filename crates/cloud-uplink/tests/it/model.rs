@@ -1,0 +1,209 @@
+//! What stands around the two sessions: an outbox, a far end's log, and the calls both should agree on.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use cloud_uplink::event::{Direction, PbxIds};
+use cloud_uplink::id::{CommandId, Identity};
+use cloud_uplink::session::gateway::ReadRequest;
+use cloud_uplink::session::{Item, StreamState};
+use cloud_uplink::{CallId, LegId, LegState, LegView, StreamId, Timestamp};
+use serde_json::value::RawValue;
+
+pub const NOW: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
+
+pub fn identity() -> Identity {
+    Identity {
+        account_id: "acme".to_owned(),
+        site_id: "hq".to_owned(),
+        gateway_id: "gw-1".to_owned(),
+    }
+}
+
+/// For each leg the number of the event that changed it last.
+pub type View = BTreeMap<u64, u64>;
+
+/// The gateway's outbox and what its events led to. Numbers go on across streams in the view, so that
+/// events of two streams are never mistaken for each other.
+#[derive(Debug)]
+pub struct Outbox {
+    pub state: StreamState,
+    pub held: BTreeMap<u64, String>,
+    pub committed: BTreeMap<(StreamId, u64), String>,
+    /// What may be missing at the far end, because it was deleted unread or is too big.
+    pub lost: BTreeMap<(StreamId, u64), &'static str>,
+    pub view: View,
+    changes: u64,
+    streams: u128,
+}
+
+impl Outbox {
+    pub fn new() -> Self {
+        Self {
+            state: fresh_stream(1),
+            held: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            view: View::new(),
+            changes: 0,
+            streams: 1,
+        }
+    }
+
+    pub fn commit(&mut self, leg: u64, padding: usize) -> Item {
+        self.state.high_water += 1;
+        self.changes += 1;
+        let (seq, change) = (self.state.high_water, self.changes);
+        let pad = "x".repeat(padding);
+        let body = format!(r#"{{"leg":{leg},"change":{change},"pad":"{pad}"}}"#);
+        self.view.insert(leg, change);
+        self.held.insert(seq, body.clone());
+        self.committed
+            .insert((self.state.stream, seq), body.clone());
+        if padding > 16 * 1024 {
+            self.lost.insert((self.state.stream, seq), "too-big");
+        }
+        Item::event(seq, body).unwrap()
+    }
+
+    pub fn read(&self, request: &ReadRequest) -> Vec<Item> {
+        let mut bytes = request.max_bytes;
+        let fits = |(at, (_, body)): &(usize, (&u64, &String))| {
+            let before = bytes;
+            bytes = bytes.saturating_sub(body.len() as u64);
+            *at == 0 || before >= body.len() as u64
+        };
+        let rows = self
+            .held
+            .range(request.from..)
+            .take(request.max_events as usize);
+        let rows = rows.enumerate().take_while(fits);
+        rows.map(|(_, (seq, body))| Item::event(*seq, body.clone()).unwrap())
+            .collect()
+    }
+
+    pub fn prune(&mut self, stream: StreamId, acked: u64) {
+        if stream == self.state.stream {
+            self.held.retain(|seq, _| *seq > acked);
+            self.update_lowest();
+        }
+    }
+
+    /// Deletes the oldest events before anybody has them, but never the newest.
+    pub fn expire(&mut self, count: usize) {
+        for _ in 0..count.min(self.held.len().saturating_sub(1)) {
+            let (seq, _) = self.held.pop_first().unwrap();
+            self.lost.insert((self.state.stream, seq), "retention");
+        }
+        self.update_lowest();
+    }
+
+    pub fn switch(&mut self) {
+        self.streams += 1;
+        self.held.clear();
+        self.state = fresh_stream(self.streams);
+    }
+
+    pub fn legs(&self) -> Vec<LegView> {
+        self.view
+            .iter()
+            .map(|(leg, change)| leg_view(*leg, *change))
+            .collect()
+    }
+
+    fn update_lowest(&mut self) {
+        self.state.lowest_unacked = self
+            .held
+            .keys()
+            .next()
+            .copied()
+            .unwrap_or(self.state.high_water + 1);
+    }
+}
+
+fn fresh_stream(number: u128) -> StreamState {
+    let stream = StreamId(uuid::Uuid::from_u128(number));
+    StreamState {
+        stream,
+        durable: number % 2 == 1,
+        high_water: 0,
+        lowest_unacked: 1,
+    }
+}
+
+fn leg_view(leg: u64, change: u64) -> LegView {
+    LegView {
+        call_id: CallId::new(ulid::Ulid(u128::from(leg))),
+        leg_id: LegId::new(ulid::Ulid(u128::from(leg))),
+        endpoint_id: None,
+        device: leg.to_string(),
+        direction: Direction::Inbound,
+        state: LegState::Connected,
+        from: Some(change.to_string()),
+        // Large enough for snapshots of several parts.
+        to: Some("y".repeat(3 * 1024)),
+        redirected_from: None,
+        since: NOW,
+        pbx: PbxIds {
+            call_id: leg.to_string(),
+            device_id: leg.to_string(),
+        },
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Body {
+    leg: u64,
+    change: u64,
+}
+
+/// The far end's disk: survives its connections.
+#[derive(Debug, Default)]
+pub struct FarLog {
+    pub stored: BTreeMap<StreamId, u64>,
+    pub events: BTreeMap<(StreamId, u64), String>,
+    pub gaps: BTreeMap<(StreamId, u64), String>,
+    pub view: View,
+    pub unanswered: VecDeque<CommandId>,
+    pub answered: Vec<CommandId>,
+}
+
+impl FarLog {
+    pub fn store(
+        &mut self,
+        stream: StreamId,
+        first: u64,
+        events: &[Box<RawValue>],
+        replayed: bool,
+    ) {
+        for (seq, event) in (first..).zip(events) {
+            let stored = self.stored.entry(stream).or_default();
+            if seq <= *stored {
+                continue; // Stored by the connection before.
+            }
+            assert_eq!(seq, *stored + 1, "in sequence");
+            *stored = seq;
+            self.events.insert((stream, seq), event.get().to_owned());
+            if !replayed {
+                let body: Body = serde_json::from_str(event.get()).unwrap();
+                self.view.insert(body.leg, body.change);
+            }
+        }
+    }
+
+    pub fn store_gap(&mut self, stream: StreamId, from: u64, to: u64, reason: &str) {
+        let stored = self.stored.entry(stream).or_default();
+        assert!(from <= *stored + 1, "in sequence");
+        for seq in *stored + 1..=to {
+            self.gaps.insert((stream, seq), reason.to_owned());
+        }
+        *stored = (*stored).max(to);
+    }
+
+    pub fn snapshot(&mut self, legs: &[LegView]) {
+        let change = |leg: &LegView| leg.from.as_ref().unwrap().parse().unwrap();
+        self.view = legs
+            .iter()
+            .map(|leg| (leg.device.parse().unwrap(), change(leg)))
+            .collect();
+    }
+}
