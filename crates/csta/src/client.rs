@@ -27,7 +27,7 @@ use self::session::{ApplicationSession, SessionEvent};
 
 pub use config::{
     AssociationMode, Config, IN_FLIGHT_LIMIT, INCOMPLETE_FRAME_LIMIT, LATE_ANSWER_LIMIT, Login,
-    LoginError, STOP_TIMEOUT, TRANSMIT_BUFFER_MAX, UNKNOWN_NAMES_MAX,
+    LoginError, STOP_TIMEOUT, TIMEOUT_MAX, TRANSMIT_BUFFER_MAX, UNKNOWN_NAMES_MAX,
 };
 pub use event::{
     ClientEvent, ClientState, ClientStats, CloseReason, CommandError, InvocationError, Timer,
@@ -102,7 +102,8 @@ impl Client {
     }
 
     /// Sends a request of the owner's. It never waits behind monitors and snapshots. Its end is
-    /// [`ClientEvent::Answered`] with the id returned here.
+    /// [`ClientEvent::Answered`] with the id returned here, after `timeout` (at most [`TIMEOUT_MAX`]) at
+    /// the latest.
     ///
     /// # Errors
     /// [`CommandError`]; nothing was sent then.

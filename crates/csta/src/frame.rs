@@ -101,7 +101,8 @@ impl FrameDecoder {
 fn parse_digits(digits: [u8; 4]) -> Option<InvokeId> {
     let mut value = 0u16;
     for digit in digits {
-        value = value * 10 + u16::from(digit.is_ascii_digit().then_some(digit - b'0')?);
+        let digit = char::from(digit).to_digit(10)?;
+        value = value * 10 + u16::try_from(digit).ok()?;
     }
     InvokeId::new(value)
 }
@@ -186,7 +187,8 @@ mod tests {
 
     #[test]
     fn refuses_headers_that_cannot_be_one() {
-        let cases: [(&[u8], FrameError); 6] = [
+        let cases: [(&[u8], FrameError); 7] = [
+            (b"\x00\x00\x00\x100 +1", FrameError::InvokeId(*b"0 +1")),
             (b"\x00\x00\x00\x07\x30\x30\x30\x30", FrameError::Length(7)),
             (b"\x00\x00\x00\x00\x30\x30\x30\x30", FrameError::Length(0)),
             (b"\x01", FrameError::Format(1, 0)),

@@ -314,6 +314,10 @@ event_getters! {
 
 /// Any message, told apart by its root element.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are the bulk of what comes: boxing the common case would only add allocations"
+)]
 pub enum Message {
     /// Opens an exchange.
     Request(Request),

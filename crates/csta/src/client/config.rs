@@ -11,6 +11,8 @@ use crate::xml::{Document, XmlError};
 pub const INCOMPLETE_FRAME_LIMIT: Duration = Duration::from_secs(5);
 /// Longest wait for the answer to Stop Application Session before the link is given up anyway.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest time that a request may be given for its answer; more is shortened to it.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// How long the id of a timed-out request stays reserved, so that a late answer is known as one.
 pub const LATE_ANSWER_LIMIT: Duration = Duration::from_secs(120);
 /// Bytes that may wait for the owner to send them; more means that the peer does not read: closed.

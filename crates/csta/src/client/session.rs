@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use self::association::Association;
-use super::config::{AssociationMode, Config, INCOMPLETE_FRAME_LIMIT, TRANSMIT_BUFFER_MAX};
+use super::config::{
+    AssociationMode, Config, INCOMPLETE_FRAME_LIMIT, TIMEOUT_MAX, TRANSMIT_BUFFER_MAX,
+};
 use super::event::{ClientState, ClientStats, CloseReason, InvocationError, Timer};
 use super::invocation::Invocations;
 use crate::edition::Edition;
@@ -275,7 +277,7 @@ impl<T: Copy> ApplicationSession<T> {
         let id = self.invocations.free_id();
         self.write(id, &request.to_xml(self.edition))?;
         self.invocations
-            .insert(id, request.name(), purpose, now + timeout);
+            .insert(id, request.name(), purpose, now + timeout.min(TIMEOUT_MAX));
         if self.out.len() > TRANSMIT_BUFFER_MAX {
             self.close(CloseReason::NotReading);
         }

@@ -1,8 +1,10 @@
 //! What a broken or hostile peer sends.
 
-use crate::client::testing::{Link, SESSION, event, secs, system_status};
+use crate::client::testing::{
+    Link, SESSION, error, event, idle, monitor_started, secs, system_status,
+};
 use crate::client::{ClientState, Config, INCOMPLETE_FRAME_LIMIT, TRANSMIT_BUFFER_MAX};
-use crate::{InvokeId, frame};
+use crate::{DeviceId, InvokeId, frame};
 use bytes::BytesMut;
 
 fn link() -> Link {
@@ -178,4 +180,58 @@ fn unknown_names_are_remembered_up_to_a_limit() {
     }
     assert_eq!(link.told().len(), crate::client::UNKNOWN_NAMES_MAX);
     assert_eq!(link.client.stats().unknown_messages, 1000);
+}
+
+#[test]
+fn survives_damaged_frames_of_every_kind_in_any_order() {
+    let bodies = [
+        SESSION.to_owned(),
+        event("x1", "c1"),
+        event("x2", "c1"),
+        monitor_started("x1"),
+        monitor_started("x2"),
+        idle(),
+        error("operation", "invalidDeviceID"),
+        error("systemResourceAvailibility", "overallMonitorLimitExceeded"),
+        system_status("messagesLost"),
+        system_status("overloadReached"),
+        "<MonitorStop><monitorCrossRefID>x1</monitorCrossRefID></MonitorStop>".to_owned(),
+        "<SnapshotDeviceResponse><crossRefIDorSnapshotData><serviceCrossRefID>k</serviceCrossRefID>\
+         </crossRefIDorSnapshotData></SnapshotDeviceResponse>"
+            .to_owned(),
+        "<SnapshotDeviceData><serviceCrossRefID>k</serviceCrossRefID></SnapshotDeviceData>".to_owned(),
+    ];
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let mut closed = 0;
+    let mut link = Link::open(Config::default(), &["2001", "2002"]);
+    for _ in 0..20_000 {
+        let mut bytes = BytesMut::new();
+        let id = InvokeId::new(u16::try_from(random(8)).unwrap()).unwrap();
+        frame::encode(id, &bodies[random(bodies.len())], &mut bytes).unwrap();
+        if random(20) == 0 {
+            let at = random(bytes.len());
+            bytes[at] ^= 1 << random(8);
+        }
+        link.client.handle_bytes(&bytes, link.now);
+        link.pass(secs(random(3) as u64));
+        if random(50) == 0 {
+            let devices = (0..random(4)).map(|n| DeviceId::new(format!("200{n}")));
+            link.client.set_devices(devices, link.now);
+        }
+        link.sent();
+        link.told();
+        let stats = link.client.stats();
+        assert!(stats.resync_in_flight <= 20 && stats.monitored <= stats.devices);
+        if link.client.state() == ClientState::Closed {
+            closed += 1;
+            link = Link::open(Config::default(), &["2001", "2002"]);
+        }
+    }
+    assert!(closed > 100, "closed {closed} times");
 }
