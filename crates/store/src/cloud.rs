@@ -1,284 +1,48 @@
 //! `cloud.db`: the far end's log of all gateways' events, its view of live calls, its commands.
+//!
+//! A batch is stored before it is acknowledged, and each (stream, sequence number) once; a stream
+//! is stored without holes, a gap counting as what it covers. The log's cursor orders all streams
+//! for the applications that read it.
+
+mod commands;
+mod engine;
+mod log;
+mod schema;
+mod streams;
+mod types;
+mod view;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use uuid::Uuid;
 
+pub use self::commands::COMMANDS_KEPT_MS;
+use self::engine::{CloudEngine, Counters, Job, Snapshot};
+use self::schema::SCHEMA;
+pub use self::types::{
+    CloudStats, CommandPut, Content, Done, EventFilter, EventPage, Ingest, IngestItem, Ingested,
+    Leg, LegChange, LegFilter, NewCommand, OnCommit, OwnedLeg, Owner, StoredCommand, StoredEvent,
+    StreamInfo, StreamState,
+};
+use crate::db::{self, Db, Lock, io_error, read_error};
 use crate::error::{IngestError, OpenError, StoreError};
 use crate::stats::WriterStats;
+use crate::writer::{Class, Refused, Writer};
 
 /// How long stored events are kept unless told otherwise.
 pub const RETENTION: Duration = Duration::from_secs(72 * 3600);
 
-/// Whose rows: a gateway of a site of an account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Owner {
-    /// Account.
-    pub account: Arc<str>,
-    /// Site.
-    pub site: Arc<str>,
-    /// Gateway.
-    pub gateway: Arc<str>,
-}
-
-/// A gateway's stream as its `hello` describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamInfo {
-    /// Its identifier.
-    pub stream: Uuid,
-    /// Whose.
-    pub owner: Owner,
-    /// False: the gateway's disk is out of order, the stream lives in its memory.
-    pub durable: bool,
-    /// The gateway's boot counter.
-    pub boot: u64,
-    /// The gateway's lease epoch; a lower one than the highest seen is refused.
-    pub lease_epoch: u64,
-}
-
-/// Some of a stream, in order.
-#[derive(Debug, Clone)]
-pub struct Ingest {
-    /// The stream.
-    pub info: StreamInfo,
-    /// Wall clock now, milliseconds since the epoch.
-    pub now_ms: i64,
-    /// Contiguous items; those already stored are skipped.
-    pub items: Vec<IngestItem>,
-}
-
-/// One unit of a stream.
-#[derive(Debug, Clone)]
-pub struct IngestItem {
-    /// Its (first) sequence number.
-    pub seq: u64,
-    /// What it is.
-    pub content: Content,
-    /// What it does to the view; ignored if a snapshot already covers `seq`.
-    pub legs: Vec<LegChange>,
-}
-
-/// What a sequence number carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// An event.
-    Event {
-        /// Event type.
-        event_type: Arc<str>,
-        /// The endpoint it is about, if any.
-        endpoint: Option<Arc<str>>,
-        /// When it happened, milliseconds since the epoch.
-        at_ms: i64,
-        /// Sent from the backlog after a reconnect.
-        replayed: bool,
-        /// One JSON object.
-        body: Arc<str>,
-    },
-    /// Sequence numbers up to `to` carry no event.
-    Gap {
-        /// Last lost sequence number.
-        to: u64,
-        /// The gateway's word for it.
-        reason: Arc<str>,
-    },
-}
-
-/// A change of the view of live calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LegChange {
-    /// Insert or replace.
-    Put(Leg),
-    /// Remove, if there.
-    Delete {
-        /// Leg.
-        leg_id: String,
-    },
-}
-
-/// One leg of a live call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leg {
-    /// Leg.
-    pub leg_id: String,
-    /// Call.
-    pub call_id: String,
-    /// Endpoint (extension).
-    pub endpoint: String,
-    /// State, in the event schema's words.
-    pub state: String,
-    /// One JSON object.
-    pub body: String,
-}
-
-/// A leg and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnedLeg {
-    /// Whose.
-    pub owner: Owner,
-    /// The leg.
-    pub leg: Leg,
-}
-
-/// What storing a batch did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ingested {
-    /// Highest sequence number of the stream now stored; acknowledge this.
-    pub acked: u64,
-    /// Items stored by this batch.
-    pub new: usize,
-    /// Items that had been stored before.
-    pub duplicates: usize,
-    /// First and last cursor of the new rows, if any.
-    pub cursors: Option<(u64, u64)>,
-}
-
-/// What the far end knows about a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamState {
-    /// As last announced.
-    pub info: StreamInfo,
-    /// Highest sequence number stored; 0: none.
-    pub last_seq: u64,
-    /// Milliseconds since the epoch.
-    pub updated_ms: i64,
-}
-
-/// A row of the event log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvent {
-    /// Position in the log; ascending, with holes.
-    pub cursor: u64,
-    /// The gateway's stream.
-    pub stream: Uuid,
-    /// The gateway's (first) sequence number.
-    pub seq: u64,
-    /// Whose.
-    pub owner: Owner,
-    /// The event or gap.
-    pub content: Content,
-}
-
-/// Which events a reader wants. Gaps of the account and site always come along.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventFilter {
-    /// Account.
-    pub account: String,
-    /// One site only.
-    pub site: Option<String>,
-    /// One endpoint only.
-    pub endpoint: Option<String>,
-}
-
-impl EventFilter {
-    /// Does this row pass?
-    #[must_use]
-    pub fn matches(&self, event: &StoredEvent) -> bool {
-        let endpoint_fits = match (&self.endpoint, &event.content) {
-            (None, _) | (_, Content::Gap { .. }) => true,
-            (Some(wanted), Content::Event { endpoint, .. }) => {
-                endpoint.as_deref() == Some(wanted.as_str())
-            }
-        };
-        endpoint_fits
-            && *event.owner.account == *self.account
-            && self
-                .site
-                .as_ref()
-                .is_none_or(|site| **site == *event.owner.site)
-    }
-}
-
-/// Some of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventPage {
-    /// Matching rows, in order.
-    pub events: Vec<StoredEvent>,
-    /// Go on from here; rows up to it have been looked at.
-    pub next: u64,
-    /// Nothing is behind `next` yet.
-    pub at_end: bool,
-    /// Rows after the asked cursor were already removed by retention, up to this one.
-    pub missed_upto: Option<u64>,
-}
-
-/// Which legs a reader wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LegFilter {
-    /// Account.
-    pub account: String,
-    /// One site only.
-    pub site: Option<String>,
-    /// One gateway only.
-    pub gateway: Option<String>,
-    /// One endpoint only.
-    pub endpoint: Option<String>,
-}
-
-/// A command to a gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCommand {
-    /// Our identifier of it.
-    pub id: String,
-    /// To whom.
-    pub owner: Owner,
-    /// Idempotency key, unique per gateway.
-    pub key: String,
-    /// Digest of method and parameters: tells a repeat from a clash.
-    pub fingerprint: String,
-    /// Method name.
-    pub method: String,
-    /// Parameters as one JSON object.
-    pub params: String,
-    /// Not to be executed after this, milliseconds since the epoch.
-    pub deadline_ms: i64,
-    /// Wall clock now.
-    pub now_ms: i64,
-}
-
-/// A command as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCommand {
-    /// As put; `now_ms` is when.
-    pub command: NewCommand,
-    /// The outcome, one JSON object; `None`: pending.
-    pub outcome: Option<String>,
-}
-
-/// What storing a command found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommandPut {
-    /// First time: send it.
-    New,
-    /// The same command again: wait for, or answer with, the first one's outcome.
-    Known(StoredCommand),
-    /// The key was used for something else.
-    Conflict,
-}
-
-/// Called on the writer thread with rows just committed; must not block.
-pub type OnCommit = Box<dyn FnMut(Arc<[StoredEvent]>) + Send>;
-
-/// Called on the writer thread when the outcome is stored, or at once when it cannot be.
-pub type Done<T, E = StoreError> = Box<dyn FnOnce(Result<T, E>) + Send>;
-
-/// Plain numbers for the metrics page.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CloudStats {
-    /// The writer thread.
-    pub writer: WriterStats,
-    /// Events and gaps stored since start.
-    pub stored: u64,
-    /// Items that had been stored before, since start.
-    pub duplicates: u64,
-    /// Batches refused, since start.
-    pub refused: u64,
-}
-
 /// The far end's store. Cheap to share behind an `Arc`; dropping it drains the queue.
 #[derive(Debug)]
-pub struct CloudStore {}
+pub struct CloudStore {
+    reader: Mutex<Connection>,
+    counters: Arc<Mutex<Counters>>,
+    writer_stats: Arc<Mutex<WriterStats>>,
+    writer: Writer<Job>,
+}
 
 impl CloudStore {
     /// Opens or creates the store.
@@ -286,14 +50,30 @@ impl CloudStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path, on_commit: OnCommit) -> Result<Self, OpenError> {
-        let _ = (path, on_commit);
-        todo!()
+        let db = Db::open(path, Lock::take(path)?, &SCHEMA)?;
+        let reader = db::reader(path)?;
+        let counters = Arc::new(Mutex::new(Counters::default()));
+        let writer_stats = Arc::clone(&db.stats);
+        let engine = CloudEngine {
+            db,
+            on_commit,
+            counters: Arc::clone(&counters),
+            prune_left: None,
+        };
+        let writer = Writer::spawn("store-cloud", engine).map_err(|e| io_error(path, e))?;
+        Ok(Self {
+            reader: Mutex::new(reader),
+            counters,
+            writer_stats,
+            writer,
+        })
     }
 
     /// Stores a batch; `done` runs once it is on disk. Never blocks.
     pub fn ingest(&self, batch: Ingest, done: Done<Ingested, IngestError>) {
-        let _ = (batch, done);
-        todo!()
+        let bytes = batch.bytes();
+        let found = None;
+        self.submit(Job::Ingest { batch, done, found }, bytes, Class::Ordinary);
     }
 
     /// Replaces a gateway's view by a snapshot that contains its stream up to `as_of`.
@@ -305,8 +85,19 @@ impl CloudStore {
         now_ms: i64,
         done: Done<(), IngestError>,
     ) {
-        let _ = (info, as_of, legs, now_ms, done);
-        todo!()
+        let bytes = legs.iter().map(|leg| leg.body.len()).sum();
+        let snapshot = Snapshot {
+            info,
+            as_of,
+            legs,
+            now_ms,
+        };
+        let job = Job::ReplaceView {
+            snapshot,
+            done,
+            found: None,
+        };
+        self.submit(job, bytes, Class::Reserved);
     }
 
     /// Rows after `cursor` that pass the filter.
@@ -319,8 +110,7 @@ impl CloudStore {
         filter: &EventFilter,
         events_max: usize,
     ) -> Result<EventPage, StoreError> {
-        let _ = (cursor, filter, events_max);
-        todo!()
+        self.read(|conn| log::page(conn, cursor, filter, events_max))
     }
 
     /// The newest cursor; 0: none.
@@ -328,7 +118,7 @@ impl CloudStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn last_cursor(&self) -> Result<u64, StoreError> {
-        todo!()
+        self.read(log::last_cursor)
     }
 
     /// What is known about a stream.
@@ -336,8 +126,8 @@ impl CloudStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn stream_state(&self, stream: Uuid) -> Result<Option<StreamState>, StoreError> {
-        let _ = stream;
-        todo!()
+        let found = self.read(|conn| streams::select(conn, stream))?;
+        Ok(found.map(|(_, state)| state))
     }
 
     /// Live legs.
@@ -345,8 +135,7 @@ impl CloudStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn legs(&self, filter: &LegFilter) -> Result<Vec<OwnedLeg>, StoreError> {
-        let _ = filter;
-        todo!()
+        self.read(|conn| view::select(conn, filter))
     }
 
     /// Live legs of one call.
@@ -354,20 +143,20 @@ impl CloudStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn call_legs(&self, account: &str, call_id: &str) -> Result<Vec<OwnedLeg>, StoreError> {
-        let _ = (account, call_id);
-        todo!()
+        self.read(|conn| view::of_call(conn, account, call_id))
     }
 
     /// Stores a command before it is sent, or recognises it.
     pub fn command_put(&self, command: NewCommand, done: Done<CommandPut>) {
-        let _ = (command, done);
-        todo!()
+        let bytes = command.key.len() + command.params.len();
+        self.submit(Job::CommandPut(command, done, None), bytes, Class::Reserved);
     }
 
     /// Stores an outcome, one JSON object; the first one stays.
     pub fn command_done(&self, id: &str, outcome: String, done: Done<()>) {
-        let _ = (id, outcome, done);
-        todo!()
+        let bytes = outcome.len();
+        let job = Job::CommandDone(id.to_owned(), outcome, done, None);
+        self.submit(job, bytes, Class::Reserved);
     }
 
     /// A command by our identifier.
@@ -375,8 +164,7 @@ impl CloudStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn command(&self, id: &str) -> Result<Option<StoredCommand>, StoreError> {
-        let _ = id;
-        todo!()
+        self.read(|conn| commands::select(conn, id))
     }
 
     /// Commands of a gateway without an outcome, oldest first.
@@ -384,26 +172,58 @@ impl CloudStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn pending_commands(&self, owner: &Owner) -> Result<Vec<StoredCommand>, StoreError> {
-        let _ = owner;
-        todo!()
+        self.read(|conn| commands::pending(conn, owner))
     }
 
     /// Removes events stored and commands created longer than `retention` ago.
     pub fn prune(&self, now_ms: i64, retention: Duration) {
-        let _ = (now_ms, retention);
-        todo!()
+        let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        let job = Job::Prune {
+            now_ms,
+            events_before_ms: now_ms.saturating_sub(retention_ms),
+        };
+        self.submit(job, 0, Class::Reserved);
     }
 
     /// Plain numbers.
     #[must_use]
     pub fn stats(&self) -> CloudStats {
-        todo!()
+        let mut writer = self
+            .writer_stats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        (writer.queued, writer.refused) = self.writer.load();
+        let counters = *self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        CloudStats {
+            writer,
+            stored: counters.stored,
+            duplicates: counters.duplicates,
+            refused: counters.refused,
+        }
     }
 
     /// Waits until everything queued before is committed and its callbacks have run.
     ///
     /// Blocks: for start-up, shutdown and tests.
     pub fn flush(&self) {
-        todo!()
+        self.writer.flush();
+    }
+
+    /// Queues a job, or tells at once that it cannot be.
+    fn submit(&self, job: Job, bytes: usize, class: Class) {
+        match self.writer.try_submit(job, bytes, class) {
+            Ok(()) => {}
+            Err(Refused::Full(job)) => job.refuse(StoreError::Overloaded),
+            Err(Refused::Closed(job)) => job.refuse(StoreError::Closed),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        read(&reader).map_err(|e| read_error(&e))
     }
 }

@@ -245,7 +245,7 @@ pub(super) fn unfinished(conn: &Connection) -> rusqlite::Result<Vec<StoredComman
 /// Forgets what is older than [`COMMANDS_KEPT_MS`].
 pub(super) fn prune(conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     conn.prepare_cached("DELETE FROM commands WHERE created_ms < ?1")?
-        .execute([now_ms - COMMANDS_KEPT_MS])?;
+        .execute([now_ms.saturating_sub(COMMANDS_KEPT_MS)])?;
     Ok(())
 }
 

@@ -1,0 +1,81 @@
+//! The tables of `cloud.db`.
+
+use crate::db::Schema;
+
+pub(super) const SCHEMA: Schema = Schema {
+    application_id: 0x5277_436c, // "RwCl"
+    migrations: &[VERSION_1],
+};
+
+/// `events.kind`: 0 event, 1 gap up to `upto`; an event's owner is its stream's.
+const VERSION_1: &str = "
+CREATE TABLE meta (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    pruned_upto INTEGER NOT NULL
+) STRICT;
+INSERT INTO meta VALUES (1, 0);
+CREATE TABLE streams (
+    id          INTEGER PRIMARY KEY,
+    stream      BLOB    NOT NULL UNIQUE,
+    account     TEXT    NOT NULL,
+    site        TEXT    NOT NULL,
+    gateway     TEXT    NOT NULL,
+    durable     INTEGER NOT NULL,
+    last_seq    INTEGER NOT NULL,
+    boot        INTEGER NOT NULL,
+    lease_epoch INTEGER NOT NULL,
+    updated_ms  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX streams_by_owner ON streams (account, site, gateway, lease_epoch);
+CREATE TABLE events (
+    cursor    INTEGER PRIMARY KEY AUTOINCREMENT,
+    stream    INTEGER NOT NULL,
+    seq       INTEGER NOT NULL,
+    kind      INTEGER NOT NULL,
+    upto      INTEGER NOT NULL,
+    reason    TEXT,
+    endpoint  TEXT,
+    type      TEXT,
+    at_ms     INTEGER NOT NULL,
+    replayed  INTEGER NOT NULL,
+    body      TEXT,
+    stored_ms INTEGER NOT NULL,
+    UNIQUE (stream, seq)
+) STRICT;
+CREATE TABLE legs (
+    account  TEXT NOT NULL,
+    site     TEXT NOT NULL,
+    gateway  TEXT NOT NULL,
+    leg_id   TEXT NOT NULL,
+    call_id  TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    body     TEXT NOT NULL,
+    PRIMARY KEY (account, site, gateway, leg_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX legs_by_call ON legs (account, call_id);
+CREATE INDEX legs_by_endpoint ON legs (account, endpoint);
+CREATE TABLE view_as_of (
+    account TEXT    NOT NULL,
+    site    TEXT    NOT NULL,
+    gateway TEXT    NOT NULL,
+    stream  INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    PRIMARY KEY (account, site, gateway)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE commands (
+    id          TEXT PRIMARY KEY,
+    account     TEXT    NOT NULL,
+    site        TEXT    NOT NULL,
+    gateway     TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    fingerprint TEXT    NOT NULL,
+    method      TEXT    NOT NULL,
+    params      TEXT    NOT NULL,
+    deadline_ms INTEGER NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    outcome     TEXT,
+    UNIQUE (account, site, gateway, key)
+) STRICT;
+CREATE INDEX commands_by_age ON commands (created_ms);
+";
