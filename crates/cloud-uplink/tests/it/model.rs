@@ -83,7 +83,7 @@ impl Outbox {
 
     pub fn prune(&mut self, stream: StreamId, acked: u64) {
         if stream == self.state.stream {
-            self.held.retain(|seq, _| *seq > acked);
+            self.held = self.held.split_off(&(acked + 1));
             self.update_lowest();
         }
     }
@@ -139,8 +139,8 @@ fn leg_view(leg: u64, change: u64) -> LegView {
         direction: Direction::Inbound,
         state: LegState::Connected,
         from: Some(change.to_string()),
-        // Large enough for snapshots of several parts.
-        to: Some("y".repeat(3 * 1024)),
+        // Large enough, for some, for snapshots of several parts.
+        to: (leg < 2 && change % 8 == 0).then(|| "y".repeat(9 * 1024)),
         redirected_from: None,
         since: NOW,
         pbx: PbxIds {

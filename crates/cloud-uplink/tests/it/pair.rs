@@ -23,7 +23,7 @@ fn a_thousand_seeds_lose_nothing_unreported_and_do_nothing_twice() {
     let mut bites = Bites::default();
     for seed in 0..1_000 {
         let mut world = World::new(seed);
-        for _ in 0..120 {
+        for _ in 0..100 {
             world.step();
         }
         world.heal();
@@ -140,13 +140,13 @@ impl World {
     }
 
     fn commit(&mut self) {
-        let count = self.rng.random_range(1..40);
+        let count = self.rng.random_range(1..12);
         let mut items = Vec::new();
         for _ in 0..count {
-            let padding = match self.rng.random_range(0..400) {
+            let padding = match self.rng.random_range(0..200) {
                 0 => 17 * 1024,
                 1..4 => 12 * 1024,
-                _ => self.rng.random_range(0..200),
+                _ => self.rng.random_range(0..50),
             };
             items.push(self.outbox.commit(self.rng.random_range(0..8), padding));
         }
@@ -203,7 +203,7 @@ impl World {
 
     fn expire(&mut self) {
         let before = self.outbox.lost.len();
-        let count = self.rng.random_range(1..30);
+        let count = self.rng.random_range(1..15);
         self.outbox.expire(count);
         self.bites
             .note("events expired", self.outbox.lost.len() - before);
@@ -503,7 +503,7 @@ fn gateway_config(boot: u64) -> gateway::Config {
 }
 
 fn cloud_config(rng: &mut StdRng) -> cloud::Config {
-    let events = rng.random_range(1..64);
+    let events = rng.random_range(1..24);
     cloud::Config {
         window: Window {
             events,
