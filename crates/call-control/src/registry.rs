@@ -1,10 +1,62 @@
 //! Calls and legs, fed with events and snapshots.
+//!
+//! A leg is keyed by (CSTA `callID`, `deviceID` of the connection), both opaque text. The rules:
+//!
+//! - **Each change once.** Of the copies of an event the first is published; the others only fill in
+//!   facts that were missing, which the leg's next change carries. Copies are told by the reports that
+//!   each monitor has made of the leg so far, so that a lagging copy of a Held or Retrieved event is
+//!   not taken for a new one.
+//! - **Legal sequences.** A leg goes from state to state as ECMA-269 §6.1.5 allows, and each change names the
+//!   state published before. What a report proves to have been missed is published first, as
+//!   `synthetic`. What cannot be is dropped and counted.
+//! - **No way back.** Ended connections and calls are remembered for a while; late copies of their events
+//!   are dropped.
+//! - **Only what is followed.** A call in which no followed device is left is not reported on any
+//!   longer: what is left of it ends as `synthetic`. A device whose monitor is being retried counts as
+//!   followed for [`RETRY_LIMIT_MS`]; one that is given up, or was taken off the list, does not.
+//! - **One association at a time.** No copy comes over from an earlier association. There, events that
+//!   begin a call on a leg that is further on show that the switching function restarted and gave
+//!   the identifier out again: the old legs end as `synthetic` and another call begins.
 
-use std::collections::VecDeque;
+mod apply;
+mod call;
+mod commands;
+mod devices;
+mod legs;
+mod publish;
+mod report;
+mod resync;
+mod state;
 
-use cloud_uplink::{CallId, Event, IdSource, Identity, LegId, LegView, Timestamp};
-use csta::message::SnapshotCallInfo;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use cloud_uplink::event::{Alarm, EndpointMonitored, EndpointUnmonitored, LinkChange};
+use cloud_uplink::{
+    CallId, Event, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp,
+};
 use csta::{ConnectionId, DeviceId};
+
+use call::{Call, Leg, ReportLog};
+use devices::{Devices, Follow};
+use publish::Publisher;
+
+/// Legs at once; more are dropped, counted and told by an alarm. Four for each of 5,000 devices.
+pub const LEGS_MAX: usize = 20_000;
+
+/// Legs of one call; more are dropped likewise. Far above the parties of a conference.
+pub const LEGS_PER_CALL_MAX: usize = 64;
+
+/// How long a call that ended is remembered against late copies, in milliseconds.
+pub const ENDED_CALL_TTL_MS: u64 = 60_000;
+
+/// Ended calls remembered at once; beyond, the oldest is forgotten early.
+pub const ENDED_CALLS_MAX: usize = 10_000;
+
+/// How long the legs of a device are kept while its monitor is tried again, in milliseconds.
+pub const RETRY_LIMIT_MS: u64 = 600_000;
+
+/// Name of the alarm that calls were not taken in.
+pub const FULL_ALARM: &str = "call-registry-full";
 
 /// One publication: the event and what it does to the persisted view. Both belong into one durable
 /// transaction.
@@ -55,11 +107,31 @@ pub struct RegistryStats {
 }
 
 /// All calls of one switching function.
+///
+/// | method | kind |
+/// | --- | --- |
+/// | `handle_*`, [`Registry::restore`], [`Registry::set_endpoints`] | inputs |
+/// | [`Registry::resolve`], [`Registry::accepted`], [`Registry::refused`] | commands |
+/// | [`Registry::poll_change`], [`Registry::poll_wanted_snapshot`] | outputs, drained until `None` after each input |
+/// | [`Registry::legs`], [`Registry::connection`], [`Registry::stats`] and the like | queries |
 #[derive(Debug)]
 pub struct Registry {
-    identity: Identity,
-    ids: IdSource,
-    changes: VecDeque<Change>,
+    publisher: Publisher,
+    devices: Devices,
+    /// Calls that go on, and those that ended lately.
+    calls: BTreeMap<csta::CallId, Call>,
+    by_id: BTreeMap<CallId, csta::CallId>,
+    /// Calls in which an extension has a leg.
+    at_endpoint: BTreeMap<String, BTreeSet<csta::CallId>>,
+    /// Calls that ended, oldest first.
+    ended: VecDeque<(Timestamp, csta::CallId)>,
+    /// Number of legs.
+    legs: usize,
+    /// Number of the association.
+    epoch: u64,
+    link: Option<bool>,
+    full: bool,
+    wanted: BTreeSet<DeviceId>,
     stats: RegistryStats,
 }
 
@@ -67,47 +139,116 @@ impl Registry {
     /// An empty registry that publishes as `identity`.
     #[must_use]
     pub fn new(identity: Identity, ids: IdSource) -> Self {
-        let (changes, stats) = (VecDeque::new(), RegistryStats::default());
         Self {
-            identity,
-            ids,
-            changes,
-            stats,
+            publisher: Publisher {
+                identity,
+                ids,
+                changes: VecDeque::new(),
+                published: 0,
+                synthetic: 0,
+            },
+            devices: Devices::default(),
+            calls: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            at_endpoint: BTreeMap::new(),
+            ended: VecDeque::new(),
+            legs: 0,
+            epoch: 1,
+            link: None,
+            full: false,
+            wanted: BTreeSet::new(),
+            stats: RegistryStats::default(),
         }
     }
 
     /// Takes back the legs as they were persisted last. They count as unconfirmed until a snapshot of
-    /// their device; nothing is published for them. Call it once, before any input.
+    /// their device; nothing is published for them, unless two calls claim one identifier: then
+    /// the older ends. Call it once, before any input.
     pub fn restore(&mut self, legs: Vec<LegView>) {
-        let _ = legs;
+        let mut legs = legs;
+        legs.retain(|leg| leg.state != LegState::Cleared);
+        // The youngest call first: it keeps the identifier.
+        legs.sort_by_key(|leg| (std::cmp::Reverse(leg.call_id), leg.leg_id));
+        for view in legs {
+            let key = csta::CallId::new(view.pbx.call_id.as_str());
+            let id = view.call_id;
+            let call = self
+                .calls
+                .entry(key.clone())
+                .or_insert_with(|| Call::new(id, 0));
+            let taken = call
+                .legs
+                .iter()
+                .any(|leg| leg.device_id.as_str() == view.pbx.device_id);
+            if call.id != id || taken {
+                self.end_restored(view);
+                continue;
+            }
+            self.by_id.insert(id, key.clone());
+            call.from = call.from.take().or_else(|| view.from.clone());
+            call.to = call.to.take().or_else(|| view.to.clone());
+            call.legs.push(restored(&view));
+            self.index_leg(&key, view.endpoint_id.as_deref());
+            self.legs += 1;
+        }
     }
 
-    /// Replaces the list of endpoints. The extension of each is [`DeviceId::number`].
+    fn end_restored(&mut self, mut view: LegView) {
+        let previous = std::mem::replace(&mut view.state, LegState::Cleared);
+        let why = publish::Why::inferred(view.since);
+        self.publisher.leg(view, Some(previous), &why);
+    }
+
+    /// Replaces the list of endpoints. The extension of each is [`DeviceId::number`]; a number may have
+    /// several terminals. Legs of devices that are no longer in the list go on while another
+    /// followed device is in the call.
     pub fn set_endpoints(&mut self, devices: impl IntoIterator<Item = DeviceId>, now: Timestamp) {
-        let _ = (devices.into_iter().count(), now, &self.identity);
+        self.devices.replace(devices);
+        self.adopt_legs();
+        self.end_unfollowed(now);
     }
 
-    /// Takes an event that the monitor of `monitored` reported.
-    pub fn handle_event(&mut self, monitored: &DeviceId, event: &csta::Event, now: Timestamp) {
-        let _ = (monitored, event, now);
+    /// Legs of outside parties that are configured devices now become theirs.
+    fn adopt_legs(&mut self) {
+        let mut adopted = Vec::new();
+        for (key, call) in &mut self.calls {
+            for leg in call.legs.iter_mut().filter(|leg| leg.endpoint.is_none()) {
+                leg.endpoint = self.devices.endpoint_of(&leg.device);
+                adopted.extend(leg.endpoint.clone().map(|endpoint| (key.clone(), endpoint)));
+            }
+        }
+        for (key, endpoint) in adopted {
+            self.index_leg(&key, Some(&endpoint));
+        }
     }
 
-    /// Takes the complete list of calls at `device`.
-    pub fn handle_snapshot(
-        &mut self,
-        device: &DeviceId,
-        calls: &[SnapshotCallInfo],
-        now: Timestamp,
-    ) {
-        let _ = (device, calls, now);
+    fn end_unfollowed(&mut self, now: Timestamp) {
+        let calls = self.calls.iter();
+        let lost = calls.filter(|(_, call)| !call.legs.is_empty() && !self.is_followed(call));
+        let lost: Vec<_> = lost.map(|(key, _)| key.clone()).collect();
+        for key in lost {
+            let (key, mut call) = self.take_call(&key, now);
+            self.end_call(&key, &mut call, now);
+            self.put_call(key, call, now);
+        }
     }
 
     /// The monitor of `device` runs.
     pub fn handle_monitored(&mut self, device: &DeviceId, now: Timestamp) {
-        let _ = (device, now);
+        let Some(known) = self.devices.find_mut(device) else {
+            return;
+        };
+        known.follow = Follow::Monitored;
+        if known.published.replace(true) == Some(true) {
+            return;
+        }
+        let endpoint_id = device.number().to_owned();
+        let body = EventData::EndpointMonitored(EndpointMonitored { endpoint_id });
+        self.publisher.publish(body, None, now);
     }
 
-    /// The monitor of `device` does not run.
+    /// The monitor of `device` does not run. Its legs are kept for [`RETRY_LIMIT_MS`] if it is tried
+    /// again, and else only while another followed device is in the call.
     pub fn handle_unmonitored(
         &mut self,
         device: &DeviceId,
@@ -115,64 +256,216 @@ impl Registry {
         will_retry: bool,
         now: Timestamp,
     ) {
-        let _ = (device, reason, will_retry, now);
+        if let Some(known) = self.devices.find_mut(device) {
+            known.published = Some(false);
+            known.follow = match (will_retry, known.follow) {
+                (true, Follow::Retrying(since)) => Follow::Retrying(since),
+                (true, _) => Follow::Retrying(now),
+                (false, _) => Follow::Unmonitored,
+            };
+        }
+        let body = EventData::EndpointUnmonitored(EndpointUnmonitored {
+            endpoint_id: device.number().to_owned(),
+            reason: reason.to_owned(),
+            will_retry,
+        });
+        self.publisher.publish(body, None, now);
+        if !will_retry {
+            self.end_unfollowed(now);
+        }
     }
 
-    /// The association with the switching function is up.
+    /// The association with the switching function is up: a new one, whose monitors start from nothing.
     pub fn handle_link_up(&mut self, now: Timestamp) {
-        let _ = now;
+        self.epoch += 1;
+        for (_, key) in std::mem::take(&mut self.ended) {
+            if self
+                .calls
+                .get(&key)
+                .is_some_and(|call| call.legs.is_empty())
+            {
+                self.forget_call(&key);
+            }
+        }
+        for call in self.calls.values_mut() {
+            call.gone.clear();
+            call.promised = None;
+            let legs = call.legs.iter_mut();
+            legs.for_each(|leg| leg.reports = ReportLog::default());
+        }
+        self.publish_link(true, None, now);
+        self.end_unfollowed(now);
     }
 
-    /// The association with the switching function is gone.
+    /// The association with the switching function is gone, and all monitors with it. Legs are kept:
+    /// the snapshots of the next association tell what became of them.
     pub fn handle_link_down(&mut self, reason: &str, now: Timestamp) {
-        let _ = (reason, now);
+        for device in self.devices.iter_mut() {
+            device.follow = Follow::Pending;
+        }
+        self.wanted.clear();
+        self.publish_link(false, Some(reason.to_owned()), now);
+    }
+
+    fn publish_link(&mut self, up: bool, reason: Option<String>, now: Timestamp) {
+        if self.link.replace(up) == Some(up) {
+            return;
+        }
+        let link = LinkChange {
+            link: "pbx".to_owned(),
+            reason,
+        };
+        let body = if up {
+            EventData::LinkUp(link)
+        } else {
+            EventData::LinkDown(link)
+        };
+        self.publisher.publish(body, None, now);
     }
 
     /// Lets what waits in vain run out; once a minute is often enough.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let _ = (now, self.ids.ulid(now));
+        self.expire_ended(now);
+        let mut given_up = false;
+        for device in self.devices.iter_mut() {
+            if let Follow::Retrying(since) = device.follow
+                && now.as_unix_ms().saturating_sub(since.as_unix_ms()) >= RETRY_LIMIT_MS
+            {
+                device.follow = Follow::Unmonitored;
+                given_up = true;
+            }
+        }
+        if given_up {
+            self.end_unfollowed(now);
+        }
+    }
+
+    fn overflow(&mut self, now: Timestamp) {
+        self.stats.overflowed += 1;
+        if !std::mem::replace(&mut self.full, true) {
+            tracing::warn!(legs = self.legs, "call registry full: legs are dropped");
+            let body = EventData::AlarmRaised(full_alarm());
+            self.publisher.publish(body, None, now);
+        }
+    }
+
+    /// Takes the alarm back once a tenth of the room is free.
+    fn note_room(&mut self, now: Timestamp) {
+        if self.full && self.legs <= LEGS_MAX / 10 * 9 {
+            self.full = false;
+            let body = EventData::AlarmCleared(full_alarm());
+            self.publisher.publish(body, None, now);
+        }
     }
 
     /// The next change to store and publish; drain until `None` after each input.
     pub fn poll_change(&mut self) -> Option<Change> {
-        self.changes.pop_front()
+        self.publisher.changes.pop_front()
     }
 
     /// A device whose events show that something was missed: a new snapshot of it would help.
     /// Optional to drain.
     pub fn poll_wanted_snapshot(&mut self) -> Option<DeviceId> {
-        None
+        self.wanted.pop_first()
     }
 
     /// All legs that are going on.
     pub fn legs(&self) -> impl Iterator<Item = LegView> + '_ {
-        std::iter::empty()
+        let calls = self.calls.iter();
+        calls.flat_map(|(key, call)| call.legs.iter().map(|leg| leg.view(call, key)))
     }
 
     /// The legs of an extension.
     #[must_use]
     pub fn legs_of_endpoint(&self, endpoint_id: &str) -> Vec<LegView> {
-        let _ = endpoint_id;
-        Vec::new()
+        let keys = self.at_endpoint.get(endpoint_id).into_iter().flatten();
+        let calls = keys.filter_map(|key| self.calls.get_key_value(key));
+        let legs = calls.flat_map(|(key, call)| call.legs.iter().map(move |leg| (key, call, leg)));
+        legs.filter(|(_, _, leg)| leg.endpoint.as_deref() == Some(endpoint_id))
+            .map(|(key, call, leg)| leg.view(call, key))
+            .collect()
     }
 
-    /// The legs of a call.
+    /// The legs of a call; none if it is not known or over.
     #[must_use]
     pub fn legs_of_call(&self, call_id: CallId) -> Vec<LegView> {
-        let _ = call_id;
-        Vec::new()
+        let found = self.call(call_id).into_iter();
+        found
+            .flat_map(|(key, call)| call.legs.iter().map(|leg| leg.view(call, key)))
+            .collect()
     }
 
     /// The connection of an extension in a call.
     #[must_use]
     pub fn connection(&self, call_id: CallId, endpoint_id: &str) -> Option<ConnectionId> {
-        let _ = (call_id, endpoint_id);
-        None
+        let (key, call) = self.call(call_id)?;
+        let leg = legs_at(call, endpoint_id).next()?;
+        Some(connection(key, leg))
+    }
+
+    fn call(&self, call_id: CallId) -> Option<(&csta::CallId, &Call)> {
+        self.calls.get_key_value(self.by_id.get(&call_id)?)
     }
 
     /// Counters since the start, and how things stand.
     #[must_use]
     pub fn stats(&self) -> RegistryStats {
-        self.stats
+        let going_on = self.calls.values().filter(|call| !call.legs.is_empty());
+        let (mut calls, mut tombstones) = (0, self.ended.len());
+        for call in going_on {
+            calls += 1;
+            tombstones += call.gone.len();
+        }
+        RegistryStats {
+            calls,
+            legs: self.legs,
+            tombstones,
+            published: self.publisher.published,
+            synthetic: self.publisher.synthetic,
+            ..self.stats
+        }
+    }
+}
+
+fn legs_at<'a>(call: &'a Call, endpoint_id: &'a str) -> impl Iterator<Item = &'a Leg> {
+    let legs = call.legs.iter();
+    legs.filter(move |leg| leg.endpoint.as_deref() == Some(endpoint_id))
+}
+
+fn connection(key: &csta::CallId, leg: &Leg) -> ConnectionId {
+    let named = !leg.device_id.as_str().is_empty();
+    ConnectionId {
+        call_id: Some(key.clone()),
+        device_id: named.then(|| leg.device_id.clone()),
+    }
+}
+
+fn restored(view: &LegView) -> Leg {
+    let device_id = DeviceId::new(view.pbx.device_id.as_str());
+    let own_number = device_id.number() == view.device;
+    Leg {
+        id: view.leg_id,
+        device: if own_number {
+            device_id.clone()
+        } else {
+            DeviceId::new(view.device.as_str())
+        },
+        device_id,
+        assumed: false,
+        endpoint: view.endpoint_id.clone(),
+        direction: view.direction,
+        direction_told: true,
+        redirected_from: view.redirected_from.clone(),
+        state: view.state,
+        since: view.since,
+        epoch: 0,
+        reports: ReportLog::default(),
+    }
+}
+
+fn full_alarm() -> Alarm {
+    Alarm {
+        name: FULL_ALARM.to_owned(),
+        detail: format!("More than {LEGS_MAX} legs at once: further calls are not reported."),
     }
 }

@@ -1,0 +1,451 @@
+//! Taking in one event.
+
+use cloud_uplink::event::Direction;
+use cloud_uplink::{LegState, Timestamp};
+use csta::{DeviceId, ExtendedDeviceId};
+
+use super::Registry;
+use super::call::{Call, Gone, Leg, MonitorIndex, covers};
+use super::legs::NewLeg;
+use super::publish::Why;
+use super::report::{Report, number};
+use super::state::{self, Kind, Step};
+
+/// An event and the monitor it came from.
+#[derive(Clone, Copy)]
+struct Arrival<'a> {
+    monitored: &'a DeviceId,
+    monitor: MonitorIndex,
+    report: Report<'a>,
+    now: Timestamp,
+}
+
+impl Registry {
+    /// Takes an event that the monitor of `monitored` reported.
+    pub fn handle_event(&mut self, monitored: &DeviceId, event: &csta::Event, now: Timestamp) {
+        self.stats.events += 1;
+        self.expire_ended(now);
+        let Some(monitor) = self.devices.find(monitored).map(|device| device.index) else {
+            self.stats.stale += 1;
+            return;
+        };
+        let Some(report) = Report::read(event) else {
+            self.stats.illegal += 1;
+            return;
+        };
+        let arrival = Arrival {
+            monitored,
+            monitor,
+            report,
+            now,
+        };
+        let (key, mut call) = self.take_call(report.call_id, now);
+        self.begin_anew(&key, &mut call, &report, now);
+        self.apply(&key, &mut call, &arrival);
+        call.epoch = self.epoch;
+        self.put_call(key, call, now);
+    }
+
+    /// Lets the call, or the leg, of an earlier association end if the report shows that its
+    /// identifier was given out again since.
+    fn begin_anew(
+        &mut self,
+        key: &csta::CallId,
+        call: &mut Call,
+        report: &Report<'_>,
+        now: Timestamp,
+    ) {
+        let index = report.device_id.and_then(|device| call.find(device));
+        let old_leg = index.filter(|index| call.legs[*index].epoch < self.epoch);
+        let outdated = old_leg.is_some_and(|index| match report.kind {
+            Kind::ServiceInitiated => true,
+            Kind::Originated => call.legs[index].state != LegState::Initiated,
+            _ => report.is_new_call() && !is_before_alerting(call.legs[index].state),
+        });
+        let old_call = call.epoch < self.epoch && !call.legs.is_empty();
+        if old_call && (outdated || (index.is_none() && report.kind.opens_a_call())) {
+            self.reincarnate(key, call, now);
+        } else if let Some(index) = old_leg.filter(|_| outdated) {
+            let device_id = call.legs[index].device_id.clone();
+            self.end_leg(key, call, index, &Why::inferred(now));
+            call.gone.retain(|gone| gone.device_id != device_id);
+        }
+    }
+
+    /// Ends a call of an earlier association; what follows under its identifier is another call.
+    pub(super) fn reincarnate(&mut self, key: &csta::CallId, call: &mut Call, now: Timestamp) {
+        self.stats.reincarnated += 1;
+        self.end_call(key, call, now);
+        self.by_id.remove(&call.id);
+        *call = self.mint_call(key, now);
+    }
+
+    fn apply(&mut self, key: &csta::CallId, call: &mut Call, arrival: &Arrival<'_>) {
+        let Arrival { report, now, .. } = *arrival;
+        let Some((device_id, device)) = locate(call, &report) else {
+            self.stats.illegal += 1;
+            return;
+        };
+        let index = call.find(&device_id);
+        let about_own = index.map_or_else(
+            || covers(arrival.monitored, &device),
+            |index| call.find_own(arrival.monitored) == Some(index),
+        );
+        if index.is_none() && is_gone(call, &device_id, &report) {
+            let copies = [&mut self.stats.stale, &mut self.stats.copies];
+            *copies[usize::from(report.kind.ends())] += 1;
+            return;
+        }
+        if !about_own && !self.joins(key, call, arrival) {
+            self.stats.stale += 1;
+            return;
+        }
+        learn_parties(call, &report);
+        // Joining may have opened the monitored device's leg.
+        let applied = match call.find(&device_id) {
+            Some(index) => self.advance(key, call, index, arrival),
+            None => self.open(key, call, &device_id, device, arrival),
+        };
+        if applied && report.kind.ends() {
+            self.settle(key, call, now);
+        }
+        if !about_own || (applied && !report.kind.ends()) {
+            self.correct_own(key, call, about_own, arrival);
+        }
+    }
+
+    /// Sees to it that the monitored device is in the call that it reports on. `false` if it is not in
+    /// the call (any longer) and nobody else is who is followed: the report is late then.
+    fn joins(&mut self, key: &csta::CallId, call: &mut Call, arrival: &Arrival<'_>) -> bool {
+        let Arrival {
+            monitored, report, ..
+        } = *arrival;
+        if call.find_own(monitored).is_some() {
+            return true;
+        }
+        let local = report.local.map(state::leg_state);
+        if call.has_left(monitored) || local == Some(None) {
+            return self.is_followed(call);
+        }
+        if report.kind.ends() {
+            return true;
+        }
+        let calls = number(report.calling).map(|number| number == monitored.number());
+        let state = match local.flatten() {
+            Some(state) => state,
+            None if calls == Some(true) || !self.is_followed(call) => LegState::Connected,
+            None => return true,
+        };
+        let told = calls.map(|calls| direction(calls));
+        let leg = NewLeg {
+            device_id: monitored.clone(),
+            device: monitored.clone(),
+            assumed: true,
+            direction: told.unwrap_or_else(|| guess_direction(call, monitored, state)),
+            direction_told: told.is_some(),
+            redirected_from: None,
+        };
+        self.wanted.insert(monitored.clone());
+        learn_parties(call, &report);
+        self.open_leg(key, call, leg, state, &Why::inferred(arrival.now));
+        true
+    }
+
+    /// Takes in a report on a leg that is known. `false` if it is no news.
+    fn advance(
+        &mut self,
+        key: &csta::CallId,
+        call: &mut Call,
+        index: usize,
+        arrival: &Arrival<'_>,
+    ) -> bool {
+        let Arrival {
+            report,
+            monitor,
+            now,
+            ..
+        } = *arrival;
+        let leg = &mut call.legs[index];
+        learn_leg(leg, &report);
+        if leg.reports.is_copy(monitor, report.kind) {
+            self.stats.copies += 1;
+            return false;
+        }
+        match state::step(report.kind, Some(leg.state), report.is_recall()) {
+            Step::Enter { missed, to } => {
+                leg.reports.push(monitor, report.kind);
+                for state in missed {
+                    self.wanted.insert(arrival.monitored.clone());
+                    self.enter(key, call, index, *state, &Why::inferred(now));
+                }
+                let why = Why::reported(&report, now);
+                if to == LegState::Cleared {
+                    self.end_leg(key, call, index, &why);
+                } else {
+                    self.enter(key, call, index, to, &why);
+                }
+                true
+            }
+            Step::Same => {
+                leg.reports.push(monitor, report.kind);
+                leg.epoch = self.epoch;
+                self.stats.copies += 1;
+                false
+            }
+            Step::Stale => {
+                self.stats.stale += 1;
+                false
+            }
+            Step::Illegal => {
+                self.stats.illegal += 1;
+                false
+            }
+        }
+    }
+
+    /// Takes in a report on a connection that is not known.
+    fn open(
+        &mut self,
+        key: &csta::CallId,
+        call: &mut Call,
+        device_id: &DeviceId,
+        device: DeviceId,
+        arrival: &Arrival<'_>,
+    ) -> bool {
+        let Arrival {
+            report,
+            monitor,
+            now,
+            ..
+        } = *arrival;
+        let why = Why::reported(&report, now);
+        if report.kind.ends() {
+            self.end_unseen(key, call, device_id, device, arrival);
+            return true;
+        }
+        let Step::Enter { missed, to } = state::step(report.kind, None, false) else {
+            self.stats.illegal += 1;
+            return false;
+        };
+        let new = new_leg(call, &report, device_id.clone(), device);
+        let Some((first, missed)) = missed.split_first() else {
+            let Some(index) = self.open_leg(key, call, new, to, &why) else {
+                return false;
+            };
+            call.legs[index].reports.push(monitor, report.kind);
+            return true;
+        };
+        self.wanted.insert(arrival.monitored.clone());
+        let inferred = Why::inferred(now);
+        let Some(index) = self.open_leg(key, call, new, *first, &inferred) else {
+            return false;
+        };
+        for state in missed {
+            self.enter(key, call, index, *state, &inferred);
+        }
+        call.legs[index].reports.push(monitor, report.kind);
+        self.enter(key, call, index, to, &why);
+        true
+    }
+
+    /// Remembers the end of a connection that was never seen. A call that was diverted at once from a
+    /// configured device is worth an event.
+    fn end_unseen(
+        &mut self,
+        key: &csta::CallId,
+        call: &mut Call,
+        device_id: &DeviceId,
+        device: DeviceId,
+        arrival: &Arrival<'_>,
+    ) {
+        let Arrival { report, now, .. } = *arrival;
+        let redirected_from = report.redirected_from.map(|from| from.number().to_owned());
+        let mut leg_id = None;
+        if report.kind == Kind::Diverted && self.devices.endpoint_of(&device).is_some() {
+            let new = new_leg(call, &report, device_id.clone(), device.clone());
+            let leg = self.make_leg(call, new, LegState::Cleared, now);
+            leg_id = Some(leg.id);
+            let why = Why::reported(&report, now);
+            self.publisher.leg(leg.view(call, key), None, &why);
+        }
+        call.bury(Gone {
+            device_id: device_id.clone(),
+            device,
+            leg_id,
+            redirected_from,
+            at: now,
+            synthetic: false,
+        });
+    }
+
+    /// Puts the monitored device's own leg into the state that the event gives beside its subject,
+    /// unless the monitor is behind what other monitors reported of it.
+    fn correct_own(
+        &mut self,
+        key: &csta::CallId,
+        call: &mut Call,
+        about_own: bool,
+        arrival: &Arrival<'_>,
+    ) {
+        let Arrival {
+            report,
+            monitor,
+            now,
+            ..
+        } = *arrival;
+        let Some(local) = report.local else { return };
+        let Some(index) = call.find_own(arrival.monitored) else {
+            return;
+        };
+        let leg = &mut call.legs[index];
+        if !about_own && !leg.reports.is_caught_up(monitor) {
+            return;
+        }
+        let why = if about_own {
+            Why::reported(&report, now)
+        } else {
+            Why::inferred(now)
+        };
+        match state::leg_state(local) {
+            None if about_own => {}
+            None => {
+                self.end_leg(key, call, index, &why);
+                self.settle(key, call, now);
+            }
+            Some(to) if to == leg.state => {}
+            Some(to) => self.move_to(key, call, index, to, &why),
+        }
+    }
+
+    /// Moves a leg to a state found out otherwise, if a legal way leads there.
+    fn move_to(
+        &mut self,
+        key: &csta::CallId,
+        call: &mut Call,
+        index: usize,
+        to: LegState,
+        why: &Why<'_>,
+    ) {
+        let Some(missed) = state::between(call.legs[index].state, to) else {
+            self.stats.stale += 1;
+            return;
+        };
+        for state in missed {
+            self.enter(key, call, index, *state, &Why::inferred(why.now));
+        }
+        self.enter(key, call, index, to, why);
+    }
+}
+
+const fn is_before_alerting(state: LegState) -> bool {
+    matches!(
+        state,
+        LegState::Initiated | LegState::Alerting | LegState::Queued
+    )
+}
+
+/// The connection that a report is about, and the device behind it. Where the switching function names
+/// the call alone, the device tells which connection it is; one that failed may have none.
+fn locate(call: &Call, report: &Report<'_>) -> Option<(DeviceId, DeviceId)> {
+    let subject = report.subject.and_then(ExtendedDeviceId::device);
+    if let Some(id) = report.device_id {
+        let device = match (subject, report.subject) {
+            (Some(subject), _) if subject.number() != id.number() => subject.clone(),
+            (None, Some(ExtendedDeviceId::Restricted)) => DeviceId::new(""),
+            _ => id.clone(),
+        };
+        return Some((id.clone(), device));
+    }
+    let failed = report.kind == Kind::Failed;
+    let called = report.called.and_then(ExtendedDeviceId::device);
+    let device = subject.or_else(|| called.filter(|_| failed));
+    let known = device.and_then(|device| {
+        let mut legs = call.legs.iter();
+        legs.find(|leg| leg.device.number() == device.number())
+    });
+    match (known, device) {
+        (Some(leg), _) => Some((leg.device_id.clone(), leg.device.clone())),
+        (None, device) if failed => {
+            let nobody = DeviceId::new("");
+            Some((nobody.clone(), device.cloned().unwrap_or(nobody)))
+        }
+        (None, _) => None,
+    }
+}
+
+/// Whether a report is on a connection that ended. A call may come back to a device that it was
+/// diverted from: then another device redirected it there.
+fn is_gone(call: &Call, device_id: &DeviceId, report: &Report<'_>) -> bool {
+    let Some(gone) = call.find_gone(device_id) else {
+        return false;
+    };
+    let from = report.redirected_from.map(DeviceId::number);
+    let back = report.kind == Kind::Delivered
+        && from.is_some_and(|from| {
+            gone.redirected_from.as_deref() != Some(from) && from != gone.device.number()
+        });
+    !back
+}
+
+fn learn_parties(call: &mut Call, report: &Report<'_>) {
+    if call.from.is_none() {
+        call.from = number(report.calling).map(str::to_owned);
+    }
+    if call.to.is_none() {
+        call.to = number(report.called).map(str::to_owned);
+    }
+}
+
+fn learn_leg(leg: &mut Leg, report: &Report<'_>) {
+    if leg.redirected_from.is_none() {
+        leg.redirected_from = report.redirected_from.map(|from| from.number().to_owned());
+    }
+    if !leg.direction_told
+        && let Some(calling) = number(report.calling)
+    {
+        leg.direction = direction(calling == leg.device.number());
+        leg.direction_told = true;
+    }
+}
+
+fn new_leg(call: &Call, report: &Report<'_>, device_id: DeviceId, device: DeviceId) -> NewLeg {
+    let calling = number(report.calling).or(call.from.as_deref());
+    let told = match report.kind {
+        Kind::ServiceInitiated | Kind::Originated => Some(Direction::Outbound),
+        _ => calling.map(|calling| direction(calling == device.number())),
+    };
+    // Who calls may be withheld; whom a call is delivered to is called.
+    let guess = match report.kind {
+        Kind::Held | Kind::Retrieved => guess_direction(call, &device, LegState::Connected),
+        _ => Direction::Inbound,
+    };
+    NewLeg {
+        device_id,
+        device,
+        assumed: false,
+        direction: told.unwrap_or(guess),
+        direction_told: told.is_some(),
+        redirected_from: report.redirected_from.map(|from| from.number().to_owned()),
+    }
+}
+
+const fn direction(calls: bool) -> Direction {
+    if calls {
+        Direction::Outbound
+    } else {
+        Direction::Inbound
+    }
+}
+
+/// Whether a device calls or is called, where no event told.
+pub(super) fn guess_direction(call: &Call, device: &DeviceId, state: LegState) -> Direction {
+    if let Some(from) = call.from.as_deref() {
+        return direction(from == device.number());
+    }
+    let other_calls = call
+        .legs
+        .iter()
+        .any(|leg| leg.direction == Direction::Outbound);
+    let called = matches!(state, LegState::Alerting | LegState::Queued) || other_calls;
+    direction(!called)
+}

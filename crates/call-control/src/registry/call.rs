@@ -1,0 +1,220 @@
+//! One call and its legs, as data.
+
+use std::collections::VecDeque;
+
+use cloud_uplink::event::{Direction, PbxIds};
+use cloud_uplink::{CallId, LegId, LegState, LegView, Timestamp};
+use csta::DeviceId;
+
+use super::state::Kind;
+
+/// Reports remembered per leg, to tell another monitor's copy of one from a new one. A leg that is held
+/// and retrieved goes round; a monitor lags behind another by far fewer reports than this.
+pub(super) const REPORTS_PER_LEG_MAX: usize = 16;
+
+/// Ended connections remembered per call that goes on; the oldest is forgotten beyond.
+pub(super) const GONE_PER_CALL_MAX: usize = 32;
+
+/// Names a configured device within the registry.
+pub(super) type MonitorIndex = u32;
+
+/// One call of the switching function.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) id: CallId,
+    /// The association in which the call was last heard of.
+    pub(super) epoch: u64,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) legs: Vec<Leg>,
+    /// Connections that ended, oldest first.
+    pub(super) gone: VecDeque<Gone>,
+    /// Leg ids given out before the leg was reported.
+    pub(super) promised: Option<(DeviceId, LegId)>,
+    /// Since when no leg is left.
+    pub(super) ended_at: Option<Timestamp>,
+}
+
+impl Call {
+    pub(super) const fn new(id: CallId, epoch: u64) -> Self {
+        Self {
+            id,
+            epoch,
+            from: None,
+            to: None,
+            legs: Vec::new(),
+            gone: VecDeque::new(),
+            promised: None,
+            ended_at: None,
+        }
+    }
+
+    /// The leg of that connection. A leg whose connection id was only assumed takes the real one on.
+    pub(super) fn find(&mut self, device_id: &DeviceId) -> Option<usize> {
+        let exact = self.legs.iter().position(|leg| leg.device_id == *device_id);
+        exact.or_else(|| {
+            let assumed = |leg: &Leg| leg.assumed && covers(&leg.device_id, device_id);
+            let index = self.legs.iter().position(assumed)?;
+            let leg = &mut self.legs[index];
+            leg.device_id = device_id.clone();
+            leg.assumed = false;
+            Some(index)
+        })
+    }
+
+    /// The leg of a monitored device.
+    pub(super) fn find_own(&self, monitored: &DeviceId) -> Option<usize> {
+        let exact = |leg: &Leg| leg.device_id == *monitored;
+        let covered = |leg: &Leg| leg.endpoint.is_some() && covers(monitored, &leg.device);
+        let index = self.legs.iter().position(exact);
+        index.or_else(|| self.legs.iter().position(covered))
+    }
+
+    pub(super) fn find_gone(&self, device_id: &DeviceId) -> Option<&Gone> {
+        self.gone
+            .iter()
+            .rev()
+            .find(|gone| gone.device_id == *device_id)
+    }
+
+    /// Whether a monitored device was in the call and left.
+    pub(super) fn has_left(&self, monitored: &DeviceId) -> bool {
+        let own = |gone: &Gone| covers(monitored, &gone.device);
+        self.find_own(monitored).is_none() && self.gone.iter().any(own)
+    }
+
+    /// Remembers a connection that ended.
+    pub(super) fn bury(&mut self, gone: Gone) {
+        self.gone.retain(|old| old.device_id != gone.device_id);
+        if self.gone.len() == GONE_PER_CALL_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(gone);
+    }
+}
+
+/// One device's part in a call.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) id: LegId,
+    /// The connection's device, as the switching function writes it; empty where it named none.
+    pub(super) device_id: DeviceId,
+    /// The connection's device was not told but assumed to be the monitored device.
+    pub(super) assumed: bool,
+    /// The device behind it.
+    pub(super) device: DeviceId,
+    pub(super) endpoint: Option<String>,
+    pub(super) direction: Direction,
+    /// The direction was told, not guessed.
+    pub(super) direction_told: bool,
+    pub(super) redirected_from: Option<String>,
+    pub(super) state: LegState,
+    pub(super) since: Timestamp,
+    /// The association in which the leg was last confirmed.
+    pub(super) epoch: u64,
+    pub(super) reports: ReportLog,
+}
+
+impl Leg {
+    pub(super) fn view(&self, call: &Call, pbx_call_id: &csta::CallId) -> LegView {
+        LegView {
+            call_id: call.id,
+            leg_id: self.id,
+            endpoint_id: self.endpoint.clone(),
+            device: self.device.number().to_owned(),
+            direction: self.direction,
+            state: self.state,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            redirected_from: self.redirected_from.clone(),
+            since: self.since,
+            pbx: PbxIds {
+                call_id: pbx_call_id.as_str().to_owned(),
+                device_id: self.device_id.as_str().to_owned(),
+            },
+        }
+    }
+}
+
+/// A connection that ended: late copies of its events are dropped.
+#[derive(Debug, Clone)]
+pub(super) struct Gone {
+    pub(super) device_id: DeviceId,
+    pub(super) device: DeviceId,
+    /// Its leg, if it was known as one.
+    pub(super) leg_id: Option<LegId>,
+    pub(super) redirected_from: Option<String>,
+    pub(super) at: Timestamp,
+    /// Its end was inferred.
+    pub(super) synthetic: bool,
+}
+
+/// The latest reports on a leg in the order in which they were taken in, and how far each monitor has
+/// reported them: what a monitor reports is a copy if another monitor reported it further on.
+#[derive(Debug, Default)]
+pub(super) struct ReportLog {
+    kinds: VecDeque<Kind>,
+    /// Number of reports forgotten in front of `kinds`.
+    forgotten: usize,
+    seen: Vec<(MonitorIndex, usize)>,
+}
+
+impl ReportLog {
+    fn end(&self) -> usize {
+        self.forgotten + self.kinds.len()
+    }
+
+    fn position(&mut self, monitor: MonitorIndex) -> &mut usize {
+        let known = self.seen.iter().position(|(index, _)| *index == monitor);
+        let index = known.unwrap_or_else(|| {
+            self.seen.push((monitor, 0));
+            self.seen.len() - 1
+        });
+        &mut self.seen[index].1
+    }
+
+    /// Whether this is a monitor's copy of a report that was taken in; if so, notes it.
+    pub(super) fn is_copy(&mut self, monitor: MonitorIndex, kind: Kind) -> bool {
+        let forgotten = self.forgotten;
+        let from = self.position(monitor).saturating_sub(forgotten);
+        let Some(ahead) = self.kinds.iter().skip(from).position(|old| *old == kind) else {
+            return false;
+        };
+        *self.position(monitor) = forgotten + from + ahead + 1;
+        true
+    }
+
+    /// Notes a report that is taken in.
+    pub(super) fn push(&mut self, monitor: MonitorIndex, kind: Kind) {
+        if self.kinds.len() == REPORTS_PER_LEG_MAX {
+            self.kinds.pop_front();
+            self.forgotten += 1;
+        }
+        self.kinds.push_back(kind);
+        self.catch_up(monitor);
+    }
+
+    /// A monitor has nothing to report of what was so far: it has just joined, or was snapshotted.
+    pub(super) fn catch_up(&mut self, monitor: MonitorIndex) {
+        let end = self.end();
+        *self.position(monitor) = end;
+    }
+
+    /// Whether a monitor has reported all that was taken in, so that it is not behind.
+    pub(super) fn is_caught_up(&mut self, monitor: MonitorIndex) -> bool {
+        let end = self.end();
+        *self.position(monitor) == end
+    }
+}
+
+/// Whether a monitor on `monitored` follows `device`: the same id, or the same number unless both
+/// name different terminals of it.
+pub(super) fn covers(monitored: &DeviceId, device: &DeviceId) -> bool {
+    if monitored == device {
+        return true;
+    }
+    let terminals = (monitored.instance(), device.instance());
+    !monitored.number().is_empty()
+        && monitored.number() == device.number()
+        && !matches!(terminals, (Some(one), Some(other)) if one != other)
+}

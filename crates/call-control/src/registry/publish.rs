@@ -1,0 +1,112 @@
+//! Turning what happened into events.
+
+use std::collections::VecDeque;
+
+use cloud_uplink::event::{Direction, LegChange};
+use cloud_uplink::id::EventId;
+use cloud_uplink::{Event, EventData, IdSource, Identity, LegState, LegView, Timestamp};
+use csta::EventCause;
+
+use super::report::Report;
+use super::state::Kind;
+use super::{Change, ViewChange};
+
+/// Why a leg changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Why<'a> {
+    /// The report that says so; absent for what was inferred.
+    reported: Option<(Kind, &'static str)>,
+    cause: Option<&'a EventCause>,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Why<'a> {
+    /// A monitor reported it.
+    pub(super) const fn reported(report: &Report<'a>, now: Timestamp) -> Self {
+        Self {
+            reported: Some((report.kind, report.name)),
+            cause: report.cause,
+            now,
+        }
+    }
+
+    /// It follows from something else.
+    pub(super) const fn inferred(now: Timestamp) -> Self {
+        Self {
+            reported: None,
+            cause: None,
+            now,
+        }
+    }
+
+    /// Nobody said so, or nobody will say it in a report of its own.
+    pub(super) const fn is_synthetic(&self) -> bool {
+        self.reported.is_none()
+    }
+}
+
+/// Mints ids, makes events, and holds them until they are polled.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) identity: Identity,
+    pub(super) ids: IdSource,
+    pub(super) changes: VecDeque<Change>,
+    pub(super) published: u64,
+    pub(super) synthetic: u64,
+}
+
+impl Publisher {
+    pub(super) fn publish(&mut self, body: EventData, view: Option<ViewChange>, now: Timestamp) {
+        let id = EventId::new(self.ids.ulid(now));
+        let event = Event::new(id, &self.identity, now, body);
+        self.published += 1;
+        self.changes.push_back(Change { event, view });
+    }
+
+    /// A leg entered the state that it is in now.
+    pub(super) fn leg(&mut self, leg: LegView, previous: Option<LegState>, why: &Why<'_>) {
+        let view = match (leg.state, previous) {
+            (LegState::Cleared, Some(_)) => Some(ViewChange::Delete(leg.leg_id)),
+            (LegState::Cleared, None) => None,
+            _ => Some(ViewChange::Put(leg.clone())),
+        };
+        let change = LegChange {
+            previous_state: previous,
+            cause: why.cause.map(|cause| cause.as_str().to_owned()),
+            pbx_event: why.reported.map(|(_, name)| name.to_owned()),
+            synthetic: why.is_synthetic(),
+            leg,
+        };
+        self.synthetic += u64::from(change.synthetic);
+        self.publish(
+            typed(change, why.reported.map(|(kind, _)| kind)),
+            view,
+            why.now,
+        );
+    }
+}
+
+/// The type of a change: what was reported where that led to this state, else what the state says.
+fn typed(change: LegChange, reported: Option<Kind>) -> EventData {
+    let outbound = change.leg.direction == Direction::Outbound;
+    match (change.leg.state, change.previous_state) {
+        (LegState::Initiated, _) => EventData::CallInitiated(change),
+        (LegState::Alerting, _) => EventData::CallDelivered(change),
+        (LegState::Connected, Some(LegState::Held)) => EventData::CallRetrieved(change),
+        (LegState::Connected, None | Some(LegState::Initiated)) if outbound => match reported {
+            Some(Kind::Established) => EventData::CallEstablished(change),
+            _ => EventData::CallOriginated(change),
+        },
+        (LegState::Connected, _) if reported == Some(Kind::Originated) => {
+            EventData::CallOriginated(change)
+        }
+        (LegState::Connected, _) => EventData::CallEstablished(change),
+        (LegState::Held, _) => EventData::CallHeld(change),
+        (LegState::Queued, _) => EventData::CallQueued(change),
+        (LegState::Failed, _) => EventData::CallFailed(change),
+        (LegState::Cleared, _) if reported == Some(Kind::Diverted) => {
+            EventData::CallDiverted(change)
+        }
+        (LegState::Cleared, _) => EventData::CallCleared(change),
+    }
+}
