@@ -16,7 +16,7 @@ pub use types::{
 };
 
 /// The whole file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Config {
     /// Who this gateway is.
@@ -37,7 +37,7 @@ pub struct Config {
 }
 
 /// `[gateway]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GatewaySection {
     /// The customer's account at the far end.
@@ -52,7 +52,7 @@ pub struct GatewaySection {
 }
 
 /// `[pbx]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PbxSection {
     /// `host:port` of the CSTA III XML server; 8882 without TLS, 8883 with.
@@ -89,7 +89,7 @@ pub struct PbxSection {
 }
 
 /// `[uplink]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct UplinkSection {
     /// `wss://host[:port]/path` of the far end; `ws://` only to a loopback address.
@@ -105,7 +105,7 @@ pub struct UplinkSection {
 }
 
 /// `[portal]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PortalSection {
     /// Address and port to listen on.
@@ -115,7 +115,7 @@ pub struct PortalSection {
 }
 
 /// `[outbox]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct OutboxSection {
     /// Unacknowledged events older than this become a reported gap.
@@ -127,7 +127,7 @@ pub struct OutboxSection {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct LogSection {
     /// Least important level that is logged.
@@ -265,6 +265,27 @@ impl Config {
             .flat_map(DeviceRange::iter)
             .collect();
         all.into_iter().collect()
+    }
+
+    /// Sections of `new` that differ and are taken on at the next start only.
+    #[must_use]
+    pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let pbx = |config: &Self| PbxSection {
+            devices: Vec::new(),
+            ..config.pbx.clone()
+        };
+        let differs = [
+            ("gateway", self.gateway != new.gateway),
+            ("pbx", pbx(self) != pbx(new)),
+            ("uplink", self.uplink != new.uplink),
+            ("portal", self.portal != new.portal),
+            ("outbox", self.outbox != new.outbox),
+            ("log.format", self.log.format != new.log.format),
+        ];
+        differs
+            .into_iter()
+            .filter_map(|(section, differs)| differs.then_some(section))
+            .collect()
     }
 
     /// Time that unacknowledged events are kept.

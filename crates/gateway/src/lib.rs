@@ -1,5 +1,21 @@
 //! The ringway daemon: configuration, wiring, supervision.
+//!
+//! ```text
+//! PBX ─ net::csta_link ─ engine ─ outbox ─ net::uplink ─ far end
+//!                          └──── commands ────┘
+//! ```
 
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod daemon;
+pub mod engine;
+pub mod health;
+pub mod latency;
 pub mod logging;
+pub mod metrics;
+pub mod outbox;
+pub mod settings;
+pub mod status;
 pub mod supervise;
+mod upkeep;

@@ -20,6 +20,9 @@ pub enum Trust {
     Roots(PathBuf),
     /// Exactly this certificate, a PEM file: its name and dates do not matter.
     Pinned(PathBuf),
+    /// Whoever answers. For this machine asking itself over loopback, where there is nothing to compare
+    /// with; never for anything that leaves the machine.
+    Loopback,
 }
 
 /// Why there is no TLS configuration.
@@ -71,12 +74,17 @@ pub fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError> {
             .with_no_client_auth(),
         Trust::Pinned(file) => {
             let certificate = certificates(file)?.swap_remove(0);
+            let verifier = Pin::new(Some(certificate));
             builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Pin {
-                    certificate,
-                    provider: provider(),
-                }))
+                .with_custom_certificate_verifier(verifier)
+                .with_no_client_auth()
+        }
+        Trust::Loopback => {
+            let verifier = Pin::new(None);
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
                 .with_no_client_auth()
         }
     };
@@ -109,15 +117,25 @@ impl Trust {
     fn file(&self) -> &Path {
         match self {
             Self::Roots(file) | Self::Pinned(file) => file,
+            Self::Loopback => Path::new("the TLS library"),
         }
     }
 }
 
-/// Trusts one certificate, whatever it says. The server still has to prove that it has the key.
+/// Trusts one certificate, or any, whatever it says. The server still has to prove that it has the key.
 #[derive(Debug)]
 struct Pin {
-    certificate: CertificateDer<'static>,
+    certificate: Option<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
+}
+
+impl Pin {
+    fn new(certificate: Option<CertificateDer<'static>>) -> Arc<Self> {
+        Arc::new(Self {
+            certificate,
+            provider: provider(),
+        })
+    }
 }
 
 impl ServerCertVerifier for Pin {
@@ -129,7 +147,11 @@ impl ServerCertVerifier for Pin {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.certificate {
+        if self
+            .certificate
+            .as_ref()
+            .is_none_or(|pinned| pinned == end_entity)
+        {
             return Ok(ServerCertVerified::assertion());
         }
         Err(rustls::CertificateError::UnknownIssuer.into())

@@ -1,0 +1,112 @@
+//! The command line.
+
+mod run;
+mod status;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::daemon::Settings;
+
+/// Exit codes of sysexits.h.
+mod exit {
+    /// A configuration cannot be used.
+    pub(super) const CONFIG: u8 = 78;
+    /// A service that is needed is not there.
+    pub(super) const UNAVAILABLE: u8 = 69;
+    /// Something else went wrong.
+    pub(super) const SOFTWARE: u8 = 70;
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  ringway demo                                   see it work: PBX, gateway and far end in one process
+  ringway demo --for 30s                         the same, with a summary at the end
+  ringway check-config /etc/ringway/ringway.toml is the configuration in order?
+  ringway run --config /etc/ringway/ringway.toml what the service does
+  ringway status                                 how is the gateway on this box?
+
+The gateway follows the calls of a PBX by CSTA III XML, sends them as events to the far end over one
+outbound connection, and carries out the far end's commands. Nothing is lost while either is away.";
+
+/// Connects a telephone system to the cloud.
+#[derive(Debug, Parser)]
+#[command(name = "ringway", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway until SIGTERM; SIGHUP reads the configuration anew.
+    Run {
+        /// Configuration file.
+        #[arg(long, value_name = "FILE", default_value = "/etc/ringway/ringway.toml")]
+        config: PathBuf,
+    },
+    /// Check a configuration file and say what is wrong with it.
+    CheckConfig {
+        /// Configuration file.
+        #[arg(value_name = "FILE", default_value = "/etc/ringway/ringway.toml")]
+        config: PathBuf,
+    },
+    /// Show how the gateway on this box is: every part, since when, last error.
+    Status {
+        /// Address of the portal.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
+        portal: std::net::SocketAddr,
+        /// Print the answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run { config } => run::run(&config),
+        Command::CheckConfig { config } => check_config(&config),
+        Command::Status { portal, json } => status::status(portal, json),
+    }
+}
+
+fn check_config(path: &std::path::Path) -> ExitCode {
+    match Config::load(path) {
+        Ok(config) => {
+            let extensions = config.extensions().len();
+            say(&format!(
+                "{}: in order\n  PBX        {}, {extensions} extensions\n  far end    {}\n  portal     {}\n  state      {}",
+                path.display(),
+                config.pbx.address.0,
+                config.uplink.url.0,
+                config.portal.listen,
+                config.gateway.state_dir.display(),
+            ));
+            // Files that the service reads may be readable by the service alone.
+            if let Err(error) = Settings::from_config(&config) {
+                complain(&format!("warning: as the present user: {error:#}"));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(exit::CONFIG)
+        }
+    }
+}
+
+/// A line for the person at the terminal. A closed pipe is not worth a word.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// A line about what went wrong.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,252 @@
+//! Carries out the far end's commands, each at most once: it is stored under its key before the PBX
+//! is asked, and marked as sent before the request leaves. What happened to a command that was sent
+//! when the process died is unknown, and said to be.
+
+use std::sync::Arc;
+
+use cloud_uplink::command::{Action, Command};
+use cloud_uplink::event::CommandCompleted;
+use cloud_uplink::frame::Response;
+use cloud_uplink::{CommandError, ErrorCode, EventData, Outcome};
+use net::clock;
+use net::uplink::{CommandReply, IncomingCommand};
+use store::StoreError;
+use store::gateway::{Accepted, CommandState, Done, NewCommand, StoredCommand};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::engine::{EngineCommand, call_of};
+use crate::outbox::{Outbox, wall};
+use crate::status::Shared;
+
+/// Commands carried out at once; one more is refused as overloaded.
+pub const COMMANDS_MAX: usize = 64;
+/// Longest idempotency key.
+const KEY_LEN_MAX: usize = 128;
+
+/// What carrying out commands needs.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// Where commands are stored.
+    pub outbox: Arc<Outbox>,
+    /// The PBX's side.
+    pub engine: mpsc::Sender<EngineCommand>,
+    /// Where outcomes go.
+    pub replies: mpsc::Sender<CommandReply>,
+    /// Figures.
+    pub shared: Arc<Shared>,
+}
+
+impl Commands {
+    /// Carries out what comes until the channel's part is gone.
+    pub async fn run(self, mut incoming: mpsc::Receiver<IncomingCommand>) {
+        let slots = Arc::new(Semaphore::new(COMMANDS_MAX));
+        while let Some(IncomingCommand { reference, command }) = incoming.recv().await {
+            let this = self.clone();
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                let error = CommandError::new(
+                    ErrorCode::Overloaded,
+                    format!("{COMMANDS_MAX} commands are being carried out; nothing was done"),
+                );
+                // Nothing is stored: the same key may be tried again.
+                this.reply(&command, Outcome::Error(error)).await;
+                let _ = this.replies.send(CommandReply::Stored(reference)).await;
+                continue;
+            };
+            tokio::spawn(async move {
+                let outcome = this.carry_out(&command, async || {
+                    let _ = this.replies.send(CommandReply::Stored(reference)).await;
+                });
+                if let Some(outcome) = outcome.await {
+                    this.reply(&command, outcome).await;
+                }
+                drop(slot);
+            });
+        }
+    }
+
+    /// The outcome; `None` where an earlier copy of the command is still at it and will tell.
+    async fn carry_out(&self, command: &Command, stored: impl AsyncFnOnce()) -> Option<Outcome> {
+        let Some(_running) = self.shared.try_run(&command.key) else {
+            stored().await;
+            return None;
+        };
+        let accepted = self.accept(command).await;
+        stored().await;
+        let outcome = match accepted {
+            Err(error) => return Some(Outcome::Error(error)),
+            Ok(Accepted::Conflict) => {
+                let message = "this idempotency key was used before for another command";
+                return Some(Outcome::Error(CommandError::new(
+                    ErrorCode::KeyReused,
+                    message,
+                )));
+            }
+            Ok(Accepted::Known {
+                state: CommandState::Done,
+                outcome: Some(outcome),
+            }) => {
+                return Some(parse_outcome(&outcome));
+            }
+            Ok(Accepted::Known {
+                state: CommandState::Sent | CommandState::Done,
+                ..
+            }) => outcome_unknown(),
+            Ok(
+                Accepted::New
+                | Accepted::Known {
+                    state: CommandState::Accepted,
+                    ..
+                },
+            ) => self.execute(command).await,
+        };
+        self.finish(command, &outcome).await;
+        Some(outcome)
+    }
+
+    async fn accept(&self, command: &Command) -> Result<Accepted, CommandError> {
+        if command.key.is_empty() || command.key.len() > KEY_LEN_MAX {
+            let message = format!("an idempotency key has 1 to {KEY_LEN_MAX} characters");
+            return Err(CommandError::new(ErrorCode::Unsupported, message));
+        }
+        let body = serde_json::to_string(&command.action).unwrap_or_default();
+        let new = NewCommand {
+            key: command.key.clone(),
+            id: command.id.to_string(),
+            fingerprint: body.clone(),
+            method: format!("{:?}", command.action.method()),
+            body,
+            deadline_ms: wall(command.deadline.as_unix_ms()),
+            now_ms: wall(clock::unix_ms()),
+        };
+        stored(|done| self.outbox.store().command_accept(new, done)).await
+    }
+
+    async fn execute(&self, command: &Command) -> Outcome {
+        match self.try_execute(command).await {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Error(error),
+        }
+    }
+
+    async fn try_execute(&self, command: &Command) -> Result<Outcome, CommandError> {
+        let gone = || CommandError::new(ErrorCode::Internal, "the PBX link's part is restarting");
+        check_deadline(command)?;
+        let (reply, resolved) = oneshot::channel();
+        let resolve = EngineCommand::Resolve(command.action.clone(), reply);
+        self.engine.send(resolve).await.map_err(|_| gone())?;
+        let request = resolved.await.map_err(|_| gone())??;
+        stored(|done| self.outbox.store().command_sent(&command.key, done)).await?;
+        check_deadline(command)?;
+        let (reply, outcome) = oneshot::channel();
+        let execute = EngineCommand::Execute(command.action.clone(), request, reply);
+        self.engine.send(execute).await.map_err(|_| gone())?;
+        // The part may have died with the request on its way.
+        Ok(outcome.await.unwrap_or_else(|_| outcome_unknown()))
+    }
+
+    /// Stores the outcome and publishes it.
+    async fn finish(&self, command: &Command, outcome: &Outcome) {
+        let json = serde_json::to_string(outcome).unwrap_or_default();
+        let done = stored(|done| self.outbox.store().command_done(&command.key, json, done)).await;
+        if let Err(error) = done {
+            tracing::error!(%error, command = %command.id, "outcome of a command not stored");
+        }
+        let completed = CommandCompleted {
+            command_id: command.id,
+            method: command.action.method(),
+            call_id: call_of(outcome).or(target_of(&command.action)),
+            error: match outcome {
+                Outcome::Ok(_) => None,
+                Outcome::Error(error) => Some(error.clone()),
+            },
+        };
+        let publish = EngineCommand::Publish(EventData::CommandCompleted(completed));
+        let _ = self.engine.send(publish).await;
+    }
+
+    async fn reply(&self, command: &Command, outcome: Outcome) {
+        match &outcome {
+            Outcome::Ok(done) => {
+                let call = done.call_id.map(|call| call.to_string());
+                tracing::info!(command = %command.id, call, "command carried out");
+            }
+            Outcome::Error(error) => {
+                tracing::info!(command = %command.id, code = ?error.code, "command refused");
+            }
+        }
+        self.shared.count_command(&outcome);
+        let response = Response {
+            id: command.id,
+            outcome,
+        };
+        let _ = self.replies.send(CommandReply::Outcome(response)).await;
+    }
+}
+
+/// Waits for the store's word.
+async fn stored<T: Send + 'static>(submit: impl FnOnce(Done<T>)) -> Result<T, CommandError> {
+    let (done, told) = oneshot::channel();
+    submit(Box::new(move |result: Result<T, StoreError>| {
+        let _ = done.send(result);
+    }));
+    let internal = |what: String| CommandError::new(ErrorCode::Internal, what);
+    match told.await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(internal(format!("the command cannot be stored: {error}"))),
+        Err(_) => Err(internal("the store is shutting down".to_owned())),
+    }
+}
+
+fn check_deadline(command: &Command) -> Result<(), CommandError> {
+    if clock::unix_ms() < command.deadline.as_unix_ms() {
+        return Ok(());
+    }
+    let message = format!(
+        "the deadline {} has passed; nothing was done",
+        command.deadline
+    );
+    Err(CommandError::new(ErrorCode::Expired, message))
+}
+
+fn outcome_unknown() -> Outcome {
+    Outcome::Error(CommandError::new(
+        ErrorCode::OutcomeUnknown,
+        "the gateway was interrupted after the PBX was asked: whether it acted is not known",
+    ))
+}
+
+fn parse_outcome(json: &str) -> Outcome {
+    serde_json::from_str(json).unwrap_or_else(|_| outcome_unknown())
+}
+
+fn target_of(action: &Action) -> Option<cloud_uplink::CallId> {
+    match action {
+        Action::MakeCall(_) => None,
+        Action::Answer(leg)
+        | Action::Hold(leg)
+        | Action::Retrieve(leg)
+        | Action::End(leg)
+        | Action::EndCall(leg) => Some(leg.call_id),
+    }
+}
+
+/// The outcome of a command that was sent when the process died: for the store and for publishing.
+/// `None` for a row that cannot be read.
+pub(crate) fn interrupted(stored: &StoredCommand) -> Option<(String, CommandCompleted)> {
+    let Ok(action) = serde_json::from_str::<Action>(&stored.body) else {
+        return None;
+    };
+    let outcome = outcome_unknown();
+    let json = serde_json::to_string(&outcome).ok()?;
+    let error = match outcome {
+        Outcome::Error(error) => Some(error),
+        Outcome::Ok(_) => None,
+    };
+    let completed = CommandCompleted {
+        command_id: stored.id.parse().ok()?,
+        method: action.method(),
+        call_id: target_of(&action),
+        error,
+    };
+    Some((json, completed))
+}

@@ -1,0 +1,394 @@
+//! The running gateway: its parts, started, supervised and stopped.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cloud_uplink::session::gateway::Config as SessionConfig;
+use cloud_uplink::{EventData, IdSource, Identity};
+use csta::DeviceId;
+use net::clock;
+use net::csta_link::{self, CstaLinkConfig};
+use net::uplink::{
+    Endpoint, Proxy, Retry, Token, UplinkConfig, UplinkPorts, UplinkState, UplinkStatus,
+};
+use rand::RngExt as _;
+use store::gateway::{CommandState, OutboxLimits, Recovered};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::commands::Commands;
+use crate::engine::{Engine, EngineCommand};
+use crate::health::{SOFTWARE, View};
+use crate::outbox::{Outbox, OutboxSource};
+use crate::status::Shared;
+use crate::supervise::{Restarts, supervise};
+use crate::upkeep;
+
+/// Commands on their way to the engine; further askers wait.
+const ENGINE_QUEUE: usize = 256;
+/// Commands on their way from the channel, and replies on their way back; the channel refuses more.
+const COMMAND_QUEUE: usize = 64;
+/// Time that parts get to end at shutdown.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+
+/// Everything that the parts need, resolved: files read, names checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who this gateway is.
+    pub identity: Identity,
+    /// Where the database and the certificate live.
+    pub state_dir: PathBuf,
+    /// The PBX link.
+    pub pbx: CstaLinkConfig,
+    /// Extensions to follow.
+    pub extensions: Vec<String>,
+    /// The far end.
+    pub far_end: FarEnd,
+    /// Where the portal listens.
+    pub portal: SocketAddr,
+    /// Names for the portal's certificate.
+    pub portal_names: Vec<String>,
+    /// How much the outbox keeps.
+    pub outbox: OutboxLimits,
+}
+
+/// The far end and how to reach it.
+#[derive(Debug, Clone)]
+pub struct FarEnd {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// How to trust it.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// What proves who the gateway is.
+    pub token: Token,
+    /// A proxy to go through.
+    pub proxy: Option<Proxy>,
+    /// When to try again.
+    pub retry: Retry,
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    outbox: Arc<Outbox>,
+    engine: mpsc::Sender<EngineCommand>,
+    portal: SocketAddr,
+    fingerprint: String,
+    stop: watch::Sender<bool>,
+    parts: JoinSet<anyhow::Result<()>>,
+}
+
+impl Gateway {
+    /// Opens the outbox, binds the portal and starts every part. The links come up later.
+    ///
+    /// # Errors
+    /// A sentence naming the file or address that cannot be used.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&settings.state_dir)
+            .with_context(|| format!("cannot make {}", settings.state_dir.display()))?;
+        let (outbox, recovered) = Outbox::open(
+            &settings.state_dir,
+            settings.outbox.clone(),
+            clock::unix_ms(),
+        )?;
+        let outbox = Arc::new(outbox);
+        let restarts = Restarts::default();
+        let (status_in, status) = watch::channel(UplinkStatus::new(clock::now()));
+        let address = settings.pbx.endpoint.address.clone();
+        let shared = Arc::new(Shared::new(
+            settings.identity.clone(),
+            address,
+            status,
+            restarts.clone(),
+        ));
+        let (engine, engine_queue) = mpsc::channel(ENGINE_QUEUE);
+        let (stop, stopped) = watch::channel(false);
+        let view = View {
+            shared: Arc::clone(&shared),
+            outbox: Arc::clone(&outbox),
+        };
+        let (server, fingerprint) = start_portal(&settings, view).await?;
+        let portal = server.addr();
+        tracing::info!(
+            stream = %recovered.stream,
+            boot = recovered.boot,
+            high_water = recovered.high_water,
+            acked = recovered.acked,
+            "outbox open"
+        );
+        close_unfinished(&recovered, &outbox, &engine).await;
+
+        let wiring = Wiring {
+            shared: Arc::clone(&shared),
+            outbox: Arc::clone(&outbox),
+            engine: engine.clone(),
+            stopped: stopped.clone(),
+            boot: recovered.boot,
+        };
+        let mut parts = JoinSet::new();
+        parts.spawn(supervise(
+            "pbx",
+            restarts.clone(),
+            wiring.pbx(&settings, engine_queue),
+        ));
+        parts.spawn(supervise(
+            "far-end",
+            restarts.clone(),
+            wiring.far_end(&settings, status_in),
+        ));
+        parts.spawn(supervise("upkeep", restarts, wiring.upkeep()));
+        let mut portal_stop = stopped;
+        parts.spawn(async move {
+            let _ = portal_stop.wait_for(|stop| *stop).await;
+            server.shutdown(Duration::from_secs(1)).await;
+            Ok(())
+        });
+        Ok(Self {
+            shared,
+            outbox,
+            engine,
+            portal,
+            fingerprint,
+            stop,
+            parts,
+        })
+    }
+
+    /// What the parts know of each other.
+    #[must_use]
+    pub const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The outbox.
+    #[must_use]
+    pub const fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Where the portal listens.
+    #[must_use]
+    pub const fn portal_addr(&self) -> SocketAddr {
+        self.portal
+    }
+
+    /// SHA-256 fingerprint of the portal's certificate.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Follows these extensions from now on.
+    pub async fn set_extensions(&self, extensions: &[String]) {
+        let devices = extensions.iter().map(DeviceId::new).collect();
+        // An error would mean that the PBX part has given up: the process is about to end.
+        let _ = self.engine.send(EngineCommand::SetDevices(devices)).await;
+    }
+
+    /// Waits until a part has given up.
+    ///
+    /// # Errors
+    /// What that part said.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        loop {
+            match self.parts.join_next().await {
+                Some(Ok(Err(error))) => return error,
+                Some(Ok(Ok(()))) => {}
+                Some(Err(error)) => return error.into(),
+                None => return anyhow::anyhow!("every part has ended"),
+            }
+        }
+    }
+
+    /// Stops every part in good order; what is committed stays.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        let ended = async { while self.parts.join_next().await.is_some() {} };
+        if tokio::time::timeout(SHUTDOWN_GRACE, ended).await.is_err() {
+            tracing::warn!("parts did not end in time and were cut off");
+            self.parts.shutdown().await;
+        }
+        let outbox = Arc::clone(&self.outbox);
+        let _ = tokio::task::spawn_blocking(move || outbox.store().flush()).await;
+    }
+}
+
+/// What every part is wired to.
+struct Wiring {
+    shared: Arc<Shared>,
+    outbox: Arc<Outbox>,
+    engine: mpsc::Sender<EngineCommand>,
+    stopped: watch::Receiver<bool>,
+    boot: u64,
+}
+
+type Start = Box<dyn FnMut() -> PartRun + Send>;
+type PartRun = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+impl Wiring {
+    fn pbx(&self, settings: &Settings, queue: mpsc::Receiver<EngineCommand>) -> Start {
+        let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
+        let stopped = self.stopped.clone();
+        let config = settings.pbx.clone();
+        let devices: Vec<_> = settings.extensions.iter().map(DeviceId::new).collect();
+        let queue = Arc::new(Mutex::new(queue));
+        Box::new(move || {
+            let (shared, outbox) = (Arc::clone(&shared), Arc::clone(&outbox));
+            let (config, devices) = (config.clone(), devices.clone());
+            let (stopped, queue) = (stopped.clone(), Arc::clone(&queue));
+            Box::pin(async move {
+                let build = move || Engine::new(outbox, shared, devices, random_ids);
+                let mut engine = tokio::task::spawn_blocking(build)
+                    .await
+                    .context("building the engine panicked")??;
+                let mut queue = queue.lock().await;
+                csta_link::run(config, &mut engine, &mut queue, stopped).await
+            })
+        })
+    }
+
+    fn far_end(&self, settings: &Settings, status: watch::Sender<UplinkStatus>) -> Start {
+        let config = UplinkConfig {
+            endpoint: settings.far_end.endpoint.clone(),
+            tls: Arc::clone(&settings.far_end.tls),
+            token: settings.far_end.token.clone(),
+            proxy: settings.far_end.proxy.clone(),
+            session: SessionConfig {
+                identity: self.shared.identity.clone(),
+                software: SOFTWARE.to_owned(),
+                boot: self.boot,
+                lease_epoch: 0,
+                welcome_timeout: Duration::from_secs(10),
+                pong_timeout: Duration::from_secs(5),
+            },
+            connect_timeout: Duration::from_secs(10),
+            retry: settings.far_end.retry,
+            seed: rand::rng().random(),
+        };
+        let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
+        let (engine, stopped) = (self.engine.clone(), self.stopped.clone());
+        Box::new(move || {
+            let (shared, outbox) = (Arc::clone(&shared), Arc::clone(&outbox));
+            let (engine, mut stopped) = (engine.clone(), stopped.clone());
+            let (config, status) = (config.clone(), status.clone());
+            Box::pin(async move {
+                let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
+                let (replies, replies_out) = mpsc::channel(COMMAND_QUEUE);
+                let latency = Arc::clone(&shared);
+                let ports = UplinkPorts {
+                    outbox: outbox.tap(),
+                    commands: commands_in,
+                    replies: replies_out,
+                    status,
+                    delivered: Box::new(move |took| latency.latency.record(took)),
+                };
+                let executor = Commands {
+                    outbox: Arc::clone(&outbox),
+                    engine,
+                    replies,
+                    shared,
+                };
+                let source = Arc::new(OutboxSource(Arc::clone(&outbox)));
+                let ending = async {
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                    outbox.untap();
+                    std::future::pending::<()>().await
+                };
+                tokio::select! {
+                    () = net::uplink::run(config, source, ports) => {}
+                    () = executor.run(commands) => {}
+                    () = ending => {}
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn upkeep(&self) -> Start {
+        let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
+        let (engine, stopped) = (self.engine.clone(), self.stopped.clone());
+        Box::new(move || {
+            let upkeep = upkeep::run(
+                Arc::clone(&shared),
+                Arc::clone(&outbox),
+                engine.clone(),
+                stopped.clone(),
+            );
+            Box::pin(upkeep)
+        })
+    }
+}
+
+async fn start_portal(settings: &Settings, view: View) -> anyhow::Result<(web::Server, String)> {
+    let (names, addresses) = certificate_names(settings);
+    let directory = settings.state_dir.join("portal");
+    let certificate = web::ensure_certificate(&directory, &names, &addresses, clock::unix_ms())?;
+    let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
+    let listener = TcpListener::bind(settings.portal)
+        .await
+        .with_context(|| format!("cannot listen on {} for the portal", settings.portal))?;
+    let routes = local_portal::router(Arc::new(view));
+    let server = web::Server::start(listener, tls, routes, web::Limits::default())?;
+    Ok((server, certificate.fingerprint))
+}
+
+/// What the portal's certificate is for: the box's own name, loopback, and what was configured.
+fn certificate_names(settings: &Settings) -> (Vec<String>, Vec<IpAddr>) {
+    let mut names = settings.portal_names.clone();
+    names.push("localhost".to_owned());
+    // A box without the file has no name that a certificate could carry.
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    names.extend(Some(host.trim().to_owned()).filter(|host| !host.is_empty()));
+    let mut addresses = vec![
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::from(Ipv6Addr::LOCALHOST),
+    ];
+    addresses.push(settings.portal.ip());
+    addresses.retain(|address| !address.is_unspecified());
+    names.sort();
+    names.dedup();
+    addresses.sort();
+    addresses.dedup();
+    (names, addresses)
+}
+
+/// Commands that were sent when the process died have an unknown outcome, and that is told.
+async fn close_unfinished(
+    recovered: &Recovered,
+    outbox: &Outbox,
+    engine: &mpsc::Sender<EngineCommand>,
+) {
+    let sent = recovered
+        .unfinished
+        .iter()
+        .filter(|command| command.state == CommandState::Sent);
+    for command in sent.take(ENGINE_QUEUE / 2) {
+        tracing::warn!(command = command.id, "interrupted after the PBX was asked");
+        if let Some((json, completed)) = crate::commands::interrupted(command) {
+            outbox
+                .store()
+                .command_done(&command.key, json, Box::new(|_| {}));
+            let _ = engine
+                .send(EngineCommand::Publish(EventData::CommandCompleted(
+                    completed,
+                )))
+                .await;
+        }
+    }
+}
+
+/// Identifiers from the system's randomness.
+fn random_ids() -> IdSource {
+    IdSource::new(|| rand::rng().random())
+}
+
+/// Whether the channel is up, for tests and the demo.
+#[must_use]
+pub fn is_connected(shared: &Shared) -> bool {
+    shared.uplink.borrow().state == UplinkState::Up
+}

@@ -1,0 +1,300 @@
+//! The PBX's side of the gateway: what the CSTA client reports goes through the registry into the
+//! outbox, what commands ask goes to the CSTA client. Runs inside the PBX link's task.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use call_control::{Registry, ViewChange};
+use cloud_uplink::command::{Accepted, Action};
+use cloud_uplink::{CommandError, ErrorCode, Event, EventData, IdSource, Outcome, Timestamp};
+use csta::client::{Client, ClientEvent, InvocationError};
+use csta::{DeviceId, InvokeId, Request, Response};
+use net::clock;
+use net::csta_link::{CstaHandler, CstaLinkState};
+use store::gateway::{Batch, Record, ViewChange as StoredChange};
+use tokio::sync::oneshot;
+
+use crate::outbox::{Outbox, wall};
+use crate::status::Shared;
+
+/// Time that the PBX gets to answer a command.
+pub const PBX_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What other parts ask of the engine.
+#[derive(Debug)]
+pub enum EngineCommand {
+    /// Which request would carry out this action now?
+    Resolve(Action, oneshot::Sender<Result<Request, CommandError>>),
+    /// Carry it out.
+    Execute(Action, Request, oneshot::Sender<Outcome>),
+    /// Publish an event of our own.
+    Publish(EventData),
+    /// Follow these devices from now on.
+    SetDevices(Vec<DeviceId>),
+}
+
+/// The engine of one run of the PBX link's part.
+#[derive(Debug)]
+pub struct Engine {
+    registry: Registry,
+    outbox: Arc<Outbox>,
+    shared: Arc<Shared>,
+    ids: IdSource,
+    devices: Vec<DeviceId>,
+    waiting: BTreeMap<InvokeId, (Action, oneshot::Sender<Outcome>)>,
+    batch: Batch,
+}
+
+impl Engine {
+    /// An engine that goes on from the calls as last committed.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub fn new(
+        outbox: Arc<Outbox>,
+        shared: Arc<Shared>,
+        devices: Vec<DeviceId>,
+        mut ids: impl FnMut() -> IdSource,
+    ) -> anyhow::Result<Self> {
+        let mut registry = Registry::new(shared.identity.clone(), ids());
+        registry.restore(outbox.legs()?);
+        registry.set_endpoints(devices.iter().cloned(), now());
+        let engine = Self {
+            registry,
+            outbox,
+            shared,
+            ids: ids(),
+            devices,
+            waiting: BTreeMap::new(),
+            batch: Batch::default(),
+        };
+        Ok(engine)
+    }
+
+    fn answered(&mut self, id: InvokeId, result: Result<Response, InvocationError>) {
+        let Some((action, reply)) = self.waiting.remove(&id) else {
+            return;
+        };
+        let outcome = match result {
+            Ok(response) => Outcome::Ok(self.registry.accepted(&action, &response, now())),
+            Err(InvocationError::Refused(error)) => self.registry.refused(&action, &error),
+            Err(error) => Outcome::Error(CommandError::new(
+                ErrorCode::OutcomeUnknown,
+                format!("the PBX was asked, but {error}: whether it acted is not known"),
+            )),
+        };
+        // The asker may have gone away; the outcome is then of no interest.
+        let _ = reply.send(outcome);
+    }
+
+    fn execute(
+        &mut self,
+        action: Action,
+        request: Request,
+        reply: oneshot::Sender<Outcome>,
+        client: Option<&mut Client>,
+        at: Instant,
+    ) {
+        let Some(client) = client else {
+            let _ = reply.send(Outcome::Error(pbx_unavailable()));
+            return;
+        };
+        match client.request(request, PBX_ANSWER_TIMEOUT, at) {
+            Ok(id) => {
+                self.waiting.insert(id, (action, reply));
+            }
+            Err(error) => {
+                let code = match error {
+                    csta::client::CommandError::TooManyInFlight(_) => ErrorCode::Overloaded,
+                    csta::client::CommandError::NotStarted => ErrorCode::PbxUnavailable,
+                    _ => ErrorCode::Unsupported,
+                };
+                let _ = reply.send(Outcome::Error(CommandError::new(code, error.to_string())));
+            }
+        }
+    }
+
+    fn publish(&mut self, body: EventData) {
+        let time = now();
+        let id = cloud_uplink::id::EventId::new(self.ids.ulid(time));
+        let event = Event::new(id, &self.shared.identity, time, body);
+        self.record(&event, None);
+    }
+
+    fn record(&mut self, event: &Event, received: Option<Instant>) {
+        match serde_json::to_string(event) {
+            Ok(body) => {
+                let at_ms = wall(event.time.as_unix_ms());
+                self.batch.records.push(Record {
+                    body,
+                    at_ms,
+                    received,
+                });
+            }
+            Err(error) => tracing::error!(%error, "an event cannot be written as JSON"),
+        }
+    }
+
+    /// Moves what the registry has to say into the batch.
+    fn collect(&mut self, received: Instant) {
+        while let Some(change) = self.registry.poll_change() {
+            self.record(&change.event, Some(received));
+            match change.view {
+                Some(ViewChange::Put(leg)) => match serde_json::to_string(&leg) {
+                    Ok(body) => {
+                        let key = leg.leg_id.to_string();
+                        self.batch.view.push(StoredChange::Put { key, body });
+                    }
+                    Err(error) => tracing::error!(%error, "a leg cannot be written as JSON"),
+                },
+                Some(ViewChange::Delete(leg)) => {
+                    self.batch.view.push(StoredChange::Delete {
+                        key: leg.to_string(),
+                    });
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+impl CstaHandler for Engine {
+    type Command = EngineCommand;
+
+    fn devices(&self) -> Vec<DeviceId> {
+        self.devices.clone()
+    }
+
+    fn link_state(&mut self, state: CstaLinkState) {
+        match &state {
+            CstaLinkState::Up => tracing::info!("PBX link up"),
+            CstaLinkState::Connecting | CstaLinkState::Associating => {}
+            CstaLinkState::Down { reason, .. } => self.registry.handle_link_down(reason, now()),
+            CstaLinkState::Stopped => self.registry.handle_link_down("gateway stopped", now()),
+        }
+        self.shared.set_pbx_link(state);
+    }
+
+    fn client_event(&mut self, event: ClientEvent, received: Instant) {
+        let stamp = now();
+        match event {
+            ClientEvent::Started {
+                edition,
+                session_id,
+                duration,
+            } => {
+                tracing::info!(
+                    ?edition,
+                    session = session_id,
+                    ?duration,
+                    "PBX association up"
+                );
+                self.registry.handle_link_up(stamp);
+            }
+            ClientEvent::Monitored { device } => {
+                self.registry.handle_monitored(&device, stamp);
+            }
+            ClientEvent::Unmonitored {
+                device,
+                reason,
+                retry,
+            } => {
+                let reason = reason.to_string();
+                tracing::info!(device = %device, reason, retry, "device not monitored");
+                self.registry
+                    .handle_unmonitored(&device, &reason, retry, stamp);
+            }
+            ClientEvent::Snapshot { device, calls } => {
+                self.registry.handle_snapshot(&device, &calls, stamp);
+            }
+            ClientEvent::Event { device, event } => {
+                self.shared.count_event(event.name());
+                self.registry.handle_event(&device, &event, stamp);
+            }
+            ClientEvent::Synchronised {
+                devices,
+                unmonitored,
+            } => {
+                tracing::info!(devices, unmonitored, "all devices synchronised");
+                self.shared.synchronised(clock::now());
+            }
+            ClientEvent::Answered { invoke_id, result } => self.answered(invoke_id, result),
+            ClientEvent::SystemStatus(status) => {
+                tracing::warn!(%status, "the PBX reports its status");
+            }
+            ClientEvent::BadMessage { kind, error } => {
+                tracing::warn!(kind, %error, "unreadable CSTA message; more of its kind are counted");
+            }
+            ClientEvent::UnknownMessage { name } => {
+                tracing::warn!(name, "unknown CSTA message; more of its name are counted");
+            }
+            ClientEvent::Closed { reason, .. } => {
+                tracing::debug!(%reason, "PBX association over");
+            }
+        }
+        self.collect(received);
+    }
+
+    fn input_done(&mut self, received: Instant) {
+        self.collect(received);
+        if self.batch.records.is_empty() && self.batch.view.is_empty() {
+            return;
+        }
+        if let Err(overloaded) = self.outbox.append(std::mem::take(&mut self.batch)) {
+            tracing::error!(
+                lost = overloaded.lost,
+                "the outbox does not keep up: events lost"
+            );
+        }
+    }
+
+    fn command(&mut self, command: EngineCommand, client: Option<&mut Client>, at: Instant) {
+        match command {
+            EngineCommand::Resolve(action, reply) => {
+                let resolved = match client {
+                    Some(_) => self.registry.resolve(&action),
+                    None => Err(pbx_unavailable()),
+                };
+                let _ = reply.send(resolved);
+            }
+            EngineCommand::Execute(action, request, reply) => {
+                self.execute(action, request, reply, client, at);
+            }
+            EngineCommand::Publish(body) => self.publish(body),
+            EngineCommand::SetDevices(devices) => {
+                self.registry.set_endpoints(devices.iter().cloned(), now());
+                if let Some(client) = client {
+                    client.set_devices(devices.iter().cloned(), at);
+                }
+                self.devices = devices;
+            }
+        }
+    }
+
+    fn tick(&mut self, client: Option<&Client>, at: Instant) {
+        self.registry.handle_timeout(now());
+        self.shared
+            .pbx_tick(at, client.map(Client::stats), self.registry.stats());
+    }
+}
+
+/// The call that a command led to, where there is one.
+#[must_use]
+pub fn call_of(outcome: &Outcome) -> Option<cloud_uplink::CallId> {
+    match outcome {
+        Outcome::Ok(Accepted { call_id, .. }) => *call_id,
+        Outcome::Error(_) => None,
+    }
+}
+
+fn pbx_unavailable() -> CommandError {
+    CommandError::new(
+        ErrorCode::PbxUnavailable,
+        "there is no link to the PBX; nothing was done",
+    )
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_ms(clock::unix_ms())
+}

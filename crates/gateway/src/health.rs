@@ -1,0 +1,168 @@
+//! "Why is it red?": every part's state in a plain sentence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_uplink::Timestamp;
+use local_portal::{GatewayView, Health, Part, State3};
+use net::clock;
+use net::csta_link::CstaLinkState;
+use net::uplink::UplinkState;
+use store::gateway::StoreHealth;
+
+use crate::metrics;
+use crate::outbox::Outbox;
+use crate::status::Shared;
+
+/// Name and version of the software.
+pub const SOFTWARE: &str = concat!("ringway/", env!("CARGO_PKG_VERSION"));
+/// A link may be away this long before the gateway counts as not ready.
+pub const READY_GRACE: Duration = Duration::from_secs(60);
+
+/// What the portal sees of the gateway.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// How the links are.
+    pub shared: Arc<Shared>,
+    /// Where events wait.
+    pub outbox: Arc<Outbox>,
+}
+
+impl GatewayView for View {
+    fn health(&self) -> Health {
+        let (pbx, pbx_ready) = self.pbx();
+        let (far_end, far_end_ready) = self.far_end();
+        let outbox = self.outbox_part();
+        let parts = vec![pbx, far_end, outbox];
+        Health {
+            state: parts
+                .iter()
+                .map(|part| part.state)
+                .max()
+                .unwrap_or(State3::Ok),
+            ready: pbx_ready && far_end_ready,
+            software: SOFTWARE.to_owned(),
+            started: self.shared.started.to_string(),
+            parts,
+        }
+    }
+
+    fn metrics(&self) -> String {
+        metrics::render(&self.shared, &self.outbox)
+    }
+}
+
+impl View {
+    fn pbx(&self) -> (Part, bool) {
+        let pbx = self.shared.pbx();
+        let address = &self.shared.pbx_address;
+        let away = clock::now().duration_since(pbx.since_instant);
+        let (state, detail) = match &pbx.link {
+            CstaLinkState::Up => {
+                let client = pbx.client.clone().unwrap_or_default();
+                let (monitored, devices) = (client.monitored, client.devices);
+                let state = match () {
+                    () if devices > 0 && monitored == 0 => State3::Down,
+                    () if monitored < devices => State3::Degraded,
+                    () => State3::Ok,
+                };
+                (
+                    state,
+                    format!("{address}: following {monitored} of {devices} extensions"),
+                )
+            }
+            CstaLinkState::Associating => (
+                State3::Degraded,
+                format!("{address}: connected, association is being made"),
+            ),
+            CstaLinkState::Connecting | CstaLinkState::Down { .. } => (
+                State3::Down,
+                format!("{address}: no link, it is being tried again"),
+            ),
+            CstaLinkState::Stopped => (State3::Down, format!("{address}: stopped")),
+        };
+        let ready = pbx.link == CstaLinkState::Up || away < READY_GRACE;
+        let since = pbx.since.to_string();
+        (
+            Part {
+                name: "pbx",
+                state,
+                since,
+                detail,
+                last_error: pbx.last_error,
+            },
+            ready,
+        )
+    }
+
+    fn far_end(&self) -> (Part, bool) {
+        let status = self.shared.uplink.borrow().clone();
+        let away = clock::now().saturating_duration_since(status.since);
+        let backlog = status.high_water.saturating_sub(status.acked);
+        let (state, detail) = match status.state {
+            UplinkState::Up => (
+                State3::Ok,
+                format!("connected, {backlog} events on their way"),
+            ),
+            UplinkState::Connecting | UplinkState::Greeting => (
+                State3::Degraded,
+                format!("connecting, {backlog} events wait"),
+            ),
+            UplinkState::Waiting => (
+                State3::Down,
+                format!("away, tried again soon; {backlog} events wait"),
+            ),
+            UplinkState::Refused => (
+                State3::Down,
+                format!("refuses this gateway: check token and identity; {backlog} events wait"),
+            ),
+        };
+        let ready = status.state == UplinkState::Up || away < READY_GRACE;
+        let since = Timestamp::from_unix_ms(
+            clock::unix_ms().saturating_sub(u64::try_from(away.as_millis()).unwrap_or(0)),
+        );
+        let last_error = status.last_error;
+        (
+            Part {
+                name: "far-end",
+                state,
+                since: since.to_string(),
+                detail,
+                last_error,
+            },
+            ready,
+        )
+    }
+
+    fn outbox_part(&self) -> Part {
+        let started = self.shared.started.to_string();
+        let (state, since, detail, last_error) = match self.outbox.store().health() {
+            StoreHealth::Durable => (
+                State3::Ok,
+                started,
+                "events are stored on disk".to_owned(),
+                None,
+            ),
+            StoreHealth::Tight => (
+                State3::Degraded,
+                started,
+                "the disk is nearly full: the reserve was given up, free some space".to_owned(),
+                None,
+            ),
+            StoreHealth::Volatile { since_ms, error } => (
+                State3::Down,
+                Timestamp::from_unix_ms(u64::try_from(since_ms).unwrap_or(0)).to_string(),
+                "the disk takes no writes: events are kept in memory only, free some space"
+                    .to_owned(),
+                Some(error),
+            ),
+        };
+        Part {
+            name: "outbox",
+            state,
+            since,
+            detail,
+            last_error,
+        }
+    }
+}

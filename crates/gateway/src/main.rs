@@ -1,0 +1,7 @@
+//! The `ringway` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gateway::cli::main()
+}

@@ -1,0 +1,297 @@
+//! The figures of `/metrics`: read from plain numbers when asked, in OpenMetrics text.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use net::clock;
+use net::csta_link::CstaLinkState;
+use net::uplink::UplinkState;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeMetric as _, MetricEncoder, NoLabelSet, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use store::gateway::StoreHealth;
+
+use crate::outbox::Outbox;
+use crate::status::Shared;
+
+/// Bounds of the latency histogram.
+const LATENCY_BOUNDS: [Duration; 12] = [
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(3),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+];
+
+/// The page.
+#[must_use]
+pub fn render(shared: &Arc<Shared>, outbox: &Arc<Outbox>) -> String {
+    let mut registry = Registry::default();
+    let figures = Figures {
+        shared: Arc::clone(shared),
+        outbox: Arc::clone(outbox),
+    };
+    registry.register_collector(Box::new(figures));
+    let mut page = String::new();
+    if let Err(error) = text::encode(&mut page, &registry) {
+        tracing::error!(%error, "metrics cannot be written");
+    }
+    page
+}
+
+#[derive(Debug)]
+struct Figures {
+    shared: Arc<Shared>,
+    outbox: Arc<Outbox>,
+}
+
+/// Writes one metric after the other.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(encoder)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    /// One counter per value of a label.
+    fn counters<'k>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'k str, u64)>,
+    ) -> fmt::Result {
+        let mut encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (key, value) in values {
+            let labels = [(label, key)];
+            let family: MetricEncoder<'_> = encoder.encode_family(&labels)?;
+            ConstCounter::new(value).encode(family)?;
+        }
+        Ok(())
+    }
+
+    fn flag(&mut self, name: &str, help: &str, value: bool) -> fmt::Result {
+        self.gauge(name, help, f64::from(u8::from(value)))
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "figures for people: 2^52 is far away"
+)]
+const fn float(value: u64) -> f64 {
+    value as f64
+}
+
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        self.pbx(&mut page)?;
+        self.outbox(&mut page)?;
+        self.channel(&mut page)?;
+        self.process(&mut page)
+    }
+}
+
+impl Figures {
+    fn pbx(&self, page: &mut Page<'_>) -> fmt::Result {
+        let pbx = self.shared.pbx();
+        let counters = self.shared.counters();
+        page.flag(
+            "ringway_csta_link_up",
+            "Whether the association with the PBX is up",
+            pbx.link == CstaLinkState::Up,
+        )?;
+        page.counter(
+            "ringway_csta_link_downs",
+            "Times that the PBX link went down",
+            pbx.downs,
+        )?;
+        page.counters(
+            "ringway_csta_events",
+            "CSTA events by name",
+            "event",
+            counters
+                .csta_events
+                .iter()
+                .map(|(name, count)| (*name, *count)),
+        )?;
+        page.counters(
+            "ringway_commands",
+            "Commands of the far end by result",
+            "result",
+            counters
+                .commands
+                .iter()
+                .map(|(result, count)| (result.as_str(), *count)),
+        )?;
+        if let Some(client) = pbx.client {
+            page.gauge(
+                "ringway_monitored_devices",
+                "Devices whose calls are followed",
+                float(client.monitored as u64),
+            )?;
+            page.counters(
+                "ringway_csta_bad_messages",
+                "CSTA messages that could not be read, by kind",
+                "kind",
+                client
+                    .bad_messages
+                    .iter()
+                    .map(|(kind, count)| (*kind, *count)),
+            )?;
+            page.counter(
+                "ringway_csta_request_timeouts",
+                "CSTA requests without an answer in time",
+                client.timeouts,
+            )?;
+        }
+        page.gauge(
+            "ringway_calls_active",
+            "Calls going on",
+            float(pbx.registry.calls as u64),
+        )?;
+        page.counters(
+            "ringway_registry_events",
+            "Events of monitors by what became of them",
+            "fate",
+            [
+                ("published", pbx.registry.published),
+                ("synthetic", pbx.registry.synthetic),
+                ("copy", pbx.registry.copies),
+                ("stale", pbx.registry.stale),
+                ("illegal", pbx.registry.illegal),
+                ("overflowed", pbx.registry.overflowed),
+            ],
+        )
+    }
+
+    fn outbox(&self, page: &mut Page<'_>) -> fmt::Result {
+        let stats = self.outbox.store().stats();
+        page.gauge(
+            "ringway_outbox_records",
+            "Events not acknowledged",
+            float(stats.records),
+        )?;
+        page.gauge(
+            "ringway_outbox_bytes",
+            "Bytes of these events",
+            float(stats.bytes),
+        )?;
+        let age_ms = stats.oldest_ms.map_or(0, |oldest| {
+            clock::unix_ms().saturating_sub(u64::try_from(oldest).unwrap_or(0))
+        });
+        page.gauge(
+            "ringway_outbox_oldest_age_seconds",
+            "Age of the oldest event not acknowledged",
+            float(age_ms) / 1000.0,
+        )?;
+        page.counters(
+            "ringway_outbox_lost_events",
+            "Events reported as a gap, by reason",
+            "reason",
+            [
+                ("overload", stats.lost_overload),
+                ("retention", stats.lost_retention),
+                ("corrupt", stats.lost_corrupt),
+                ("disk", stats.lost_volatile),
+            ],
+        )?;
+        let durable = self.outbox.store().health() == StoreHealth::Durable;
+        page.flag(
+            "ringway_outbox_durable",
+            "Whether events are on disk with room to spare",
+            durable,
+        )
+    }
+
+    fn channel(&self, page: &mut Page<'_>) -> fmt::Result {
+        let status = self.shared.uplink.borrow().clone();
+        let up = status.state == UplinkState::Up;
+        page.flag(
+            "ringway_channel_up",
+            "Whether the far end accepted the gateway",
+            up,
+        )?;
+        page.counter(
+            "ringway_channel_reconnects",
+            "Connections after the first",
+            status.reconnects,
+        )?;
+        let rtt = status.rtt.unwrap_or_default().as_secs_f64();
+        page.gauge(
+            "ringway_channel_rtt_seconds",
+            "Round-trip time of the last ping",
+            rtt,
+        )?;
+        page.gauge(
+            "ringway_channel_in_flight_events",
+            "Events sent and not acknowledged",
+            float(status.in_flight),
+        )?;
+        let view = self.shared.latency.view();
+        let counts = view.cumulative(&LATENCY_BOUNDS);
+        let mut within = 0;
+        let mut buckets: Vec<(f64, u64)> = Vec::with_capacity(LATENCY_BOUNDS.len() + 1);
+        for (bound, cumulative) in LATENCY_BOUNDS.iter().zip(counts) {
+            buckets.push((bound.as_secs_f64(), cumulative - within));
+            within = cumulative;
+        }
+        buckets.push((f64::MAX, view.count() - within));
+        let mut encoder = page.0.encode_descriptor(
+            "ringway_e2e_latency_seconds",
+            "CSTA frame received to acknowledgement by the far end",
+            None,
+            MetricType::Histogram,
+        )?;
+        encoder.encode_histogram::<NoLabelSet>(view.sum.as_secs_f64(), view.count(), &buckets, None)
+    }
+
+    fn process(&self, page: &mut Page<'_>) -> fmt::Result {
+        let restarts = self.shared.restarts.counts();
+        page.counters(
+            "ringway_part_restarts",
+            "Restarts of parts that failed",
+            "part",
+            restarts.iter().map(|(part, count)| (*part, *count)),
+        )?;
+        page.gauge(
+            "ringway_start_time_seconds",
+            "When the process started, seconds since 1970",
+            float(self.shared.started.as_unix_ms()) / 1000.0,
+        )?;
+        let mut encoder = page.0.encode_descriptor(
+            "ringway_build_info",
+            "Version of the software",
+            None,
+            MetricType::Gauge,
+        )?;
+        let labels = [("version", env!("CARGO_PKG_VERSION"))];
+        ConstGauge::new(1.0_f64).encode(encoder.encode_family(&labels)?)
+    }
+}

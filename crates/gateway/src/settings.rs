@@ -1,0 +1,119 @@
+//! From the configuration file to what the parts need: files read, names resolved.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cloud_uplink::Identity;
+use csta::client::{AssociationMode, Login};
+use net::csta_link::CstaLinkConfig;
+use net::tls::Trust;
+use net::uplink::{Endpoint, Retry, Token};
+use rand::RngExt as _;
+use store::gateway::OutboxLimits;
+
+use crate::config::{Association, Config, read_secret};
+use crate::daemon::{FarEnd, Settings};
+
+/// Shortest and longest delay between two tries to reach the PBX.
+const PBX_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+impl Settings {
+    /// Reads what the configuration names.
+    ///
+    /// # Errors
+    /// A sentence naming the file, or the key whose value cannot be used.
+    pub fn from_config(config: &Config) -> anyhow::Result<Self> {
+        let identity = Identity {
+            account_id: config.gateway.account_id.0.clone(),
+            site_id: config.gateway.site_id.0.clone(),
+            gateway_id: config.gateway.gateway_id.0.clone(),
+        };
+        Ok(Self {
+            identity,
+            state_dir: config.gateway.state_dir.clone(),
+            pbx: pbx(config)?,
+            extensions: config.extensions(),
+            far_end: far_end(config)?,
+            portal: config.portal.listen,
+            portal_names: config
+                .portal
+                .names
+                .iter()
+                .map(|name| name.0.clone())
+                .collect(),
+            outbox: OutboxLimits {
+                retention: config.retention(),
+                bytes_max: config.outbox.bytes_max.0,
+                ballast_bytes: config.outbox.ballast_bytes.0,
+                ..OutboxLimits::default()
+            },
+        })
+    }
+}
+
+fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
+    let section = &config.pbx;
+    let login = match (&section.login_fragment, &section.user) {
+        (Some(fragment), user) => {
+            let user = user.as_deref().unwrap_or_default();
+            let password = section
+                .password_file
+                .as_deref()
+                .map(read_secret)
+                .transpose()?;
+            let login = Login::new(fragment, user, &password.unwrap_or_default());
+            Some(login.context("pbx.login-fragment cannot be used")?)
+        }
+        (None, _) => None,
+    };
+    let tls = match &section.ca_file {
+        Some(file) if section.tls => {
+            Some(net::tls::client_config(&Trust::Roots(file.clone())).context("pbx.ca-file")?)
+        }
+        _ => None,
+    };
+    Ok(CstaLinkConfig {
+        endpoint: net::tcp::Endpoint {
+            address: section.address.0.clone(),
+            tls,
+        },
+        client: csta::client::Config {
+            application_id: section.application_id.0.clone(),
+            login,
+            association: match section.association {
+                Association::Auto => AssociationMode::Auto,
+                Association::ApplicationSession => AssociationMode::ApplicationSession,
+                Association::Implicit => AssociationMode::Implicit,
+            },
+            session_duration: Duration::from_secs(section.session_duration_s.0),
+            resync_in_flight_max: usize::from(section.requests_in_flight),
+            ..csta::client::Config::default()
+        },
+        retry: PBX_RETRY,
+        seed: rand::rng().random(),
+    })
+}
+
+fn far_end(config: &Config) -> anyhow::Result<FarEnd> {
+    let section = &config.uplink;
+    let endpoint: Endpoint = section.url.0.parse().context("uplink.url")?;
+    let trust = match &section.ca_file {
+        Some(file) => Trust::Roots(file.clone()),
+        None => Trust::Roots(SYSTEM_ROOTS.into()),
+    };
+    let proxy = section
+        .proxy
+        .as_ref()
+        .map(|proxy| proxy.0.parse())
+        .transpose();
+    Ok(FarEnd {
+        endpoint,
+        tls: net::tls::client_config(&trust).context("uplink.ca-file")?,
+        token: Token::new(&read_secret(&section.token_file)?).context("uplink.token-file")?,
+        proxy: proxy.context("uplink.proxy")?,
+        retry: Retry::default(),
+    })
+}
+
+/// The certificates that Debian trusts, where no other file is named.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";

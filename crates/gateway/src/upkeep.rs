@@ -1,0 +1,105 @@
+//! What has to be looked after now and then: retention of the outbox, alarms, the channel's tick.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_uplink::EventData;
+use cloud_uplink::event::Alarm;
+use net::clock;
+use store::gateway::StoreHealth;
+use tokio::sync::{mpsc, watch};
+
+use crate::engine::EngineCommand;
+use crate::outbox::{Outbox, wall};
+use crate::status::Shared;
+
+/// Time between two looks at the parts' health.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks between two runs of retention.
+const PRUNE_EVERY: u32 = 60;
+
+/// Looks after things until it is time to stop.
+///
+/// # Errors
+/// When the engine is gone.
+pub async fn run(
+    shared: Arc<Shared>,
+    outbox: Arc<Outbox>,
+    engine: mpsc::Sender<EngineCommand>,
+    mut stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let mut timer = tokio::time::interval(LOOK_EVERY);
+    let mut looks = 0_u32;
+    let mut disk = DiskAlarm::default();
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+        }
+        if looks.is_multiple_of(PRUNE_EVERY) {
+            outbox.store().prune(wall(clock::unix_ms()));
+        }
+        looks = looks.wrapping_add(1);
+        shared.uplink_tick(clock::now());
+        if let Some(event) = disk.look(&outbox.store().health()) {
+            engine.send(EngineCommand::Publish(event)).await?;
+        }
+    }
+}
+
+/// Raises and clears the alarm about the disk.
+#[derive(Debug, Default)]
+struct DiskAlarm {
+    raised: Option<Alarm>,
+}
+
+impl DiskAlarm {
+    /// The change to publish, if there is one.
+    fn look(&mut self, health: &StoreHealth) -> Option<EventData> {
+        let detail = match health {
+            StoreHealth::Durable => {
+                return self.raised.take().map(EventData::AlarmCleared);
+            }
+            StoreHealth::Tight => "the disk is nearly full: the reserve was given up".to_owned(),
+            StoreHealth::Volatile { error, .. } => {
+                format!("the disk takes no writes, events are kept in memory only: {error}")
+            }
+        };
+        let alarm = Alarm {
+            name: "disk-full".to_owned(),
+            detail,
+        };
+        if self.raised.as_ref() == Some(&alarm) {
+            return None;
+        }
+        tracing::error!(detail = alarm.detail, "alarm");
+        self.raised = Some(alarm.clone());
+        Some(EventData::AlarmRaised(alarm))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disk_alarm_is_raised_once_per_cause_and_cleared_once() {
+        let mut alarm = DiskAlarm::default();
+        let full = StoreHealth::Volatile {
+            since_ms: 0,
+            error: "full".to_owned(),
+        };
+        assert_eq!(alarm.look(&StoreHealth::Durable), None);
+        assert!(matches!(
+            alarm.look(&StoreHealth::Tight),
+            Some(EventData::AlarmRaised(_))
+        ));
+        assert_eq!(alarm.look(&StoreHealth::Tight), None);
+        assert!(matches!(alarm.look(&full), Some(EventData::AlarmRaised(_))));
+        assert!(matches!(
+            alarm.look(&StoreHealth::Durable),
+            Some(EventData::AlarmCleared(_))
+        ));
+        assert_eq!(alarm.look(&StoreHealth::Durable), None);
+    }
+}
