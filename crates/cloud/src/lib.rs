@@ -1,19 +1,63 @@
 //! The far end: accepts gateways' channels, stores events before it acknowledges them, and serves
 //! applications. Started as a program (`ringway-cloud`) or inside another process ([`Cloud`]).
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`config`] | the configuration file and its checks |
+//! | [`cli`] | the `ringway-cloud` program |
+//! | `gateways` | channels of gateways: sessions, events to rows, malformed events |
+//! | `commands` | commands on their way: stored, sent, answered once |
+//! | `feed` | the newest events in memory, for readers that follow |
+//! | `api` | REST, the event stream, health and metrics |
 
+mod api;
+mod app;
+pub mod cli;
+mod commands;
 pub mod config;
+mod feed;
+mod gateways;
+mod metrics;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-pub use config::{Config, ConfigError};
-use store::cloud::OwnedLeg;
+use anyhow::Context as _;
+use store::CloudStore;
+use store::cloud::{CloudStats, LegFilter, OwnedLeg};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use web::{Certificate, HostNames, Limits, Server};
+
+pub use crate::api::ROUTES;
+use crate::app::{App, Counters, unix_ms};
+use crate::commands::Commands;
+pub use crate::config::{Config, ConfigError};
+use crate::feed::Feed;
+use crate::gateways::Gateways;
+use crate::gateways::quarantine::Quarantine;
+
+/// The description of the REST interface, OpenAPI 3.1.
+pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+
+/// Longest wait for requests, channels and readers to end.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// Time between removals of what is older than the retention.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A running far end.
 #[derive(Debug)]
 pub struct Cloud {
-    server: web::Server,
-    certificate: web::Certificate,
+    app: Arc<App>,
+    server: Server,
+    certificate: Certificate,
+    stop: watch::Sender<bool>,
+    alive: mpsc::Sender<()>,
+    ended: mpsc::Receiver<()>,
+    pruning: JoinHandle<()>,
 }
 
 impl Cloud {
@@ -23,15 +67,50 @@ impl Cloud {
     /// When a value is not allowed, the database cannot be opened or the address is taken.
     pub async fn start(mut config: Config) -> anyhow::Result<Self> {
         config.check()?;
-        let now = net::clock::unix_ms();
-        let certificate = web::ensure_certificate(&config.data_dir, &config.names, &[], now)?;
+        let data_dir = &config.data_dir;
+        std::fs::create_dir_all(data_dir)
+            .with_context(|| format!("create {}", data_dir.display()))?;
+        let certificate = certificate(&config)?;
         let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
-        let listener = tokio::net::TcpListener::bind(config.listen).await?;
-        let app = web::finish(axum::Router::new(), None);
-        let server = web::Server::start(listener, tls, app, web::Limits::default())?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("listen on {}", config.listen))?;
+        let feed = Arc::new(Feed::new());
+        let store = open(data_dir, &feed).await?;
+
+        let (stop, stopped) = watch::channel(false);
+        let (alive, ended) = mpsc::channel(1);
+        let limits = Limits {
+            connections: config.limits.connections,
+            connections_per_address: config.limits.connections_per_address,
+        };
+        let hosts = (!config.names.is_empty()).then(|| HostNames::new(&config.names));
+        let app = Arc::new(App {
+            store: Arc::new(store),
+            feed,
+            gateways: Gateways::default(),
+            commands: Commands::default(),
+            quarantine: Quarantine::new(&config.data_dir),
+            readers: Arc::new(Semaphore::new(config.limits.readers)),
+            counters: Counters::default(),
+            server: std::sync::OnceLock::new(),
+            stopped,
+            alive: alive.downgrade(),
+            config,
+        });
+        let routes = web::finish(api::routes(Arc::clone(&app)), hosts);
+        let server = Server::start(listener, tls, routes, limits)?;
+        // Set once, right here.
+        let _ = app.server.set(server.counters());
+        let pruning = tokio::spawn(prune(Arc::clone(&app)));
         Ok(Self {
+            app,
             server,
             certificate,
+            stop,
+            alive,
+            ended,
+            pruning,
         })
     }
 
@@ -47,24 +126,125 @@ impl Cloud {
         &self.certificate.certificate
     }
 
+    /// SHA-256 of the certificate: `AB:CD:…`.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.certificate.fingerprint
+    }
+
     /// Events and gaps stored since the start.
     #[must_use]
     pub fn events_stored(&self) -> u64 {
-        0
+        self.stats().stored
     }
 
-    /// All legs of all gateways as they are.
+    /// The store's numbers since the start.
+    #[must_use]
+    pub fn stats(&self) -> CloudStats {
+        self.app.store.stats()
+    }
+
+    /// How many gateways are connected.
+    #[must_use]
+    pub fn gateways_connected(&self) -> usize {
+        self.app.gateways.connected()
+    }
+
+    /// All legs of all gateways of the configuration as they are; outside parties included.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn views(&self) -> anyhow::Result<Vec<OwnedLeg>> {
-        std::future::ready(Ok(Vec::new())).await
+        let gateways = self.app.config.gateways.iter();
+        let filters: Vec<_> = gateways
+            .map(|gateway| LegFilter {
+                account: gateway.account_id.clone(),
+                site: Some(gateway.site_id.clone()),
+                gateway: Some(gateway.gateway_id.clone()),
+                endpoint: None,
+            })
+            .collect();
+        let read = self.app.read(move |store| {
+            let mut legs = Vec::new();
+            for filter in &filters {
+                legs.extend(store.legs(filter)?);
+            }
+            Ok(legs)
+        });
+        read.await.context("read the legs")
     }
 
     /// Tells gateways and readers to come again, ends what runs, and closes the database.
     pub async fn shutdown(self) {
-        self.server
-            .shutdown(std::time::Duration::from_secs(2))
-            .await;
+        let Self {
+            app,
+            server,
+            stop,
+            alive,
+            mut ended,
+            pruning,
+            ..
+        } = self;
+        stop.send_replace(true);
+        pruning.abort();
+        drop(alive);
+        let all_ended = async {
+            server.shutdown(SHUTDOWN_GRACE).await;
+            // Gives `None` once the last WebSocket task is gone.
+            while ended.recv().await.is_some() {}
+        };
+        if tokio::time::timeout(SHUTDOWN_GRACE * 2, all_ended)
+            .await
+            .is_err()
+        {
+            tracing::warn!("some connections did not end in time");
+        }
+        let store = Arc::clone(&app.store);
+        drop(app);
+        let flushed = tokio::task::spawn_blocking(move || {
+            store.flush();
+            drop(store);
+        });
+        // An error would mean a panic in the store, which it has reported itself.
+        let _ = flushed.await;
+    }
+}
+
+/// The certificate of the configuration, or the self-signed one.
+fn certificate(config: &Config) -> anyhow::Result<Certificate> {
+    if let Some(tls) = &config.tls {
+        return Certificate::from_files(&tls.certificate, &tls.key);
+    }
+    let mut addresses: Vec<IpAddr> = vec![[127, 0, 0, 1].into()];
+    if !config.listen.ip().is_unspecified() && !config.listen.ip().is_loopback() {
+        addresses.push(config.listen.ip());
+    }
+    let mut names = config.names.clone();
+    if !names.iter().any(|name| name == "localhost") {
+        names.push("localhost".to_owned());
+    }
+    let now = net::clock::unix_ms();
+    web::ensure_certificate(&config.data_dir, &names, &addresses, now)
+}
+
+async fn open(data_dir: &Path, feed: &Arc<Feed>) -> anyhow::Result<CloudStore> {
+    let path = data_dir.join("cloud.db");
+    let on_commit = feed::on_commit(feed);
+    let (store, newest) = tokio::task::spawn_blocking(move || {
+        let store = CloudStore::open(&path, on_commit)?;
+        let newest = store.last_cursor()?;
+        anyhow::Ok((store, newest))
+    })
+    .await
+    .context("open the database")??;
+    feed.start_at(newest);
+    Ok(store)
+}
+
+async fn prune(app: Arc<App>) {
+    let mut interval = tokio::time::interval(PRUNE_INTERVAL);
+    loop {
+        interval.tick().await;
+        app.store.prune(unix_ms(), app.config.retention());
     }
 }

@@ -1,3 +1,7 @@
 //! The `ringway-cloud` program; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cloud::cli::main()
+}

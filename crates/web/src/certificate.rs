@@ -36,6 +36,23 @@ pub struct Certificate {
     pub new: bool,
 }
 
+impl Certificate {
+    /// A certificate of the operator's own.
+    ///
+    /// # Errors
+    /// When the certificate cannot be read.
+    pub fn from_files(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
+        let der = CertificateDer::from_pem_file(certificate)
+            .with_context(|| format!("read {}", certificate.display()))?;
+        Ok(Self {
+            fingerprint: fingerprint(&der),
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            new: false,
+        })
+    }
+}
+
 /// The certificate in `dir` (`tls.crt`, `tls.key`), made if it is not there: ECDSA P-256, for those
 /// names and addresses, valid for [`VALIDITY`] from `now_unix_ms`. An existing key is kept.
 ///
@@ -55,14 +72,8 @@ pub fn ensure_certificate(
         let pem = self_signed(&pair, names, addresses, now_unix_ms)?;
         write_atomically(&certificate, pem.as_bytes())?;
     }
-    let der = CertificateDer::from_pem_file(&certificate)
-        .with_context(|| format!("read {}", certificate.display()))?;
-    Ok(Certificate {
-        fingerprint: fingerprint(&der),
-        certificate,
-        key,
-        new,
-    })
+    let made = Certificate::from_files(&certificate, &key)?;
+    Ok(Certificate { new, ..made })
 }
 
 /// SHA-256 of a certificate in DER as `AB:CD:…`.

@@ -69,6 +69,16 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "badRequest", message)
     }
 
+    /// 426 for a plain request to a path that speaks WebSocket.
+    #[must_use]
+    pub fn websocket_needed() -> Self {
+        Self::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "webSocketNeeded",
+            "this path speaks WebSocket (RFC 6455, version 13)",
+        )
+    }
+
     /// 422 for a well-formed request with a value that is not allowed.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalidValue", message).with("field", field)

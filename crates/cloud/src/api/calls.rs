@@ -1,0 +1,309 @@
+//! Calls and extensions as applications read them: one call resource per extension in it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use cloud_uplink::event::{Direction, PbxIds};
+use cloud_uplink::{CallId, Identity, LegId, LegState, LegView, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::cloud::{LegFilter, OwnedLeg};
+use web::{ApiError, Query};
+
+use super::auth::Caller;
+use super::{numbers, refusal};
+use crate::app::App;
+use crate::gateways::identity;
+
+/// Query parameters of every call resource.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SiteParams {
+    pub(super) site_id: Option<String>,
+}
+
+/// One extension's call.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CallView {
+    call_id: CallId,
+    leg_id: LegId,
+    endpoint_id: String,
+    account_id: String,
+    site_id: String,
+    gateway_id: String,
+    state: CallState,
+    leg_state: LegState,
+    direction: Direction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirected_from: Option<String>,
+    since: Timestamp,
+    /// False: the gateway is not connected, the call may have changed since.
+    current: bool,
+    pbx: PbxIds,
+    #[serde(rename = "_links")]
+    links: CallLinks,
+}
+
+#[derive(Debug, Serialize)]
+struct CallLinks {
+    #[serde(rename = "self")]
+    this: Link,
+    endpoint: Link,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Link {
+    href: String,
+}
+
+/// The coarse state of a call or an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum CallState {
+    Unknown,
+    Idle,
+    Held,
+    Connected,
+    Ringing,
+    Completed,
+}
+
+impl From<LegState> for CallState {
+    fn from(state: LegState) -> Self {
+        match state {
+            LegState::Alerting => Self::Ringing,
+            LegState::Connected => Self::Connected,
+            LegState::Held => Self::Held,
+            LegState::Cleared => Self::Completed,
+            LegState::Initiated | LegState::Queued | LegState::Failed => Self::Unknown,
+        }
+    }
+}
+
+/// A list of calls.
+#[derive(Debug, Serialize)]
+pub(super) struct CallList {
+    count: usize,
+    /// Events after this cursor may or may not be in the list; all before it are.
+    cursor: u64,
+    #[serde(rename = "_links")]
+    links: ListLinks,
+    #[serde(rename = "_embedded")]
+    embedded: Items,
+}
+
+#[derive(Debug, Serialize)]
+struct ListLinks {
+    #[serde(rename = "self")]
+    this: Link,
+    events: Link,
+}
+
+#[derive(Debug, Serialize)]
+struct Items {
+    items: Vec<CallView>,
+}
+
+/// An extension.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EndpointView {
+    endpoint_id: String,
+    account_id: String,
+    state: CallState,
+    calls: usize,
+    #[serde(rename = "_links")]
+    links: EndpointLinks,
+}
+
+#[derive(Debug, Serialize)]
+struct EndpointLinks {
+    #[serde(rename = "self")]
+    this: Link,
+    calls: Link,
+}
+
+/// `GET /2017-09-01/calls`.
+pub(super) async fn all(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(params): Query<SiteParams>,
+) -> Result<Json<CallList>, ApiError> {
+    list(&app, caller, params, None, "/2017-09-01/calls".to_owned()).await
+}
+
+/// `GET /2017-09-01/endpoints/{endpointId}/calls`.
+pub(super) async fn of_endpoint(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(endpoint): Path<String>,
+    Query(params): Query<SiteParams>,
+) -> Result<Json<CallList>, ApiError> {
+    let endpoint = numbers::endpoint(endpoint)?;
+    let href = format!("{}/calls", endpoint_href(&endpoint));
+    list(&app, caller, params, Some(endpoint), href).await
+}
+
+/// `GET /2017-09-01/endpoints/{endpointId}/calls/{callId}`.
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((endpoint, call)): Path<(String, String)>,
+    Query(params): Query<SiteParams>,
+) -> Result<Json<CallView>, ApiError> {
+    let endpoint = numbers::endpoint(endpoint)?;
+    let call = numbers::call(&call)?;
+    let leg = leg(&app, &caller, params.site_id, endpoint, call).await?;
+    let view = leg.and_then(|leg| view(&app, &leg));
+    view.map(Json).ok_or_else(numbers::unknown_call)
+}
+
+/// `GET /2017-09-01/endpoints/{endpointId}`.
+pub(super) async fn endpoint(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(endpoint): Path<String>,
+    Query(params): Query<SiteParams>,
+) -> Result<Json<EndpointView>, ApiError> {
+    let endpoint = numbers::endpoint(endpoint)?;
+    let account = caller.account.clone();
+    let connected = app.config.gateways.iter().any(|gateway| {
+        let site_fits = params
+            .site_id
+            .as_ref()
+            .is_none_or(|site| *site == gateway.site_id);
+        gateway.account_id == account && site_fits && app.gateways.is_connected(&gateway.identity())
+    });
+    let (legs, _) = legs(&app, &caller, params.site_id, Some(endpoint.clone())).await?;
+    let views = legs.iter().filter_map(|leg| view(&app, leg));
+    let states: Vec<_> = views.map(|view| view.state).collect();
+    let without_calls = if connected {
+        CallState::Idle
+    } else {
+        CallState::Unknown
+    };
+    let href = endpoint_href(&endpoint);
+    Ok(Json(EndpointView {
+        endpoint_id: endpoint,
+        account_id: account,
+        state: states.iter().max().copied().unwrap_or(without_calls),
+        calls: states.len(),
+        links: EndpointLinks {
+            calls: Link {
+                href: format!("{href}/calls"),
+            },
+            this: Link { href },
+        },
+    }))
+}
+
+/// The leg of an extension in a call.
+pub(super) async fn leg(
+    app: &App,
+    caller: &Caller,
+    site: Option<String>,
+    endpoint: String,
+    call: CallId,
+) -> Result<Option<OwnedLeg>, ApiError> {
+    let (legs, _) = legs(app, caller, site, Some(endpoint)).await?;
+    let call = call.to_string();
+    Ok(legs.into_iter().find(|owned| owned.leg.call_id == call))
+}
+
+/// Where a call of an extension is found.
+pub(super) fn call_href(endpoint: &str, call: CallId) -> String {
+    format!("{}/calls/{call}", endpoint_href(endpoint))
+}
+
+fn endpoint_href(endpoint: &str) -> String {
+    format!("/2017-09-01/endpoints/{}", endpoint.replace('#', "%23"))
+}
+
+async fn list(
+    app: &App,
+    caller: Caller,
+    params: SiteParams,
+    endpoint: Option<String>,
+    href: String,
+) -> Result<Json<CallList>, ApiError> {
+    let (legs, cursor) = legs(app, &caller, params.site_id, endpoint).await?;
+    let items: Vec<_> = legs.iter().filter_map(|leg| view(app, leg)).collect();
+    Ok(Json(CallList {
+        count: items.len(),
+        cursor,
+        links: ListLinks {
+            this: Link { href },
+            events: Link {
+                href: format!("/events/v1?cursor={cursor}"),
+            },
+        },
+        embedded: Items { items },
+    }))
+}
+
+/// Legs with an extension, and the newest cursor from before they were read.
+async fn legs(
+    app: &App,
+    caller: &Caller,
+    site: Option<String>,
+    endpoint: Option<String>,
+) -> Result<(Vec<OwnedLeg>, u64), ApiError> {
+    let filter = LegFilter {
+        account: caller.account.clone(),
+        site,
+        gateway: None,
+        endpoint,
+    };
+    let read = app.read(move |store| {
+        let cursor = store.last_cursor()?;
+        Ok((store.legs(&filter)?, cursor))
+    });
+    let (mut legs, cursor) = read.await.map_err(|error| refusal::of_store(&error))?;
+    legs.retain(|owned| !owned.leg.endpoint.is_empty());
+    Ok((legs, cursor))
+}
+
+fn view(app: &App, owned: &OwnedLeg) -> Option<CallView> {
+    let leg: LegView = serde_json::from_str(&owned.leg.body)
+        .inspect_err(|error| tracing::error!(%error, "a stored leg cannot be read"))
+        .ok()?;
+    let gateway = identity(&owned.owner);
+    let current = app.gateways.is_connected(&gateway);
+    let Identity {
+        account_id,
+        site_id,
+        gateway_id,
+    } = gateway;
+    let endpoint_id = leg.endpoint_id?;
+    let links = CallLinks {
+        this: Link {
+            href: call_href(&endpoint_id, leg.call_id),
+        },
+        endpoint: Link {
+            href: endpoint_href(&endpoint_id),
+        },
+    };
+    Some(CallView {
+        call_id: leg.call_id,
+        leg_id: leg.leg_id,
+        endpoint_id,
+        account_id,
+        site_id,
+        gateway_id,
+        state: leg.state.into(),
+        leg_state: leg.state,
+        direction: leg.direction,
+        from: leg.from,
+        to: leg.to,
+        redirected_from: leg.redirected_from,
+        since: leg.since,
+        current,
+        pbx: leg.pbx,
+        links,
+    })
+}

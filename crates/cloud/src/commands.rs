@@ -1,0 +1,360 @@
+//! Commands on their way: stored before they are sent, answered once, and never carried out twice.
+//!
+//! A command has an id (ours), a key (the application's, unique in its account) and a deadline. It is sent
+//! again whenever its gateway connects without having answered; the gateway knows by the key what it
+//! already did. What the gateway says is the outcome; it is stored and stays.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cloud_uplink::command::Action;
+use cloud_uplink::id::CommandId;
+use cloud_uplink::{Command, CommandError, ErrorCode, Identity, Outcome, Timestamp};
+use sha2::{Digest as _, Sha256};
+use store::StoreError;
+use store::cloud::{COMMANDS_KEPT_MS, CommandPut, NewCommand, StoredCommand};
+use tokio::sync::oneshot;
+
+use crate::app::{App, count, timestamp, to_store_ms, unix_ms};
+use crate::gateways::{NotSent, owner};
+
+/// How long a command may wait to be carried out.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+/// How much longer its outcome is waited for: the PBX takes its time.
+pub(crate) const OUTCOME_GRACE: Duration = Duration::from_secs(10);
+/// Gateways keep keys for 24 hours: what is older is not sent again.
+const RESEND_AGE_MAX: Duration = Duration::from_secs(23 * 3600);
+
+/// Who waits for which outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    waiting: Mutex<BTreeMap<String, Vec<oneshot::Sender<Outcome>>>>,
+}
+
+/// A command that an application asks for.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) gateway: Identity,
+    pub(crate) key: String,
+    pub(crate) action: Action,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The command; none if it was refused before it became one.
+    pub(crate) id: Option<String>,
+    pub(crate) outcome: Outcome,
+}
+
+impl Answer {
+    fn refused(id: Option<String>, code: ErrorCode, message: &str) -> Self {
+        let outcome = Outcome::Error(CommandError::new(code, message));
+        Self { id, outcome }
+    }
+}
+
+impl Commands {
+    /// Sees a command through: a new one is stored and sent, a known one answers with its outcome.
+    ///
+    /// # Errors
+    /// When the store cannot say whether the command is new: nothing was done.
+    pub(crate) async fn place(&self, app: &App, request: Request) -> Result<Answer, StoreError> {
+        let Request {
+            gateway,
+            key,
+            action,
+        } = request;
+        let (method, params) = split(&action);
+        let fingerprint = fingerprint(&gateway.site_id, &method, &params);
+        if let Some(known) = find(app, &gateway.account_id, &key).await? {
+            return self.repeat(app, known, &fingerprint).await;
+        }
+        if !app.gateways.is_connected(&gateway) {
+            let message = "the gateway is not connected; nothing was done";
+            return Ok(Answer::refused(
+                None,
+                ErrorCode::GatewayUnavailable,
+                message,
+            ));
+        }
+        let id = new_id();
+        let now = timestamp();
+        let deadline = later(now, DEADLINE);
+        let new = NewCommand {
+            id: id.to_string(),
+            owner: owner(&gateway),
+            key: key.clone(),
+            fingerprint: fingerprint.clone(),
+            method,
+            params,
+            deadline_ms: to_store_ms(deadline),
+            now_ms: to_store_ms(now),
+        };
+        match put(app, new).await? {
+            CommandPut::New => {}
+            CommandPut::Known(known) => return self.repeat(app, known, &fingerprint).await,
+            CommandPut::Conflict => return Ok(key_reused()),
+        }
+        count(&app.counters.commands);
+        let outcome = self.wait_for(&id.to_string());
+        let command = Command {
+            id,
+            key,
+            deadline,
+            action,
+        };
+        match app.gateways.send(&gateway, command) {
+            // Disconnected meanwhile: it is sent when the gateway is back.
+            Ok(()) | Err(NotSent::Disconnected) => {}
+            Err(NotSent::Full) => self.refuse_unsent(app, id.to_string()),
+        }
+        Ok(self
+            .outcome(id.to_string(), outcome, DEADLINE + OUTCOME_GRACE)
+            .await)
+    }
+
+    /// A gateway told the outcome: it is stored, and whoever waits gets it.
+    pub(crate) fn complete(&self, app: &App, id: String, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Error(_)) {
+            count(&app.counters.commands_failed);
+        }
+        // Plain structs with string keys: serialization has no way to fail.
+        let json = serde_json::to_string(outcome).unwrap_or_default();
+        let waiting = self.lock().remove(&id).unwrap_or_default();
+        let outcome = outcome.clone();
+        let name = id.clone();
+        let answer = move |stored: Result<(), StoreError>| {
+            if let Err(error) = stored {
+                tracing::error!(command = name, %error, "cannot store a command's outcome");
+            }
+            for waiting in waiting {
+                // An error means that nobody waits any more.
+                let _ = waiting.send(outcome.clone());
+            }
+        };
+        app.store.command_done(&id, json, Box::new(answer));
+    }
+
+    /// A command that was stored but certainly not sent.
+    pub(crate) fn refuse_unsent(&self, app: &App, id: String) {
+        let message = "too many commands wait for this gateway; nothing was done";
+        let error = CommandError::new(ErrorCode::Overloaded, message);
+        self.complete(app, id, &Outcome::Error(error));
+    }
+
+    /// The commands to send to a gateway that just connected, oldest first.
+    pub(crate) async fn unanswered(&self, app: &App, gateway: &Identity) -> Vec<Command> {
+        let by_owner = owner(gateway);
+        let pending = app
+            .read(move |store| store.pending_commands(&by_owner))
+            .await;
+        let pending = pending.unwrap_or_else(|error| {
+            tracing::error!(%gateway, %error, "cannot read unanswered commands");
+            Vec::new()
+        });
+        let age_max = i64::try_from(RESEND_AGE_MAX.as_millis()).unwrap_or(i64::MAX);
+        let oldest = unix_ms() - age_max;
+        let young = pending
+            .into_iter()
+            .filter(|stored| stored.command.now_ms >= oldest);
+        young.filter_map(|stored| command(&stored)).collect()
+    }
+
+    async fn repeat(
+        &self,
+        app: &App,
+        known: StoredCommand,
+        fingerprint: &str,
+    ) -> Result<Answer, StoreError> {
+        if known.command.fingerprint != fingerprint {
+            return Ok(key_reused());
+        }
+        let id = known.command.id;
+        let outcome = self.wait_for(&id);
+        // Looked up after the wait began: an outcome told in between is not missed.
+        let by_id = id.clone();
+        let stored = app.read(move |store| store.command(&by_id)).await?;
+        let stored = stored.and_then(|stored| stored.outcome);
+        if let Some(stored) = stored.and_then(|json| serde_json::from_str(&json).ok()) {
+            return Ok(Answer {
+                id: Some(id),
+                outcome: stored,
+            });
+        }
+        let until = known.command.deadline_ms.saturating_sub(unix_ms());
+        let left = Duration::from_millis(u64::try_from(until).unwrap_or(0));
+        Ok(self
+            .outcome(id, outcome, left.min(DEADLINE) + OUTCOME_GRACE)
+            .await)
+    }
+
+    fn wait_for(&self, id: &str) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.lock();
+        let here = waiting.entry(id.to_owned()).or_default();
+        here.retain(|other| !other.is_closed());
+        here.push(sender);
+        receiver
+    }
+
+    async fn outcome(
+        &self,
+        id: String,
+        outcome: oneshot::Receiver<Outcome>,
+        patience: Duration,
+    ) -> Answer {
+        match tokio::time::timeout(patience, outcome).await {
+            Ok(Ok(outcome)) => Answer {
+                id: Some(id),
+                outcome,
+            },
+            Ok(Err(_)) | Err(_) => {
+                self.forget(&id);
+                let message = "the gateway has not told the outcome; \
+                               repeat with the same Idempotency-Key to learn it";
+                Answer::refused(Some(id), ErrorCode::OutcomeUnknown, message)
+            }
+        }
+    }
+
+    fn forget(&self, id: &str) {
+        let mut waiting = self.lock();
+        if let Some(here) = waiting.get_mut(id) {
+            here.retain(|other| !other.is_closed());
+            if here.is_empty() {
+                waiting.remove(id);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<oneshot::Sender<Outcome>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The command that used the key before, at whichever gateway of the account: which of a site's
+/// gateways serves may change between a request and its repetition.
+async fn find(app: &App, account: &str, key: &str) -> Result<Option<StoredCommand>, StoreError> {
+    let gateways = app.config.gateways.iter();
+    let owners: Vec<_> = gateways
+        .filter(|gateway| gateway.account_id == account)
+        .map(|gateway| owner(&gateway.identity()))
+        .collect();
+    let key = key.to_owned();
+    let oldest = unix_ms() - COMMANDS_KEPT_MS;
+    app.read(move |store| {
+        for owner in &owners {
+            let known = store.command_by_key(owner, &key)?;
+            if let Some(known) = known.filter(|known| known.command.now_ms >= oldest) {
+                return Ok(Some(known));
+            }
+        }
+        Ok(None)
+    })
+    .await
+}
+
+fn key_reused() -> Answer {
+    let message = "this Idempotency-Key was used for another command";
+    Answer::refused(None, ErrorCode::KeyReused, message)
+}
+
+async fn put(app: &App, command: NewCommand) -> Result<CommandPut, StoreError> {
+    let (sender, receiver) = oneshot::channel();
+    let done = move |result| {
+        // An error means that the request was given up; the command stays, and is answered later.
+        let _ = sender.send(result);
+    };
+    Arc::clone(&app.store).command_put(command, Box::new(done));
+    receiver.await.unwrap_or(Err(StoreError::Closed))
+}
+
+fn new_id() -> CommandId {
+    let random = uuid::Uuid::new_v4().as_u128();
+    let now = net::clock::unix_ms();
+    CommandId::new(ulid::Ulid::from_parts(now, random))
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_unix_ms(now.as_unix_ms().saturating_add(by))
+}
+
+/// Method and parameters as the store keeps them, and as they stand in the frame.
+fn split(action: &Action) -> (String, String) {
+    // Plain structs with string keys: serialization has no way to fail.
+    let mut value = serde_json::to_value(action).unwrap_or_default();
+    let method = value["method"].as_str().unwrap_or_default().to_owned();
+    (method, value["params"].take().to_string())
+}
+
+/// Tells a repeated request from another one with the same key.
+fn fingerprint(site: &str, method: &str, params: &str) -> String {
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(format!("{site}\n{method}\n{params}"));
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String has no way to fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn command(stored: &StoredCommand) -> Option<Command> {
+    let NewCommand {
+        id,
+        key,
+        method,
+        params,
+        deadline_ms,
+        ..
+    } = &stored.command;
+    let params: serde_json::Value = serde_json::from_str(params).ok()?;
+    let action = serde_json::json!({ "method": method, "params": params });
+    Some(Command {
+        id: id.parse().ok()?,
+        key: key.clone(),
+        deadline: Timestamp::from_unix_ms(u64::try_from(*deadline_ms).ok()?),
+        action: serde_json::from_value(action).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud_uplink::command::MakeCall;
+
+    use super::*;
+
+    #[test]
+    fn a_stored_command_is_read_back_as_it_was() {
+        let action = Action::MakeCall(MakeCall {
+            endpoint_id: "2001".into(),
+            to: "2002".into(),
+            prompt: true,
+        });
+        let (method, params) = split(&action);
+        assert_eq!(method, "makeCall");
+        let id = new_id();
+        let stored = StoredCommand {
+            command: NewCommand {
+                id: id.to_string(),
+                owner: owner(&Identity {
+                    account_id: "a".into(),
+                    site_id: "s".into(),
+                    gateway_id: "g".into(),
+                }),
+                key: "crm/1".into(),
+                fingerprint: fingerprint("s", &method, &params),
+                method,
+                params,
+                deadline_ms: 1_790_000_000_000,
+                now_ms: 0,
+            },
+            outcome: None,
+        };
+        let read = command(&stored).unwrap();
+        assert_eq!((read.id, &*read.key, read.action), (id, "crm/1", action));
+        assert_eq!(read.deadline.as_unix_ms(), 1_790_000_000_000);
+    }
+}
