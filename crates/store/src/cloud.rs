@@ -167,6 +167,18 @@ impl CloudStore {
         self.read(|conn| commands::select(conn, id))
     }
 
+    /// A command by its idempotency key, also one older than [`COMMANDS_KEPT_MS`].
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn command_by_key(
+        &self,
+        owner: &Owner,
+        key: &str,
+    ) -> Result<Option<StoredCommand>, StoreError> {
+        self.read(|conn| commands::by_key(conn, owner, key))
+    }
+
     /// Commands of a gateway without an outcome, oldest first.
     ///
     /// # Errors

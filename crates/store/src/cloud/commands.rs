@@ -59,6 +59,19 @@ pub(super) fn select(conn: &Connection, id: &str) -> rusqlite::Result<Option<Sto
     one(conn, "id = ?1", &[&id])
 }
 
+pub(super) fn by_key(
+    conn: &Connection,
+    owner: &Owner,
+    key: &str,
+) -> rusqlite::Result<Option<StoredCommand>> {
+    let same = "account = ?1 AND site = ?2 AND gateway = ?3 AND key = ?4";
+    one(
+        conn,
+        same,
+        params![owner.account, owner.site, owner.gateway, key],
+    )
+}
+
 pub(super) fn pending(conn: &Connection, owner: &Owner) -> rusqlite::Result<Vec<StoredCommand>> {
     conn.prepare_cached(&format!(
         "{COLUMNS} account = ?1 AND site = ?2 AND gateway = ?3 AND outcome IS NULL
