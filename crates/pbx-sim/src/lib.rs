@@ -11,7 +11,6 @@
 //! Nothing here waits for a client: one that reads too slowly is cut and counted.
 
 pub mod cli;
-mod clock;
 pub mod command;
 pub mod config;
 pub mod control;

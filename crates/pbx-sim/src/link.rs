@@ -13,7 +13,6 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep_until, timeout};
 
-use crate::clock;
 use crate::exchange::{Exchange, Output};
 use crate::switching::AssociationId;
 
@@ -65,7 +64,7 @@ impl Shared {
     pub(crate) fn with<R>(&self, input: impl FnOnce(&mut Exchange, Instant) -> R) -> R {
         let mut state = self.lock();
         let before = state.exchange.poll_timeout();
-        let result = input(&mut state.exchange, clock::now());
+        let result = input(&mut state.exchange, net::clock::now());
         state.flush();
         let after = state.exchange.poll_timeout();
         drop(state);

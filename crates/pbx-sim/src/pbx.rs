@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::clock;
 use crate::command::{Command, CommandError, Reply};
 use crate::config::Config;
 use crate::control;
@@ -34,7 +33,7 @@ impl Handle {
     /// # Errors
     /// [`CommandError`] says why it was not.
     pub fn command(&self, command: Command) -> Result<Reply, CommandError> {
-        let wall = clock::wall_seconds();
+        let wall = wall_seconds();
         self.0
             .with(|exchange, now| exchange.command(command, now, wall))
     }
@@ -72,8 +71,8 @@ impl PbxSim {
             None => None,
         };
         let control_addr = control.as_ref().map(TcpListener::local_addr).transpose()?;
-        let boot = config.boot.unwrap_or_else(clock::wall_seconds);
-        let exchange = Exchange::new(&config, boot, clock::now());
+        let boot = config.boot.unwrap_or_else(wall_seconds);
+        let exchange = Exchange::new(&config, boot, net::clock::now());
         let shared = Arc::new(Shared::new(exchange, config.association.out_queue_frames));
         let handle = Handle(Arc::clone(&shared));
         let mut tasks = JoinSet::new();
@@ -145,4 +144,9 @@ impl Drop for PbxSim {
 async fn bind(addr: SocketAddr) -> Result<TcpListener> {
     let listener = TcpListener::bind(addr).await;
     listener.with_context(|| format!("cannot listen on {addr}; is another one running?"))
+}
+
+/// Seconds since 1970; they fit until 2106.
+fn wall_seconds() -> u32 {
+    u32::try_from(net::clock::unix_ms() / 1000).unwrap_or(u32::MAX)
 }

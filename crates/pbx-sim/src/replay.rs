@@ -17,7 +17,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::clock;
 use script::Player;
 pub use script::Script;
 
@@ -151,7 +150,7 @@ async fn play(shared: &Shared, mut stream: TcpStream) -> Result<()> {
         }
         decoder.push(&buffer[..len]);
         while let Some(frame) = decoder.next_frame()? {
-            if let Some(answer) = player.handle_frame(&frame, clock::now()) {
+            if let Some(answer) = player.handle_frame(&frame, net::clock::now()) {
                 stream.write_all(&answer).await?;
             }
         }

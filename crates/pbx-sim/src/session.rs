@@ -258,7 +258,7 @@ mod tests {
 
     fn start(config: &AssociationConfig, request: &StartApplicationSession) -> (Session, Response) {
         let mut session = Session::new(config.edition);
-        let response = session.start(request, "s1".to_owned(), config, crate::clock::now());
+        let response = session.start(request, "s1".to_owned(), config, net::clock::now());
         (session, response)
     }
 
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn lives_until_its_timer_and_no_longer() {
-        let now = crate::clock::now();
+        let now = net::clock::now();
         let mut session = Session::new(Edition::Ed5);
         session.start(
             &request("", &[Edition::Ed5]),

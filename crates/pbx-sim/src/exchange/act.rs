@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use csta::{ConnectionId, DeviceId, LocalConnectionState};
 
 use super::{Exchange, Output};
@@ -26,18 +27,14 @@ impl Exchange {
     }
 
     fn act(&mut self, command: Command, now: Instant, wall: u32) -> Result<Reply, CommandError> {
-        let time = self.model_time(now);
+        let mut reply = Reply::Done;
         match command {
             Command::Call { from, to } => {
-                let id = self
-                    .pbx
-                    .dial(&DeviceId::new(from), &DeviceId::new(to), time)?;
-                return Ok(id.call_id.map_or(Reply::Done, Reply::Call));
+                let (from, to) = (DeviceId::new(from), DeviceId::new(to));
+                let connection = self.pbx.dial(&from, &to, self.model_time(now))?;
+                reply = connection.call_id.map_or(Reply::Done, Reply::Call);
             }
-            Command::Answer(device) => {
-                let connection = self.ringing(&self.device(device)?)?;
-                self.pbx.answer(&connection, Actor::User, time)?;
-            }
+            Command::Answer(device) => self.answer_at(device, now)?,
             Command::Hold(device) => {
                 let device = self.device(device)?;
                 let active = self.pbx.active_connection(&device);
@@ -58,17 +55,17 @@ impl Exchange {
             }
             Command::TrafficPause => self.traffic.pause(),
             Command::TrafficResume => {
-                self.end_quiet(now);
-                self.traffic.resume(self.model_time(now));
+                let time = self.end_quiet(now);
+                self.traffic.resume(time);
             }
             Command::TrafficRate(rate) => {
-                self.end_quiet(now);
-                self.traffic.set_rate(rate, self.model_time(now));
+                let time = self.end_quiet(now);
+                self.traffic.set_rate(rate, time);
                 self.traffic.set_forwardings(&mut self.pbx);
             }
             Command::TrafficLoad(rate) => {
-                self.end_quiet(now);
-                self.traffic.set_load(rate, self.model_time(now));
+                let time = self.end_quiet(now);
+                self.traffic.set_load(rate, time);
             }
             Command::Quiet => {
                 self.quiet_since.get_or_insert(now);
@@ -76,33 +73,45 @@ impl Exchange {
             Command::Drain => {
                 self.traffic.pause();
                 self.traffic.forget();
-                return Ok(Reply::Count(self.pbx.clear_every_call(), "calls ended"));
+                reply = Reply::Count(self.pbx.clear_every_call(), "calls ended");
             }
-            Command::Cut => return Ok(Reply::Count(self.cut(), "links cut")),
+            Command::Cut => reply = Reply::Count(self.cut(), "links cut"),
             Command::Restart => {
-                // Never a number that was there before, whatever the wall clock does.
-                self.boot = wall.max(self.boot.wrapping_add(1));
-                self.ledger.boots += 1;
-                self.traffic.forget();
-                self.pbx.restart(self.boot);
-                return Ok(Reply::Count(self.cut(), "links cut"));
+                self.restart(wall);
+                reply = Reply::Count(self.cut(), "links cut");
             }
             Command::Silent(on) => self.silent = on,
             Command::Delay(delay) => self.association.response_delay = delay,
             Command::EventsFirst(on) => self.association.events_first = on,
             Command::RefuseSession(reason) => self.association.refuse_session = reason,
             Command::MonitorLimit(limit) => self.association.monitor_limit = limit,
-            Command::Raw(bytes) => {
-                let links = self.links.keys();
-                let sends = links.map(|id| Output::Send(*id, bytes.clone()));
-                self.output.extend(sends);
-                return Ok(Reply::Count(self.links.len(), "clients got the bytes"));
-            }
-            Command::State => return Ok(Reply::State(self.truth())),
-            Command::Ledger => return Ok(Reply::Ledger(Box::new(self.ledger()))),
-            Command::Help => return Ok(Reply::Help),
+            Command::Raw(bytes) => reply = self.send_raw(&bytes),
+            Command::State => reply = Reply::State(self.truth()),
+            Command::Ledger => reply = Reply::Ledger(Box::new(self.ledger())),
+            Command::Help => reply = Reply::Help,
         }
-        Ok(Reply::Done)
+        Ok(reply)
+    }
+
+    fn answer_at(&mut self, device: String, now: Instant) -> Result<(), CommandError> {
+        let connection = self.ringing(&self.device(device)?)?;
+        let time = self.model_time(now);
+        Ok(self.pbx.answer(&connection, Actor::User, time)?)
+    }
+
+    fn restart(&mut self, wall_seconds: u32) {
+        // Never a number that was there before, whatever the wall clock does.
+        self.boot = wall_seconds.max(self.boot.wrapping_add(1));
+        self.ledger.boots += 1;
+        self.traffic.forget();
+        self.pbx.restart(self.boot);
+    }
+
+    fn send_raw(&mut self, bytes: &Bytes) -> Reply {
+        let links = self.links.keys();
+        let sends = links.map(|id| Output::Send(*id, bytes.clone()));
+        self.output.extend(sends);
+        Reply::Count(self.links.len(), "clients got the bytes")
     }
 
     fn cut(&mut self) -> usize {
@@ -115,10 +124,12 @@ impl Exchange {
         ids.len()
     }
 
-    fn end_quiet(&mut self, now: Instant) {
+    /// The model's time goes on; gives it.
+    fn end_quiet(&mut self, now: Instant) -> Instant {
         if let Some(since) = self.quiet_since.take() {
             self.stood_still += now.saturating_duration_since(since);
         }
+        self.model_time(now)
     }
 
     fn device(&self, number: String) -> Result<DeviceId, CommandError> {

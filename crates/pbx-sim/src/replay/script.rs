@@ -214,10 +214,10 @@ impl<'s> Player<'s> {
         if let Some(id) = script.monitors.get(number) {
             return id.clone();
         }
-        if script.triggers.is_empty() || script.triggers.contains(number) {
-            if let Some(id) = self.loose.next() {
-                return id.clone();
-            }
+        let awaited = script.triggers.is_empty() || script.triggers.contains(number);
+        if let Some(id) = self.loose.as_slice().first().filter(|_| awaited) {
+            self.loose.next();
+            return id.clone();
         }
         self.own_monitors += 1;
         MonitorCrossRefId::new(format!("replay-{}", self.own_monitors))

@@ -134,6 +134,10 @@ impl SwitchingFunction {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a flat match, one struct for each event"
+)]
 fn event(
     call: &Call,
     report: &Report<'_>,
