@@ -154,7 +154,7 @@ impl Commands {
         let completed = CommandCompleted {
             command_id: command.id,
             method: command.action.method(),
-            call_id: call_of(outcome).or(target_of(&command.action)),
+            call_id: call_of(outcome).or_else(|| target_of(&command.action)),
             error: match outcome {
                 Outcome::Ok(_) => None,
                 Outcome::Error(error) => Some(error.clone()),

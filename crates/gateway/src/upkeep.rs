@@ -22,7 +22,7 @@ const PRUNE_EVERY: u32 = 60;
 ///
 /// # Errors
 /// When the engine is gone.
-pub async fn run(
+pub(crate) async fn run(
     shared: Arc<Shared>,
     outbox: Arc<Outbox>,
     engine: mpsc::Sender<EngineCommand>,

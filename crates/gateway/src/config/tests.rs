@@ -40,87 +40,88 @@ fn reads_a_minimal_file_and_fills_in_the_defaults() {
 }
 
 /// Each row: what to replace in the good file, by what, and what the error has to say.
+const BAD: &[(&str, &str, [&str; 3])] = &[
+    (
+        "account-id = \"acme\"",
+        "account-id = \"a b\"",
+        ["gateway.account-id", "a b", "letters, digits"],
+    ),
+    (
+        "account-id = \"acme\"",
+        "",
+        ["gateway", "missing", "account-id"],
+    ),
+    (
+        "gateway-id",
+        "gatway-id",
+        ["gateway", "gatway-id", "expected one of"],
+    ),
+    (
+        "\"192.0.2.10:8882\"",
+        "\"192.0.2.10\"",
+        ["pbx.address", "192.0.2.10", "host:port"],
+    ),
+    (
+        "\"192.0.2.10:8882\"",
+        "8882",
+        ["pbx.address", "8882", "string"],
+    ),
+    (
+        "\"192.0.2.10:8882\"",
+        "\"2001:db8::1:8882\"",
+        ["pbx.address", "2001:db8::1:8882", "brackets"],
+    ),
+    (
+        "2000-2003",
+        "2003-2000",
+        ["pbx.devices", "2003-2000", "lower one first"],
+    ),
+    (
+        "2000-2003",
+        "00000-99999",
+        ["pbx.devices", "100002", "20000"],
+    ),
+    (
+        "wss://",
+        "http://",
+        ["uplink.url", "http://cloud.example", "wss://host"],
+    ),
+    (
+        "wss://",
+        "ws://",
+        ["uplink.url", "ws://cloud.example", "loopback"],
+    ),
+    (
+        "[uplink]",
+        "tls = true\n[uplink]",
+        ["pbx.ca-file", "missing", "PEM file"],
+    ),
+    (
+        "[uplink]",
+        "session-duration-s = 5\n[uplink]",
+        ["pbx.session-duration-s", "5", "30 to 86400"],
+    ),
+    (
+        "[uplink]",
+        "association = \"x\"\n[uplink]",
+        ["pbx.association", "x", "auto"],
+    ),
+    (
+        "[uplink]",
+        "[log]\nlevel = \"loud\"\n[uplink]",
+        ["log.level", "loud", "info"],
+    ),
+    (
+        "[uplink]",
+        "[outbox]\nbytes-max = \"1 TB\"\n[uplink]",
+        ["outbox.bytes-max", "1 TB", "512 MiB"],
+    ),
+    ("[pbx]", "[pbx", ["FILE", "pbx", ""]),
+];
+
 #[test]
 fn errors_name_file_key_value_and_what_is_allowed() {
-    let rows = [
-        (
-            "account-id = \"acme\"",
-            "account-id = \"a b\"",
-            ["gateway.account-id", "a b", "letters, digits"],
-        ),
-        (
-            "account-id = \"acme\"",
-            "",
-            ["gateway", "missing", "account-id"],
-        ),
-        (
-            "gateway-id",
-            "gatway-id",
-            ["gateway", "gatway-id", "expected one of"],
-        ),
-        (
-            "\"192.0.2.10:8882\"",
-            "\"192.0.2.10\"",
-            ["pbx.address", "192.0.2.10", "host:port"],
-        ),
-        (
-            "\"192.0.2.10:8882\"",
-            "8882",
-            ["pbx.address", "8882", "string"],
-        ),
-        (
-            "\"192.0.2.10:8882\"",
-            "\"2001:db8::1:8882\"",
-            ["pbx.address", "2001:db8::1:8882", "brackets"],
-        ),
-        (
-            "2000-2003",
-            "2003-2000",
-            ["pbx.devices", "2003-2000", "lower one first"],
-        ),
-        (
-            "2000-2003",
-            "00000-99999",
-            ["pbx.devices", "100002", "20000"],
-        ),
-        (
-            "wss://",
-            "http://",
-            ["uplink.url", "http://cloud.example", "wss://host"],
-        ),
-        (
-            "wss://",
-            "ws://",
-            ["uplink.url", "ws://cloud.example", "loopback"],
-        ),
-        (
-            "[uplink]",
-            "tls = true\n[uplink]",
-            ["pbx.ca-file", "missing", "PEM file"],
-        ),
-        (
-            "[uplink]",
-            "session-duration-s = 5\n[uplink]",
-            ["pbx.session-duration-s", "5", "30 to 86400"],
-        ),
-        (
-            "[uplink]",
-            "association = \"x\"\n[uplink]",
-            ["pbx.association", "x", "auto"],
-        ),
-        (
-            "[uplink]",
-            "[log]\nlevel = \"loud\"\n[uplink]",
-            ["log.level", "loud", "info"],
-        ),
-        (
-            "[uplink]",
-            "[outbox]\nbytes-max = \"1 TB\"\n[uplink]",
-            ["outbox.bytes-max", "1 TB", "512 MiB"],
-        ),
-        ("[pbx]", "[pbx", ["FILE", "pbx", ""]),
-    ];
-    for (old, new, wanted) in rows {
+    for (old, new, wanted) in BAD {
         assert!(GOOD.contains(old), "{old}");
         let error = load(&GOOD.replace(old, new)).expect_err(new);
         assert!(error.starts_with("FILE"), "{error}");
