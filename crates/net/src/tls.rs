@@ -188,12 +188,13 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
+/// A system's bundle may hold a certificate that is not understood; one that is must be in it.
 fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        store
-            .add(certificate)
-            .map_err(|source| unusable(file, source))?;
+    let (added, _) = store.add_parsable_certificates(certificates(file)?);
+    if added == 0 {
+        let source = rustls::Error::General("no certificate in it can be a root".to_owned());
+        return Err(unusable(file, source));
     }
     Ok(store)
 }

@@ -5,7 +5,11 @@
 //! [`cloud_uplink::GatewaySession`]'s.
 
 mod config;
+mod connect;
+mod driver;
 mod feed;
+mod link;
+mod retry;
 mod status;
 
 pub use config::{BadToken, BadUrl, Endpoint, Proxy, Retry, Token, UplinkConfig};
@@ -21,6 +25,8 @@ use cloud_uplink::session::Item;
 use cloud_uplink::session::gateway::{CommandRef, ReadRequest};
 use cloud_uplink::{Command, StreamId};
 use tokio::sync::{mpsc, watch};
+
+use self::driver::Driver;
 
 /// Where events come from: the outbox.
 pub trait EventSource: Send + Sync + 'static {
@@ -93,11 +99,8 @@ pub struct UplinkPorts {
 }
 
 /// Keeps the channel up until the [`OutboxFeed`] is dropped, then closes it politely.
+///
+/// May be dropped at any time: what was not acknowledged is sent again.
 pub async fn run<S: EventSource>(config: UplinkConfig, source: Arc<S>, ports: UplinkPorts) {
-    let _ = (config, source);
-    let UplinkPorts {
-        commands, status, ..
-    } = ports;
-    status.closed().await;
-    drop(commands);
+    Driver::new(config, source, ports).run().await;
 }

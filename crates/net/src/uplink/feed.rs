@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 /// Most batches on their way to the driver. When full, the next batch is not handed over but read
 /// from the outbox when its turn comes: slower, never lost.
-pub const BATCHES_MAX: usize = 256;
+const BATCHES_MAX: usize = 256;
 
 /// An item just committed.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ pub enum UplinkState {
 }
 
 /// How the channel is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UplinkStatus {
     /// State of the channel.
     pub state: UplinkState,
