@@ -323,7 +323,7 @@ impl GatewayStore {
         seq: u64,
         events_max: usize,
         bytes_max: usize,
-    ) -> Result<(Vec<OutboxItem>, Vec<(u64, u64)>), StoreError> {
+    ) -> Result<(Vec<OutboxItem>, Vec<Range>), StoreError> {
         if state.stream != stream {
             return Err(StoreError::OtherStream);
         }
@@ -368,6 +368,9 @@ impl GatewayStore {
     }
 }
 
+/// First and last of some sequence numbers.
+type Range = (u64, u64);
+
 /// Builds an answer of [`GatewayStore::read_from`].
 struct Page {
     state: StreamState,
@@ -375,7 +378,7 @@ struct Page {
     events_left: usize,
     bytes_left: usize,
     items: Vec<OutboxItem>,
-    damaged: Vec<(u64, u64)>,
+    damaged: Vec<Range>,
     full: bool,
 }
 
@@ -445,7 +448,7 @@ impl Page {
         self.items.push(OutboxItem::Gap(Gap { from, to, reason }));
     }
 
-    fn close(mut self) -> (Vec<OutboxItem>, Vec<(u64, u64)>) {
+    fn close(mut self) -> (Vec<OutboxItem>, Vec<Range>) {
         if !self.full && self.events_left > 0 && self.next <= self.state.high_water {
             self.missing(self.state.high_water);
         }

@@ -21,7 +21,7 @@ pub(super) fn put(conn: &Connection, command: &NewCommand) -> rusqlite::Result<C
     if let Some(stored) = one(conn, same, params![account, site, gateway, command.key])? {
         if stored.command.now_ms >= command.now_ms - COMMANDS_KEPT_MS {
             return Ok(if stored.command.fingerprint == command.fingerprint {
-                CommandPut::Known(stored)
+                CommandPut::Known(Box::new(stored))
             } else {
                 CommandPut::Conflict
             });

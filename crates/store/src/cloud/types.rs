@@ -247,7 +247,7 @@ pub enum CommandPut {
     /// First time: send it.
     New,
     /// The same command again: wait for, or answer with, the first one's outcome.
-    Known(StoredCommand),
+    Known(Box<StoredCommand>),
     /// The key was used for something else.
     Conflict,
 }

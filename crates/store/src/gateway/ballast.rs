@@ -8,7 +8,7 @@ use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use crate::db::beside;
 
-const CHUNK: [u8; 64 << 10] = [0; 64 << 10];
+static CHUNK: [u8; 64 << 10] = [0; 64 << 10];
 
 #[derive(Debug)]
 pub(super) struct Ballast {
@@ -44,7 +44,7 @@ impl Ballast {
 
     fn has_room(&self) -> bool {
         let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        statvfs(directory.unwrap_or(Path::new(".")))
+        statvfs(directory.unwrap_or_else(|| Path::new(".")))
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) / 2 >= self.bytes)
     }
 

@@ -287,14 +287,13 @@ impl Group {
     }
 
     fn take(&mut self, append: Append) {
-        let mut seq = append.first;
-        for PendingRecord { body, received, .. } in append.records {
+        for (seq, record) in (append.first..).zip(append.records) {
+            let PendingRecord { body, received, .. } = record;
             self.push_event(CommittedRecord {
                 seq,
                 body,
                 received,
             });
-            seq += 1;
         }
         if let Some(gap) = append.gap {
             self.snapshot_needed = true;

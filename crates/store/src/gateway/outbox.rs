@@ -115,7 +115,7 @@ impl Tally {
             )?
             .query_row([int(target)], |row| row.get(0))
             .optional()?;
-        self.remove(conn, 0, straddles.map_or(int(target), |seq| seq - 1))?;
+        self.remove(conn, 0, straddles.unwrap_or_else(|| int(target) + 1) - 1)?;
         self.acked = target;
         Ok(())
     }
@@ -128,10 +128,12 @@ impl Tally {
         now_ms: i64,
     ) -> rusqlite::Result<()> {
         let first_kept: Option<i64> = conn
-            .prepare_cached("SELECT seq FROM outbox WHERE at_ms >= ?1 ORDER BY seq LIMIT 1")?
+            .prepare_cached(
+                "SELECT seq FROM outbox WHERE at_ms >= ?1 AND kind = 0 ORDER BY seq LIMIT 1",
+            )?
             .query_row([limit_ms], |row| row.get(0))
             .optional()?;
-        let cut = first_kept.map_or(self.high_water(), |seq| uint(seq) - 1);
+        let cut = first_kept.map_or(self.next_seq, uint) - 1;
         self.give_up_to(conn, cut, now_ms)
     }
 
