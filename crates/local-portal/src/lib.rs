@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -123,14 +123,16 @@ async fn healthz(State(view): View, ConnectInfo(peer): ConnectInfo<SocketAddr>) 
     }
 }
 
-async fn metrics(State(view): View, ConnectInfo(peer): ConnectInfo<SocketAddr>) -> Response {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+async fn metrics(
+    State(view): View,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
     if !is_loopback(peer) {
         let message = "metrics are given to requests from the box itself only";
         return ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).into_response();
     }
-    let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
-    ([content_type], view.metrics()).into_response()
+    web::exposition::respond(&headers, view.metrics())
 }
 
 fn word(status: StatusCode, word: &'static str) -> Response {
@@ -198,7 +200,10 @@ mod tests {
                 body.contains("does not answer") && body.contains("degraded"),
                 "{body}"
             );
-            assert_eq!(get(State3::Ok, loopback, "/metrics").await.1, "# EOF\n");
+            assert_eq!(
+                get(State3::Ok, loopback, "/metrics").await,
+                (200, String::new())
+            );
         }
         assert_eq!(
             get(State3::Ok, stranger, "/healthz").await,

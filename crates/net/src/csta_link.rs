@@ -90,6 +90,7 @@ pub async fn run<H: CstaHandler>(
     let rng = <StdRng as rand::SeedableRng>::seed_from_u64(config.seed);
     let mut backoff = Backoff::new(config.retry.0, config.retry.1, rng);
     let mut association = None;
+    let mut last_reason = None;
     while !*shutdown.borrow() {
         handler.link_state(CstaLinkState::Connecting);
         let connecting = tcp::connect(&config.endpoint);
@@ -106,6 +107,7 @@ pub async fn run<H: CstaHandler>(
                 let ended = link.serve(handler, commands, &mut shutdown).await?;
                 association = ended.try_next;
                 if ended.was_up {
+                    last_reason = None;
                     backoff.reset();
                 }
                 ended.reason
@@ -115,7 +117,13 @@ pub async fn run<H: CstaHandler>(
             break;
         }
         let retry_in = backoff.next_delay();
-        tracing::warn!(reason, retry_in_ms = retry_in.as_millis(), "PBX link down");
+        // One line for each outage and each new cause of it; the tries in between are small steps.
+        if last_reason.as_ref() == Some(&reason) {
+            tracing::debug!(reason, ?retry_in, "PBX link still down");
+        } else {
+            tracing::warn!(reason, ?retry_in, "PBX link down");
+            last_reason = Some(reason.clone());
+        }
         handler.link_state(CstaLinkState::Down { reason, retry_in });
         let pause = tokio::time::sleep(retry_in);
         if idle(handler, commands, &mut shutdown, pause)

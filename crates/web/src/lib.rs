@@ -7,11 +7,13 @@
 //! | [`certificate`] | the self-signed certificate made at first start |
 //! | [`layer`] | what every answer gets: correlation id, security headers, request log, time limit |
 //! | [`error`] | the JSON error, and extractors that refuse with it |
+//! | [`exposition`] | metrics in the format that the asker reads |
 //! | [`host`] | which `Host` names are ours |
 //! | [`secret`] | text that cannot be printed |
 
 pub mod certificate;
 pub mod error;
+pub mod exposition;
 pub mod host;
 pub mod layer;
 pub mod secret;
