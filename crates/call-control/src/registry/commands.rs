@@ -92,6 +92,12 @@ impl Registry {
         };
         self.expire_ended(now);
         let (key, mut call) = self.take_call(call_id, now);
+        let index = connection.device_id.as_ref().and_then(|id| call.find(id));
+        let confirmed = index.is_some_and(|index| call.legs[index].epoch == self.epoch);
+        if call.epoch < self.epoch && !call.legs.is_empty() && !confirmed {
+            // What was just made is no call of an earlier association.
+            self.reincarnate(&key, &mut call, now);
+        }
         let leg_id = connection.device_id.as_ref().map(|device_id| {
             let live = call.find(device_id).map(|index| call.legs[index].id);
             let gone = || call.find_gone(device_id).and_then(|gone| gone.leg_id);

@@ -1,0 +1,304 @@
+//! A registry under test, and a far end that checks everything it publishes.
+
+use std::collections::BTreeMap;
+
+use call_control::{Registry, ViewChange};
+use cloud_uplink::event::LegChange;
+use cloud_uplink::{EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp};
+use csta::message::{self, SnapshotCallInfo};
+use csta::{
+    CallId, CallState, ConnectionId, DeviceId, Event, EventCause, LocalConnectionState,
+    MonitorCrossRefId,
+};
+
+/// A registry whose publications are checked: each change starts at the state published before, goes a
+/// legal way, and the view built from the changes is the registry's own.
+pub(crate) struct Bench {
+    pub(crate) registry: Registry,
+    pub(crate) view: BTreeMap<LegId, LegView>,
+    /// Changes of legs in words: `C1 2001 delivered alerting`.
+    pub(crate) log: Vec<String>,
+    pub(crate) now_ms: u64,
+    seed: u64,
+    endpoints: Vec<DeviceId>,
+}
+
+impl Bench {
+    /// With those extensions monitored and the link up.
+    pub(crate) fn new(extensions: &[&str]) -> Self {
+        let endpoints = extensions.iter().map(|e| DeviceId::new(*e)).collect();
+        let mut bench = Self {
+            registry: registry(1),
+            view: BTreeMap::new(),
+            log: Vec::new(),
+            now_ms: 1_700_000_000_000,
+            seed: 1,
+            endpoints,
+        };
+        bench
+            .registry
+            .set_endpoints(bench.endpoints.clone(), bench.now());
+        bench.registry.handle_link_up(bench.now());
+        for device in bench.endpoints.clone() {
+            bench.registry.handle_monitored(&device, bench.now());
+        }
+        bench.drain();
+        bench
+    }
+
+    /// Kills the registry and makes one from what was persisted.
+    pub(crate) fn restart(&mut self) {
+        self.seed += 1;
+        self.registry = registry(self.seed);
+        self.registry.restore(self.view.values().cloned().collect());
+        self.registry
+            .set_endpoints(self.endpoints.clone(), self.now());
+        self.registry.handle_link_up(self.now());
+        self.drain();
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_unix_ms(self.now_ms)
+    }
+
+    pub(crate) fn event(&mut self, monitored: &str, event: &Event) {
+        self.now_ms += 1;
+        let now = self.now();
+        self.registry
+            .handle_event(&DeviceId::new(monitored), event, now);
+        self.drain();
+    }
+
+    /// `calls`: call id and the states of the call, the device's own first.
+    pub(crate) fn snapshot(&mut self, device: &str, calls: &[(&str, &[LocalConnectionState])]) {
+        self.now_ms += 1;
+        let item = |(call, states): &(&str, &[LocalConnectionState])| SnapshotCallInfo {
+            connection_identifier: connection(call, device),
+            endpoint_device: None,
+            local_call_state: Some(CallState::Compound(states.to_vec())),
+        };
+        let calls: Vec<_> = calls.iter().map(item).collect();
+        let now = self.now();
+        self.registry
+            .handle_snapshot(&DeviceId::new(device), &calls, now);
+        self.drain();
+    }
+
+    pub(crate) fn relink(&mut self) {
+        let now = self.now();
+        self.registry.handle_link_down("test", now);
+        self.registry.handle_link_up(now);
+        self.drain();
+    }
+
+    pub(crate) fn drain(&mut self) {
+        while let Some(change) = self.registry.poll_change() {
+            if let Some(leg) = change.event.body.leg_change() {
+                self.check(leg, &change.event.body);
+            }
+            match change.view {
+                Some(ViewChange::Put(leg)) => drop(self.view.insert(leg.leg_id, leg)),
+                Some(ViewChange::Delete(leg)) => assert!(self.view.remove(&leg).is_some()),
+                None => {}
+            }
+        }
+        let ids: Vec<_> = self
+            .registry
+            .legs()
+            .map(|leg| (leg.leg_id, leg.state))
+            .collect();
+        assert_eq!(ids.len(), self.view.len());
+        for (id, state) in ids {
+            assert_eq!(self.view.get(&id).map(|leg| leg.state), Some(state));
+        }
+    }
+
+    fn check(&mut self, change: &LegChange, body: &EventData) {
+        let before = self.view.get(&change.leg.leg_id).map(|leg| leg.state);
+        assert_eq!(change.previous_state, before, "{change:?}");
+        assert!(is_legal(before, change.leg.state), "{change:?}");
+        assert_eq!(change.synthetic, change.pbx_event.is_none(), "{change:?}");
+        let kind = match body {
+            EventData::CallInitiated(_) => "initiated",
+            EventData::CallOriginated(_) => "originated",
+            EventData::CallDelivered(_) => "delivered",
+            EventData::CallEstablished(_) => "established",
+            EventData::CallHeld(_) => "held",
+            EventData::CallRetrieved(_) => "retrieved",
+            EventData::CallQueued(_) => "queued",
+            EventData::CallDiverted(_) => "diverted",
+            EventData::CallFailed(_) => "failed",
+            _ => "cleared",
+        };
+        let PbxLeg { call, device } = pbx(&change.leg);
+        let mark = if change.synthetic { "~" } else { "" };
+        self.log.push(format!("{mark}{call} {device} {kind}"));
+    }
+
+    /// What was published since the last call.
+    pub(crate) fn published(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    pub(crate) fn leg(&self, call: &str, device: &str) -> Option<&LegView> {
+        let mut legs = self.view.values();
+        legs.find(|leg| leg.pbx.call_id == call && leg.pbx.device_id == device)
+    }
+}
+
+struct PbxLeg<'a> {
+    call: &'a str,
+    device: &'a str,
+}
+
+fn pbx(leg: &LegView) -> PbxLeg<'_> {
+    PbxLeg {
+        call: &leg.pbx.call_id,
+        device: &leg.pbx.device_id,
+    }
+}
+
+fn registry(seed: u64) -> Registry {
+    let identity = Identity {
+        account_id: "a".into(),
+        site_id: "s".into(),
+        gateway_id: "g".into(),
+    };
+    let mut random = Random(seed);
+    Registry::new(
+        identity,
+        IdSource::new(move || u128::from(random.next()) << 64 | u128::from(random.next())),
+    )
+}
+
+/// The connection state model of ECMA-269 §6.1.5, written down a second time.
+fn is_legal(from: Option<LegState>, to: LegState) -> bool {
+    use LegState::{Alerting, Cleared, Connected, Failed, Held, Initiated, Queued};
+    match from {
+        None => true,
+        Some(Initiated) => !matches!(to, Initiated | Held),
+        Some(Alerting) => matches!(to, Connected | Queued | Failed | Cleared),
+        Some(Connected) => matches!(to, Held | Queued | Failed | Cleared),
+        Some(Held) => matches!(to, Connected | Alerting | Failed | Cleared),
+        Some(Queued) => matches!(to, Alerting | Connected | Failed | Cleared),
+        Some(Failed) => matches!(to, Alerting | Connected | Queued | Cleared),
+        Some(Cleared) => false,
+    }
+}
+
+pub(crate) fn connection(call: &str, device: &str) -> ConnectionId {
+    ConnectionId::new(CallId::new(call), DeviceId::new(device))
+}
+
+fn xref() -> MonitorCrossRefId {
+    MonitorCrossRefId::new("1")
+}
+
+/// An event in short: what, in which call, of which device; the parties; the monitored device's state.
+#[derive(Debug, Clone)]
+pub(crate) struct Short<'a> {
+    pub(crate) call: &'a str,
+    pub(crate) device: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) redirected: Option<&'a str>,
+    pub(crate) cause: EventCause,
+}
+
+impl Short<'_> {
+    pub(crate) fn event(&self, kind: &str, local: Option<LocalConnectionState>) -> Event {
+        let connection = connection(self.call, self.device);
+        let device = |text: &str| Some(DeviceId::new(text).into());
+        let subject = device(self.device);
+        let (calling_device, called_device) = (device(self.from), device(self.to));
+        let last_redirection_device = self
+            .redirected
+            .map(|from| csta::RedirectionDeviceId::NumberDialed(DeviceId::new(from)));
+        let cause = Some(self.cause.clone());
+        let (monitor_cross_ref_id, local_connection_info) = (xref(), local);
+        macro_rules! full {
+            ($ty:ident, $connection:ident, $subject:ident) => {
+                message::$ty {
+                    monitor_cross_ref_id,
+                    $connection: connection,
+                    $subject: subject,
+                    calling_device,
+                    called_device,
+                    last_redirection_device,
+                    local_connection_info,
+                    cause,
+                }
+                .into()
+            };
+        }
+        macro_rules! bare {
+            ($ty:ident, $connection:ident, $subject:ident) => {
+                message::$ty {
+                    monitor_cross_ref_id,
+                    $connection: connection,
+                    $subject: subject,
+                    local_connection_info,
+                    cause,
+                }
+                .into()
+            };
+        }
+        match kind {
+            "initiated" => bare!(
+                ServiceInitiatedEvent,
+                initiated_connection,
+                initiating_device
+            ),
+            "originated" => message::OriginatedEvent {
+                monitor_cross_ref_id,
+                originated_connection: connection,
+                calling_device,
+                called_device,
+                originating_device: None,
+                local_connection_info,
+                cause,
+            }
+            .into(),
+            "delivered" => full!(DeliveredEvent, connection, alerting_device),
+            "established" => full!(EstablishedEvent, established_connection, answering_device),
+            "failed" => full!(FailedEvent, failed_connection, failing_device),
+            "diverted" => message::DivertedEvent {
+                monitor_cross_ref_id,
+                connection,
+                diverting_device: subject,
+                new_destination: None,
+                calling_device,
+                called_device,
+                last_redirection_device,
+                local_connection_info,
+                cause,
+            }
+            .into(),
+            "held" => bare!(HeldEvent, held_connection, holding_device),
+            "retrieved" => bare!(RetrievedEvent, retrieved_connection, retrieving_device),
+            "cleared" => bare!(ConnectionClearedEvent, dropped_connection, releasing_device),
+            other => panic!("no event {other}"),
+        }
+    }
+}
+
+/// A small reproducible source of random numbers (SplitMix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}

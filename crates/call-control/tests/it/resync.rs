@@ -1,0 +1,242 @@
+//! Snapshots, outages, identifiers given out again, and limits.
+
+use call_control::registry::{ENDED_CALL_TTL_MS, LEGS_MAX, RETRY_LIMIT_MS};
+use cloud_uplink::event::Direction;
+use csta::message::FailedEvent;
+use csta::{
+    CallId, ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId,
+    LocalConnectionState as State,
+};
+
+use crate::harness::{Bench, Short};
+
+fn event(call: &str, kind: &str, device: &str, local: State) -> Event {
+    let short = Short {
+        call,
+        device,
+        from: "2001",
+        to: "2002",
+        redirected: None,
+        cause: EventCause::NEW_CALL,
+    };
+    short.event(kind, Some(local))
+}
+
+/// 2001 and 2002 are talking.
+fn talking() -> Bench {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    bench.event("2001", &event("C1", "originated", "2001", State::Connected));
+    bench.event("2001", &event("C1", "delivered", "2002", State::Connected));
+    bench.event(
+        "2002",
+        &event("C1", "established", "2002", State::Connected),
+    );
+    bench.published();
+    bench
+}
+
+#[test]
+fn a_call_that_ended_unseen_ends_as_inferred_and_one_that_began_begins_so() {
+    let mut bench = talking();
+    bench.relink();
+    assert!(bench.published().is_empty(), "nothing is known yet");
+    bench.snapshot("2001", &[("C2", &[State::Alerting, State::Connected])]);
+    assert_eq!(
+        bench.published(),
+        ["~C1 2001 cleared", "~C2 2001 delivered"]
+    );
+    assert_eq!(
+        bench.leg("C2", "2001").unwrap().direction,
+        Direction::Inbound
+    );
+    bench.snapshot("2002", &[]);
+    assert_eq!(bench.published(), ["~C1 2002 cleared"]);
+}
+
+#[test]
+fn what_is_buffered_during_a_snapshot_changes_nothing_afterwards() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    bench.snapshot("2002", &[("C1", &[State::Connected, State::Connected])]);
+    assert_eq!(
+        bench.published(),
+        ["~C1 2002 established"].map(|_| "~C1 2002 originated")
+    );
+    bench.event("2002", &event("C1", "delivered", "2002", State::Alerting));
+    bench.event(
+        "2002",
+        &event("C1", "established", "2002", State::Connected),
+    );
+    assert!(bench.published().is_empty());
+    let leg = bench.leg("C1", "2002").unwrap();
+    assert_eq!(
+        leg.direction,
+        Direction::Inbound,
+        "the events told who calls"
+    );
+    assert_eq!(leg.from.as_deref(), Some("2001"));
+}
+
+#[test]
+fn goes_on_with_the_same_ids_after_a_restart() {
+    let mut bench = talking();
+    let before = bench.view.clone();
+    bench.restart();
+    bench.snapshot("2001", &[("C1", &[State::Hold, State::Connected])]);
+    bench.snapshot("2002", &[("C1", &[State::Connected, State::Hold])]);
+    assert_eq!(bench.published(), ["~C1 2001 held"]);
+    let ids = |view: &std::collections::BTreeMap<_, cloud_uplink::LegView>| {
+        view.values()
+            .map(|leg| (leg.call_id, leg.leg_id))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&bench.view), ids(&before));
+}
+
+#[test]
+fn an_identifier_given_out_again_is_another_call() {
+    let mut bench = talking();
+    let old = bench.leg("C1", "2001").unwrap().call_id;
+    bench.relink();
+    bench.event("2001", &event("C1", "initiated", "2001", State::Initiated));
+    let mut published = bench.published();
+    published.sort();
+    assert_eq!(
+        published,
+        ["C1 2001 initiated", "~C1 2001 cleared", "~C1 2002 cleared"]
+    );
+    assert_ne!(bench.leg("C1", "2001").unwrap().call_id, old);
+}
+
+#[test]
+fn a_late_copy_does_not_bring_a_call_back() {
+    let mut bench = talking();
+    bench.event("2001", &event("C1", "cleared", "2001", State::Null));
+    bench.event("2002", &event("C1", "cleared", "2002", State::Null));
+    bench.published();
+    for (kind, device) in [
+        ("delivered", "2002"),
+        ("held", "2001"),
+        ("initiated", "2001"),
+    ] {
+        bench.event("2001", &event("C1", kind, device, State::Connected));
+    }
+    assert!(bench.published().is_empty());
+    assert_eq!(bench.registry.stats().stale, 3);
+    bench.now_ms += ENDED_CALL_TTL_MS;
+    bench.event("2001", &event("C1", "initiated", "2001", State::Initiated));
+    assert_eq!(bench.published(), ["C1 2001 initiated"]);
+}
+
+#[test]
+fn an_outside_caller_stays_in_one_call_when_the_call_is_forwarded() {
+    let mut bench = Bench::new(&["2002", "2003"]);
+    bench.event("2002", &event("C1", "delivered", "2002", State::Alerting));
+    let first = bench.leg("C1", "2002").unwrap().call_id;
+    bench.event("2002", &event("C1", "diverted", "2002", State::Null));
+    bench.event("2003", &event("C1", "delivered", "2003", State::Alerting));
+    assert_eq!(bench.leg("C1", "2003").unwrap().call_id, first);
+}
+
+#[test]
+fn a_failure_may_name_the_call_alone() {
+    let mut bench = Bench::new(&["2001"]);
+    bench.event("2001", &event("C1", "originated", "2001", State::Connected));
+    let failed = FailedEvent {
+        monitor_cross_ref_id: csta::MonitorCrossRefId::new("1"),
+        failed_connection: ConnectionId {
+            call_id: Some(CallId::new("C1")),
+            device_id: None,
+        },
+        failing_device: Some(ExtendedDeviceId::NotKnown),
+        calling_device: Some(DeviceId::new("2001").into()),
+        called_device: Some(DeviceId::new("4711").into()),
+        last_redirection_device: None,
+        local_connection_info: Some(State::Connected),
+        cause: Some(EventCause::DEST_NOT_OBTAINABLE),
+    };
+    bench.event("2001", &failed.into());
+    assert_eq!(bench.leg("C1", "").unwrap().device, "4711");
+    bench.event("2001", &event("C1", "cleared", "2001", State::Null));
+    assert!(bench.view.is_empty());
+}
+
+#[test]
+fn withheld_numbers_stay_withheld() {
+    let mut bench = Bench::new(&["2002"]);
+    let mut delivered = event("C1", "delivered", "2002", State::Alerting);
+    if let Event::Delivered(e) = &mut delivered {
+        e.calling_device = Some(ExtendedDeviceId::Restricted);
+    }
+    bench.event("2002", &delivered);
+    let leg = bench.leg("C1", "2002").unwrap();
+    assert_eq!(
+        (leg.from.as_deref(), leg.to.as_deref()),
+        (None, Some("2002"))
+    );
+    assert_eq!(leg.direction, Direction::Inbound);
+}
+
+#[test]
+fn terminals_of_one_number_have_legs_of_their_own() {
+    let mut bench = Bench::new(&["2002"]);
+    for terminal in ["N<2002!1>", "N<2002!2>"] {
+        bench.event("2002", &event("C1", "delivered", terminal, State::Alerting));
+    }
+    bench.event(
+        "2002",
+        &event("C1", "established", "N<2002!1>", State::Connected),
+    );
+    bench.event(
+        "2002",
+        &event("C1", "cleared", "N<2002!2>", State::Connected),
+    );
+    assert_eq!(bench.registry.legs_of_endpoint("2002").len(), 1);
+    assert_eq!(
+        bench.leg("C1", "N<2002!1>").unwrap().endpoint_id.as_deref(),
+        Some("2002")
+    );
+}
+
+#[test]
+fn a_device_that_is_given_up_takes_its_call_along_unless_somebody_else_is_followed() {
+    let mut bench = talking();
+    let now = bench.now();
+    let (one, two) = (DeviceId::new("2001"), DeviceId::new("2002"));
+    bench
+        .registry
+        .handle_unmonitored(&one, "refused", false, now);
+    bench.drain();
+    assert_eq!(bench.view.len(), 2);
+    bench.registry.handle_unmonitored(&two, "limit", true, now);
+    bench.drain();
+    assert_eq!(bench.view.len(), 2, "its monitor is tried again");
+    bench.now_ms += RETRY_LIMIT_MS;
+    let now = bench.now();
+    bench.registry.handle_timeout(now);
+    bench.drain();
+    assert!(bench.view.is_empty());
+}
+
+#[test]
+fn legs_beyond_the_limit_are_counted_and_told() {
+    let devices: Vec<_> = (0..10).map(|n| format!("{}", 2000 + n)).collect();
+    let names: Vec<_> = devices.iter().map(String::as_str).collect();
+    let mut bench = Bench::new(&names);
+    let now = bench.now();
+    for n in 0..=LEGS_MAX {
+        let begun = event(&format!("C{n}"), "initiated", "2001", State::Initiated);
+        bench
+            .registry
+            .handle_event(&DeviceId::new("2001"), &begun, now);
+    }
+    assert_eq!(bench.registry.stats().legs, LEGS_MAX);
+    assert_eq!(bench.registry.stats().overflowed, 1);
+    let mut alarms = 0;
+    while let Some(change) = bench.registry.poll_change() {
+        alarms += usize::from(matches!(
+            change.event.body,
+            cloud_uplink::EventData::AlarmRaised(_)
+        ));
+    }
+    assert_eq!(alarms, 1);
+}
