@@ -231,7 +231,7 @@ fn a_refused_batch_does_not_take_the_rest_of_the_group_along() {
             now_ms: NOW_MS,
             items,
         };
-        let done = Box::new(move |r: Result<_, _>| drop(tell.send((number, r.is_ok()))));
+        let done = Box::new(move |r: Result<_, _>| tell.send((number, r.is_ok())).unwrap());
         rig.store.ingest(batch, done);
     }
     let told: Vec<_> = told.into_iter().take(3).collect();

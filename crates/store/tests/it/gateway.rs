@@ -160,7 +160,7 @@ fn reports_what_a_full_queue_keeps_out_and_keeps_its_view() {
     let (go, wait) = channel::<()>();
     let on_commit = Box::new(move |c| {
         // Holds the writer up until the test says go.
-        drop(wait.recv());
+        let _ = wait.recv();
         drop(tell.send(c));
     });
     let (store, _) = GatewayStore::open(&file(dir.path()), limits(), NOW_MS, on_commit).unwrap();
