@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// Most numbers in [`Ledger::calls_made`]: a number that comes later is not counted.
+pub const CALLED_NUMBERS_MAX: usize = 10_000;
+
 /// All calls as they are now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
@@ -50,6 +53,8 @@ pub struct Ledger {
     pub changes: BTreeMap<String, u64>,
     /// Calls begun.
     pub calls_begun: u64,
+    /// Calls begun by Make Call, by the number called; the first [`CALLED_NUMBERS_MAX`] numbers.
+    pub calls_made: BTreeMap<String, u64>,
     /// Calls ended, each with all its connections.
     pub calls_ended: u64,
     /// Calls that vanished with a restart of the PBX.
@@ -76,7 +81,7 @@ pub struct Ledger {
     pub links_cut: u64,
     /// Sessions that ended because nobody reset their timer.
     pub sessions_expired: u64,
-    /// Requests swallowed while silent.
+    /// Frames swallowed while silent.
     pub requests_swallowed: u64,
     /// Starts of the PBX: 1 and one more for each restart.
     pub boots: u64,

@@ -17,7 +17,7 @@ use crate::switching::{
     Actor, AssociationId, invalid_call, invalid_monitor_object, monitor_limit, monitor_type,
     no_session, outstanding_requests, service_not_supported,
 };
-use crate::truth::count;
+use crate::truth::{CALLED_NUMBERS_MAX, count};
 
 impl Exchange {
     pub(super) fn handle_request(
@@ -28,10 +28,6 @@ impl Exchange {
         now: Instant,
     ) {
         count(&mut self.ledger.requests, request.name());
-        if self.silent {
-            self.ledger.requests_swallowed += 1;
-            return;
-        }
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
@@ -229,6 +225,10 @@ impl Exchange {
             make.auto_originate.unwrap_or(AutoOriginate::Prompt),
             now,
         )?;
+        let (made, called) = (&mut self.ledger.calls_made, &make.called_directory_number);
+        if made.len() < CALLED_NUMBERS_MAX || made.contains_key(called.as_str()) {
+            count(made, called.as_str());
+        }
         Ok(MakeCallResponse { calling_device })
     }
 
