@@ -150,13 +150,23 @@ pub(super) struct Gone {
 }
 
 /// The latest reports on a leg in the order in which they were taken in, and how far each monitor has
-/// reported them: what a monitor reports is a copy if another monitor reported it further on.
+/// reported them: what a monitor reports is a copy if another monitor reported it further on, or if
+/// it was this monitor's last word on the leg.
 #[derive(Debug, Default)]
 pub(super) struct ReportLog {
     kinds: VecDeque<Kind>,
     /// Number of reports forgotten in front of `kinds`.
     forgotten: usize,
-    seen: Vec<(MonitorIndex, usize)>,
+    seen: Vec<Seen>,
+}
+
+/// How far a monitor has reported.
+#[derive(Debug)]
+struct Seen {
+    monitor: MonitorIndex,
+    /// Number of the report after its last one.
+    next: usize,
+    last: Option<Kind>,
 }
 
 impl ReportLog {
@@ -164,23 +174,31 @@ impl ReportLog {
         self.forgotten + self.kinds.len()
     }
 
-    fn position(&mut self, monitor: MonitorIndex) -> &mut usize {
-        let known = self.seen.iter().position(|(index, _)| *index == monitor);
+    fn seen(&mut self, monitor: MonitorIndex) -> &mut Seen {
+        let known = self.seen.iter().position(|seen| seen.monitor == monitor);
         let index = known.unwrap_or_else(|| {
-            self.seen.push((monitor, 0));
+            self.seen.push(Seen {
+                monitor,
+                next: 0,
+                last: None,
+            });
             self.seen.len() - 1
         });
-        &mut self.seen[index].1
+        &mut self.seen[index]
     }
 
     /// Whether this is a monitor's copy of a report that was taken in; if so, notes it.
     pub(super) fn is_copy(&mut self, monitor: MonitorIndex, kind: Kind) -> bool {
         let forgotten = self.forgotten;
-        let from = self.position(monitor).saturating_sub(forgotten);
+        let seen = self.seen(monitor);
+        if seen.last.replace(kind) == Some(kind) {
+            return true;
+        }
+        let from = seen.next.saturating_sub(forgotten);
         let Some(ahead) = self.kinds.iter().skip(from).position(|old| *old == kind) else {
             return false;
         };
-        *self.position(monitor) = forgotten + from + ahead + 1;
+        self.seen(monitor).next = forgotten + from + ahead + 1;
         true
     }
 
@@ -191,19 +209,22 @@ impl ReportLog {
             self.forgotten += 1;
         }
         self.kinds.push_back(kind);
-        self.catch_up(monitor);
+        let end = self.end();
+        let seen = self.seen(monitor);
+        (seen.next, seen.last) = (end, Some(kind));
     }
 
     /// A monitor has nothing to report of what was so far: it has just joined, or was snapshotted.
     pub(super) fn catch_up(&mut self, monitor: MonitorIndex) {
         let end = self.end();
-        *self.position(monitor) = end;
+        let seen = self.seen(monitor);
+        (seen.next, seen.last) = (end, None);
     }
 
     /// Whether a monitor has reported all that was taken in, so that it is not behind.
     pub(super) fn is_caught_up(&mut self, monitor: MonitorIndex) -> bool {
         let end = self.end();
-        *self.position(monitor) == end
+        self.seen(monitor).next == end
     }
 }
 

@@ -30,7 +30,8 @@ impl Script<'_> {
         short.event(kind, Some(local))
     }
 
-    /// Feeds the copies in every order that keeps each monitor's own. What is published for each leg
+    /// Feeds the copies in every order that keeps each monitor's own and lets a connection begin before
+    /// it ends. What is published for each leg
     /// is always the same; lines with `~` are inferred.
     fn check(&self, expected: &[&str]) {
         let mut orders = 0;
@@ -58,10 +59,23 @@ impl Script<'_> {
             at[monitor] -= 1;
             order.pop();
         }
-        if ended {
+        if ended && !self.starts_with_an_end(order) {
             *orders += 1;
             self.check_order(order, expected);
         }
+    }
+
+    /// Whether the first that is heard of a connection is its end: then there is nothing to publish.
+    fn starts_with_an_end(&self, order: &[(usize, usize)]) -> bool {
+        let mut heard = Vec::new();
+        let several = self.copies.len() > 1;
+        several
+            && order.iter().any(|(monitor, copy)| {
+                let (kind, device, _) = self.copies[*monitor][*copy];
+                let first = !heard.contains(&device);
+                heard.push(device);
+                first && kind == "cleared"
+            })
     }
 
     fn check_order(&self, order: &[(usize, usize)], expected: &[&str]) {

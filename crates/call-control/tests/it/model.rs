@@ -20,6 +20,16 @@ struct Call {
     to: &'static str,
     dialled: &'static str,
     redirected: Option<&'static str>,
+    /// Transitions so far.
+    step: u32,
+}
+
+/// One monitor's copy of an event: the `step`-th of its call.
+#[derive(Clone)]
+struct Copy {
+    call: String,
+    step: u32,
+    event: Event,
 }
 
 /// What may go wrong on the way.
@@ -34,7 +44,7 @@ struct World {
     bench: Bench,
     calls: Vec<Call>,
     /// Events under way, by monitor.
-    streams: BTreeMap<&'static str, VecDeque<Event>>,
+    streams: BTreeMap<&'static str, VecDeque<Copy>>,
     next_id: u32,
     faults: Faults,
     /// Cut off: events go nowhere.
@@ -93,6 +103,7 @@ impl World {
             to,
             dialled: to,
             redirected: None,
+            step: 0,
         };
         self.next_id += 1;
         // Of a call from outside nothing is told before it is delivered.
@@ -106,9 +117,9 @@ impl World {
         }
         if self.random.one_in(2) {
             call.states.insert(from, LocalConnectionState::Initiated);
-            self.tell(&call, "initiated", from, EventCause::MAKE_CALL);
+            self.tell(&mut call, "initiated", from, EventCause::MAKE_CALL);
         } else {
-            self.tell(&call, "originated", from, EventCause::NEW_CALL);
+            self.tell(&mut call, "originated", from, EventCause::NEW_CALL);
         }
         self.calls.push(call);
     }
@@ -196,7 +207,13 @@ impl World {
     }
 
     /// Every monitored party tells it.
-    fn tell(&mut self, call: &Call, kind: &'static str, device: &'static str, cause: EventCause) {
+    fn tell(
+        &mut self,
+        call: &mut Call,
+        kind: &'static str,
+        device: &'static str,
+        cause: EventCause,
+    ) {
         let short = Short {
             call: &call.id,
             device,
@@ -205,6 +222,7 @@ impl World {
             redirected: call.redirected,
             cause,
         };
+        call.step += 1;
         let mut told = false;
         for (party, state) in &call.states {
             let Some(stream) = self.streams.get_mut(party) else {
@@ -221,11 +239,15 @@ impl World {
             } else {
                 *state
             };
-            let event = short.event(kind, Some(local));
+            let copy = Copy {
+                call: call.id.clone(),
+                step: call.step,
+                event: short.event(kind, Some(local)),
+            };
             if self.random.one_in(10) {
-                stream.push_back(event.clone());
+                stream.push_back(copy.clone());
             }
-            stream.push_back(event);
+            stream.push_back(copy);
             told = true;
         }
         if told {
@@ -237,15 +259,24 @@ impl World {
     fn arrive(&mut self, keep: usize) {
         loop {
             let waiting = self.streams.iter().filter(|(_, s)| s.len() > keep);
+            let waiting = waiting.filter(|(_, s)| self.may_arrive(&s[0]));
             let waiting: Vec<_> = waiting.map(|(monitored, _)| *monitored).collect();
             if waiting.is_empty() {
                 return;
             }
             let monitored = waiting[self.random.below(waiting.len())];
             let stream = self.streams.get_mut(monitored).unwrap();
-            let event = stream.pop_front().unwrap();
-            self.bench.event(monitored, &event);
+            let copy = stream.pop_front().unwrap();
+            self.bench.event(monitored, &copy.event);
         }
+    }
+
+    /// Where nothing is lost, a monitor is at most one transition of a call ahead of the others.
+    /// Further ahead it may tell of the end of a connection whose states are still to be told.
+    fn may_arrive(&self, copy: &Copy) -> bool {
+        let under_way = self.streams.values().flatten();
+        let mut same = under_way.filter(|other| other.call == copy.call);
+        self.faults.loss || same.all(|other| copy.step <= other.step + 1)
     }
 
     fn snapshot_all(&mut self) {
