@@ -192,7 +192,8 @@ pub struct Welcome {
     pub v: u32,
     /// Names the session for a later resume.
     pub session: String,
-    /// Whether the session asked for goes on; commands unanswered are then sent again.
+    /// Whether the session asked for goes on, and with it the numbers of commands. Commands without
+    /// outcome are sent again either way.
     pub resumed: bool,
     /// Highest sequence number of the stream that the far end has stored; 0 for none.
     pub acked: u64,
@@ -220,10 +221,11 @@ pub struct Window {
 pub struct Events {
     /// Number of the first.
     pub s: u64,
-    /// Committed before this connection: history behind the snapshot.
+    /// Already in the last snapshot: history, which changes no state.
     #[serde(default)]
     pub replayed: bool,
     /// The events, each an object as [`crate::Event`] describes.
+    #[schemars(with = "Vec<crate::Event>")]
     pub e: Vec<Box<RawValue>>,
 }
 
@@ -238,7 +240,7 @@ pub struct Gap {
     pub reason: String,
 }
 
-/// One part of all legs as they are after event `as_of`.
+/// One part of all legs as they are after event `asOf`; it replaces everything known before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {

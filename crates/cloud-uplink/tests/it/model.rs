@@ -9,9 +9,9 @@ use cloud_uplink::session::{Item, StreamState};
 use cloud_uplink::{CallId, LegId, LegState, LegView, StreamId, Timestamp};
 use serde_json::value::RawValue;
 
-pub const NOW: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
 
-pub fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     Identity {
         account_id: "acme".to_owned(),
         site_id: "hq".to_owned(),
@@ -20,24 +20,24 @@ pub fn identity() -> Identity {
 }
 
 /// For each leg the number of the event that changed it last.
-pub type View = BTreeMap<u64, u64>;
+pub(crate) type View = BTreeMap<u64, u64>;
 
 /// The gateway's outbox and what its events led to. Numbers go on across streams in the view, so that
 /// events of two streams are never mistaken for each other.
 #[derive(Debug)]
-pub struct Outbox {
-    pub state: StreamState,
-    pub held: BTreeMap<u64, String>,
-    pub committed: BTreeMap<(StreamId, u64), String>,
+pub(crate) struct Outbox {
+    pub(crate) state: StreamState,
+    pub(crate) held: BTreeMap<u64, String>,
+    pub(crate) committed: BTreeMap<(StreamId, u64), String>,
     /// What may be missing at the far end, because it was deleted unread or is too big.
-    pub lost: BTreeMap<(StreamId, u64), &'static str>,
-    pub view: View,
+    pub(crate) lost: BTreeMap<(StreamId, u64), &'static str>,
+    pub(crate) view: View,
     changes: u64,
     streams: u128,
 }
 
 impl Outbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             state: fresh_stream(1),
             held: BTreeMap::new(),
@@ -49,7 +49,7 @@ impl Outbox {
         }
     }
 
-    pub fn commit(&mut self, leg: u64, padding: usize) -> Item {
+    pub(crate) fn commit(&mut self, leg: u64, padding: usize) -> Item {
         self.state.high_water += 1;
         self.changes += 1;
         let (seq, change) = (self.state.high_water, self.changes);
@@ -65,7 +65,7 @@ impl Outbox {
         Item::event(seq, body).unwrap()
     }
 
-    pub fn read(&self, request: &ReadRequest) -> Vec<Item> {
+    pub(crate) fn read(&self, request: &ReadRequest) -> Vec<Item> {
         let mut bytes = request.max_bytes;
         let fits = |(at, (_, body)): &(usize, (&u64, &String))| {
             let before = bytes;
@@ -81,7 +81,7 @@ impl Outbox {
             .collect()
     }
 
-    pub fn prune(&mut self, stream: StreamId, acked: u64) {
+    pub(crate) fn prune(&mut self, stream: StreamId, acked: u64) {
         if stream == self.state.stream {
             self.held = self.held.split_off(&(acked + 1));
             self.update_lowest();
@@ -89,7 +89,7 @@ impl Outbox {
     }
 
     /// Deletes the oldest events before anybody has them, but never the newest.
-    pub fn expire(&mut self, count: usize) {
+    pub(crate) fn expire(&mut self, count: usize) {
         for _ in 0..count.min(self.held.len().saturating_sub(1)) {
             let (seq, _) = self.held.pop_first().unwrap();
             self.lost.insert((self.state.stream, seq), "retention");
@@ -97,13 +97,13 @@ impl Outbox {
         self.update_lowest();
     }
 
-    pub fn switch(&mut self) {
+    pub(crate) fn switch(&mut self) {
         self.streams += 1;
         self.held.clear();
         self.state = fresh_stream(self.streams);
     }
 
-    pub fn legs(&self) -> Vec<LegView> {
+    pub(crate) fn legs(&self) -> Vec<LegView> {
         self.view
             .iter()
             .map(|(leg, change)| leg_view(*leg, *change))
@@ -158,17 +158,17 @@ struct Body {
 
 /// The far end's disk: survives its connections.
 #[derive(Debug, Default)]
-pub struct FarLog {
-    pub stored: BTreeMap<StreamId, u64>,
-    pub events: BTreeMap<(StreamId, u64), String>,
-    pub gaps: BTreeMap<(StreamId, u64), String>,
-    pub view: View,
-    pub unanswered: VecDeque<CommandId>,
-    pub answered: Vec<CommandId>,
+pub(crate) struct FarLog {
+    pub(crate) stored: BTreeMap<StreamId, u64>,
+    pub(crate) events: BTreeMap<(StreamId, u64), String>,
+    pub(crate) gaps: BTreeMap<(StreamId, u64), String>,
+    pub(crate) view: View,
+    pub(crate) unanswered: VecDeque<CommandId>,
+    pub(crate) answered: Vec<CommandId>,
 }
 
 impl FarLog {
-    pub fn store(
+    pub(crate) fn store(
         &mut self,
         stream: StreamId,
         first: u64,
@@ -190,7 +190,7 @@ impl FarLog {
         }
     }
 
-    pub fn store_gap(&mut self, stream: StreamId, from: u64, to: u64, reason: &str) {
+    pub(crate) fn store_gap(&mut self, stream: StreamId, from: u64, to: u64, reason: &str) {
         let stored = self.stored.entry(stream).or_default();
         assert!(from <= *stored + 1, "in sequence");
         for seq in *stored + 1..=to {
@@ -199,7 +199,7 @@ impl FarLog {
         *stored = (*stored).max(to);
     }
 
-    pub fn snapshot(&mut self, legs: &[LegView]) {
+    pub(crate) fn snapshot(&mut self, legs: &[LegView]) {
         let change = |leg: &LegView| leg.from.as_ref().unwrap().parse().unwrap();
         self.view = legs
             .iter()
