@@ -23,8 +23,8 @@ use crate::{control, switching};
 #[derive(Debug, Parser)]
 #[command(name = "ringway-pbx-sim", version, after_help = examples())]
 struct Cli {
-    /// Where the control port of the running PBX is
-    #[arg(long, value_name = "ADDRESS", default_value_t = loopback(CONTROL_PORT))]
+    /// Where the control port of the PBX is, loopback only
+    #[arg(long, global = true, value_name = "ADDRESS", default_value_t = loopback(CONTROL_PORT))]
     control: SocketAddr,
     #[command(subcommand)]
     verb: Verb,
@@ -165,7 +165,11 @@ async fn run_pbx(config: Config) -> Result<()> {
     ))?;
     if let Some(control) = pbx.control_addr() {
         say(&format!("control  {control}"))?;
-        say("try      ringway-pbx-sim call 2001 2002; ringway-pbx-sim help")?;
+        let option = match control == loopback(CONTROL_PORT) {
+            true => String::new(),
+            false => format!(" --control {control}"),
+        };
+        say(&format!("try      ringway-pbx-sim{option} call 2001 2002"))?;
     }
     if io::stdin().is_terminal() {
         let handle = pbx.handle();

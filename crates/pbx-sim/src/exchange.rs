@@ -145,6 +145,10 @@ impl Exchange {
     /// A client has sent a frame.
     pub fn handle_frame(&mut self, id: AssociationId, frame: &Frame, now: Instant) {
         self.catch_up(now);
+        if self.silent {
+            self.ledger.requests_swallowed += 1;
+            return;
+        }
         match Message::parse(&frame.body) {
             Ok(Message::Request(request)) => {
                 self.handle_request(id, frame.invoke_id, request, now);
