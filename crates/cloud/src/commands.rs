@@ -94,7 +94,7 @@ impl Commands {
         };
         match put(app, new).await? {
             CommandPut::New => {}
-            CommandPut::Known(known) => return self.repeat(app, known, &fingerprint).await,
+            CommandPut::Known(known) => return self.repeat(app, *known, &fingerprint).await,
             CommandPut::Conflict => return Ok(key_reused()),
         }
         count(&app.counters.commands);

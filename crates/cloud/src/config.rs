@@ -26,7 +26,7 @@ pub const RETENTION_HOURS: (u64, u64) = (1, 366 * 24);
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// Address and port for gateways and applications alike.
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "load::listen")]
     pub listen: SocketAddr,
     /// Directory of the database and of the certificate made at first start.
     pub data_dir: PathBuf,
@@ -114,7 +114,7 @@ impl Default for Log {
 
 /// Least important level that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String")]
 pub enum LogLevel {
     /// Broken.
     Error,
@@ -130,7 +130,7 @@ pub enum LogLevel {
 
 /// One line of text or one JSON object per record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String")]
 pub enum LogFormat {
     /// For people.
     Text,

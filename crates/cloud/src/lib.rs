@@ -19,9 +19,11 @@ mod feed;
 mod gateways;
 mod metrics;
 
+use std::fs::DirBuilder;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -68,7 +70,10 @@ impl Cloud {
     pub async fn start(mut config: Config) -> anyhow::Result<Self> {
         config.check()?;
         let data_dir = &config.data_dir;
-        std::fs::create_dir_all(data_dir)
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data_dir)
             .with_context(|| format!("create {}", data_dir.display()))?;
         let certificate = certificate(&config)?;
         let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
@@ -93,7 +98,7 @@ impl Cloud {
             quarantine: Quarantine::new(&config.data_dir),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
             counters: Counters::default(),
-            server: std::sync::OnceLock::new(),
+            server: OnceLock::new(),
             stopped,
             alive: alive.downgrade(),
             config,
@@ -142,6 +147,16 @@ impl Cloud {
     #[must_use]
     pub fn stats(&self) -> CloudStats {
         self.app.store.stats()
+    }
+
+    /// Highest number of a gateway's stream that is stored, whenever that was; 0: none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn stored_upto(&self, stream: uuid::Uuid) -> anyhow::Result<u64> {
+        let state = self.app.read(move |store| store.stream_state(stream)).await;
+        let state = state.context("read the stream")?;
+        Ok(state.map_or(0, |state| state.last_seq))
     }
 
     /// How many gateways are connected.

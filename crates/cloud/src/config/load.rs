@@ -1,12 +1,17 @@
 //! Reading and checking the file: every complaint names file, key, value and what is allowed.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use config::FileFormat;
+use serde::{Deserialize as _, Deserializer, de};
 use web::Secret;
 
-use super::{APPLICATION_NAME_LEN_MAX, Config, ID_LEN_MAX, RETENTION_HOURS, TOKEN_LEN_MIN};
+use super::{
+    APPLICATION_NAME_LEN_MAX, Config, ID_LEN_MAX, LogFormat, LogLevel, RETENTION_HOURS,
+    TOKEN_LEN_MIN,
+};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +51,7 @@ impl Config {
         let settings = config::Config::builder()
             .add_source(config::File::from_str(&text, FileFormat::Toml))
             .build()
-            .map_err(|error| unreadable(error.to_string()))?;
+            .map_err(|error| unreadable(syntax(&error.to_string())))?;
         let mut config: Self = serde_path_to_error::deserialize(settings)
             .map_err(|error| key_error(path, &error.path().to_string(), error.inner()))?;
         config
@@ -200,11 +205,175 @@ fn key_error(path: &Path, key: &str, error: &config::ConfigError) -> ConfigError
     let reason = if is_secret {
         "a text in quotes is needed".to_owned()
     } else {
-        error.to_string()
+        let text = error.to_string();
+        text.split(" for key `")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
     ConfigError::Key {
         file: path.to_owned(),
         key: key.to_owned(),
         reason,
+    }
+}
+
+/// The parser's complaint without the line that it quotes: that may hold a token.
+fn syntax(complaint: &str) -> String {
+    let mut lines = complaint.lines().filter(|line| !line.trim().is_empty());
+    let place = lines.next().unwrap_or_default();
+    let reason = lines.next_back().unwrap_or_default();
+    format!("{place}: {reason}")
+}
+
+/// Reads `listen`.
+pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        let needed = "an address and a port are needed, for example 0.0.0.0:8443 or [::]:8443";
+        de::Error::custom(format!("{text:?}: {needed}"))
+    })
+}
+
+impl TryFrom<String> for LogLevel {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Ok(match &*text {
+            "error" => Self::Error,
+            "warn" => Self::Warn,
+            "info" => Self::Info,
+            "debug" => Self::Debug,
+            "trace" => Self::Trace,
+            _ => {
+                return Err(format!(
+                    "{text:?}: error, warn, info, debug or trace are allowed"
+                ));
+            }
+        })
+    }
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match &*text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("{text:?}: text or json are allowed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+listen = "127.0.0.1:0"
+data-dir = "/var/lib/x"
+[[gateways]]
+account-id = "acme"
+site-id = "hq"
+gateway-id = "gw1"
+token = "gateway-token-0123456789"
+[[applications]]
+name = "crm"
+account-id = "acme"
+token = "application-token-01234"
+"#;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::load(&file).map_err(|error| {
+            let text = error.to_string();
+            let text = text.strip_prefix(&format!("{}: ", file.display()));
+            text.expect("the file is named first").to_owned()
+        })
+    }
+
+    #[test]
+    fn reads_a_good_file_and_fills_in_the_defaults() {
+        let config = load(GOOD).unwrap();
+        assert_eq!(config.retention_hours, 72);
+        assert_eq!(config.gateways[0].identity().to_string(), "acme/hq/gw1");
+        assert!(
+            !format!("{config:?}").contains("0123456789"),
+            "secrets are not shown"
+        );
+    }
+
+    #[test]
+    fn a_token_comes_out_of_its_file() {
+        let token = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(token.path(), "gateway-token-9876543210\n").unwrap();
+        let line = format!("token-file = {:?}", token.path());
+        let config = load(&GOOD.replace("token = \"gateway-token-0123456789\"", &line)).unwrap();
+        let secret = config.gateways[0].token.as_ref().unwrap();
+        assert!(secret.matches("gateway-token-9876543210"));
+    }
+
+    #[test]
+    fn complaints_name_key_value_and_what_is_allowed_but_no_secret() {
+        for (old, new, complaint) in [
+            (
+                "\"127.0.0.1:0\"",
+                "\"nowhere\"",
+                "listen: \"nowhere\": an address and a port",
+            ),
+            ("site-id", "sight-id", "gateways[0].sight-id: unknown field"),
+            (
+                "\"hq\"",
+                "\"h q\"",
+                "gateways[0].site-id: \"h q\": 1 to 64 of",
+            ),
+            (
+                "\"crm\"",
+                "\"a-name-that-is-much-too-long\"",
+                "applications[0].name: \"a-name",
+            ),
+            (
+                "gateway-token-0123456789",
+                "hunter2",
+                "gateways[0].token: a token has at least 16",
+            ),
+            (
+                "\"gateway-token-0123456789\"",
+                "[1]",
+                "gateways[0].token: a text in quotes",
+            ),
+            ("0123456789\"", "0123456789", "TOML parse error at line 8"),
+            (
+                "listen",
+                "retention-hours = 0\nlisten",
+                "retention-hours: 0: 1 to 8784",
+            ),
+            (
+                "[[app",
+                "[log]\nlevel = \"loud\"\n[[app",
+                "log.level: \"loud\": error, warn",
+            ),
+            (
+                "[[app",
+                "[limits]\nreaders = 0\n[[app",
+                "limits.readers: 0: 1 to 65536",
+            ),
+            ("data-dir = \"/var/lib/x\"\n", "", "missing"),
+            (
+                "token = \"gateway-token-0123456789\"",
+                "",
+                "gateways[0].token: exactly one of",
+            ),
+        ] {
+            let error = load(&GOOD.replacen(old, new, 1)).unwrap_err();
+            assert!(error.contains(complaint), "{error} instead of {complaint}");
+            assert!(
+                !error.contains("hunter2") && !error.contains("0123456789"),
+                "{error}"
+            );
+        }
     }
 }
