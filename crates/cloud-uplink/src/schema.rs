@@ -42,24 +42,7 @@ pub fn cloud_frames() -> Value {
 /// The channel as AsyncAPI 3.0, seen from the gateway.
 #[must_use]
 pub fn asyncapi() -> Value {
-    let directions = [
-        ("gateway", "gateway-frames", gateway_frames()),
-        ("cloud", "cloud-frames", cloud_frames()),
-    ];
-    let mut messages = Map::new();
-    for (from, file, schema) in &directions {
-        for (index, kind, summary) in kinds(schema) {
-            let payload = format!("./schemas/{file}.schema.json#/oneOf/{index}");
-            let message = json!({
-                "name": kind,
-                "title": format!("{kind} (from {from})"),
-                "summary": summary,
-                "contentType": "application/json",
-                "payload": { "$ref": payload },
-            });
-            messages.insert(message_name(from, &kind), message);
-        }
-    }
+    let messages = messages();
     let on_channel: Map<_, _> = messages
         .keys()
         .map(|name| {
@@ -122,6 +105,29 @@ pub fn asyncapi() -> Value {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
     })
+}
+
+/// Every message by its name, which starts with who sends it.
+fn messages() -> Map<String, Value> {
+    let directions = [
+        ("gateway", "gateway-frames", gateway_frames()),
+        ("cloud", "cloud-frames", cloud_frames()),
+    ];
+    let mut messages = Map::new();
+    for (from, file, schema) in &directions {
+        for (index, kind, summary) in kinds(schema) {
+            let payload = format!("./schemas/{file}.schema.json#/oneOf/{index}");
+            let message = json!({
+                "name": kind,
+                "title": format!("{kind} (from {from})"),
+                "summary": summary,
+                "contentType": "application/json",
+                "payload": { "$ref": payload },
+            });
+            messages.insert(message_name(from, &kind), message);
+        }
+    }
+    messages
 }
 
 fn schema<T: JsonSchema>(title: &str) -> Value {
