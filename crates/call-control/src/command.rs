@@ -1,4 +1,5 @@
-//! A cloud command as a CSTA request, and its answer as an outcome.
+//! The rules of commands: the request for each action, numbers, needed states, and refusals in plain
+//! words.
 
 use cloud_uplink::command::{Accepted, Action, LegRef, MakeCall};
 use cloud_uplink::{CommandError, ErrorCode, LegState, Outcome};

@@ -7,8 +7,8 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`registry`] | calls and legs, fed with events and snapshots |
-//! | [`command`] | a cloud command as a CSTA request, and its answer as an outcome |
+//! | [`registry`] | calls and legs, fed with events and snapshots; commands that act on them |
+//! | [`command`] | the rules of commands: numbers, needed states, refusals in plain words |
 
 pub mod command;
 pub mod registry;

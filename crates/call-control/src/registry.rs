@@ -70,6 +70,10 @@ pub struct Change {
 
 /// What a change does to the persisted view of all legs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most changes put: boxing them would only add allocations"
+)]
 pub enum ViewChange {
     /// The leg is now so.
     Put(LegView),

@@ -136,7 +136,7 @@ impl Registry {
             None if calls == Some(true) || !self.is_followed(call) => LegState::Connected,
             None => return true,
         };
-        let told = calls.map(|calls| direction(calls));
+        let told = calls.map(direction);
         let leg = NewLeg {
             device_id: monitored.clone(),
             device: monitored.clone(),
