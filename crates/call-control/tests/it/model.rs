@@ -52,6 +52,8 @@ struct World {
     /// Expected publications of a world without faults.
     told: Vec<String>,
     call_ids: BTreeMap<String, String>,
+    /// Of registries that were killed.
+    reincarnated: u64,
 }
 
 impl World {
@@ -66,6 +68,7 @@ impl World {
             cut: false,
             told: Vec::new(),
             call_ids: BTreeMap::new(),
+            reincarnated: 0,
         }
     }
 
@@ -389,7 +392,7 @@ impl World {
     }
 
     fn outage(&mut self, round: usize) {
-        if !self.faults.restarts || round % 3 != 0 {
+        if !self.faults.restarts || !round.is_multiple_of(3) {
             return;
         }
         self.cut = true;
@@ -404,6 +407,7 @@ impl World {
         }
         self.cut = false;
         if self.random.one_in(2) {
+            self.reincarnated += self.bench.registry.stats().reincarnated;
             self.bench.restart();
         } else {
             self.bench.relink();
@@ -429,9 +433,18 @@ fn leg_state(state: LocalConnectionState) -> LegState {
 }
 
 fn run(seeds: std::ops::Range<u64>, loss: bool, restarts: bool) {
+    let (mut copies, mut synthetic, mut reincarnated) = (0, 0, 0);
     for seed in seeds {
-        World::new(seed, Faults { loss, restarts }).run(2_000);
+        let mut world = World::new(seed, Faults { loss, restarts });
+        world.run(2_000);
+        let stats = world.bench.registry.stats();
+        copies += stats.copies;
+        synthetic += stats.synthetic;
+        reincarnated += stats.reincarnated + world.reincarnated;
     }
+    assert!(copies > 0);
+    assert!(!loss || synthetic > 0, "the fault bit");
+    assert!(!restarts || reincarnated > 0, "the fault bit");
 }
 
 #[test]
