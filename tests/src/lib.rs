@@ -1,1 +1,9 @@
-//! Tests across crates
+//! Tests across crates, and the programs that take longer than a test may.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`harness`] | starts the built programs and talks to them from outside, as an operator and an application do |
+//! | [`crash`] | `make crash-test`: kills them at random moments and counts what is lost |
+
+pub mod crash;
+pub mod harness;

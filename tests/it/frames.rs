@@ -1,0 +1,1 @@
+//! Captured and broken frames on the PBX link.

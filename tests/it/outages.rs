@@ -1,0 +1,132 @@
+//! Pulled plugs: afterwards the far end's view of all calls equals the simulator's truth.
+
+use std::time::Duration;
+
+use crate::world::{World, quiet_sim, tell, until};
+
+/// Every state that a call of 2001 and 2002 can be in, as the commands that lead there one by one.
+const STAGES: [&str; 6] = [
+    "call 2001 2002",
+    "answer 2002",
+    "hold 2001",
+    "retrieve 2001",
+    "hold 2002",
+    "clear 2002",
+];
+
+/// For every state of a call: the PBX link is cut, and while it is away the call goes on to the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pbx_link_cut_in_every_state_of_a_call() {
+    let (world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+    for (stage, command) in STAGES.iter().enumerate() {
+        tell(&sim, command);
+        world
+            .view_equals_truth(&sim, &format!("before cut {stage}"))
+            .await;
+        let downs = world.gateway().shared().pbx().downs;
+        tell(&sim, "cut");
+        until("the gateway to notice the cut", async || {
+            world.gateway().shared().pbx().downs > downs
+        })
+        .await;
+        world.synchronised().await;
+        world
+            .view_equals_truth(&sim, &format!("after cut {stage}"))
+            .await;
+    }
+    tell(&sim, "call 2003 0123456");
+    tell(&sim, "cut");
+    tell(&sim, "drain");
+    world
+        .view_equals_truth(&sim, "when the call ended during the cut")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pbx_restarted_with_calls_up() {
+    let (world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+    tell(&sim, "call 2001 2002");
+    tell(&sim, "answer 2002");
+    tell(&sim, "call 2003 2004");
+    world.view_equals_truth(&sim, "before the restart").await;
+    assert_eq!(world.view().await.len(), 4);
+    tell(&sim, "restart");
+    world.view_equals_truth(&sim, "after the restart").await;
+    assert!(world.view().await.is_empty());
+    tell(&sim, "call 2001 2003");
+    world.view_equals_truth(&sim, "in the new life").await;
+    assert_eq!(world.view().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn far_end_away_while_calls_come_and_go() {
+    let (mut world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+    tell(&sim, "call 2001 2002");
+    world.view_equals_truth(&sim, "before").await;
+    world.stop_cloud().await;
+    tell(&sim, "answer 2002");
+    for _ in 0..20 {
+        tell(&sim, "call 2003 2004");
+        tell(&sim, "answer 2004");
+        tell(&sim, "clear 2003");
+    }
+    let store = world.gateway().outbox().store();
+    until("the events to be stored", async || {
+        store.stream().high_water > 100
+    })
+    .await;
+    let high_water = store.stream().high_water;
+    world.start_cloud().await;
+    world.view_equals_truth(&sim, "after").await;
+    // Every event that was committed arrives, in order, each once.
+    let mut events = world.application().events(0).await;
+    let mut last = 0;
+    while last < high_water {
+        let message = events.next().await;
+        assert_eq!(message["sequence"].as_u64(), Some(last + 1), "{message}");
+        last += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateway_away_while_calls_change_tells_it_by_synthetic_events() {
+    let (mut world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+    tell(&sim, "call 2001 2002");
+    tell(&sim, "call 2003 2004");
+    world.view_equals_truth(&sim, "before").await;
+    let mut events = world.application().events(0).await;
+    assert_eq!(events.calls(6).await.len(), 6);
+    world.stop_gateway().await;
+    tell(&sim, "answer 2002");
+    tell(&sim, "clear 2003");
+    world.start_gateway().await;
+    world.view_equals_truth(&sim, "after").await;
+    let mut seen = events.calls(3).await;
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            "cleared 2003 cleared synthetic",
+            "cleared 2004 cleared synthetic",
+            "established 2002 connected synthetic",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pbx_that_falls_silent_is_left_and_found_again() {
+    let mut config = quiet_sim((2001, 2002));
+    config.association.response_delay = Duration::from_millis(1);
+    let (world, sim) = World::with_sim(config).await;
+    tell(&sim, "silent on");
+    tell(&sim, "cut");
+    until("the gateway to notice the cut", async || {
+        world.gateway().shared().pbx().downs > 0
+    })
+    .await;
+    tell(&sim, "silent off");
+    tell(&sim, "cut");
+    tell(&sim, "call 2001 2002");
+    world.view_equals_truth(&sim, "after the silence").await;
+    assert_eq!(world.view().await.len(), 2);
+}
