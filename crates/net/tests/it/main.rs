@@ -1,0 +1,6 @@
+//! The drivers over real sockets on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod far_end;
+mod uplink;
