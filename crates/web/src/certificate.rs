@@ -135,7 +135,7 @@ fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        let dir = path.parent().unwrap_or(Path::new("."));
+        let dir = path.parent().unwrap_or_else(|| Path::new("."));
         File::open(dir)?.sync_all()
     };
     write().with_context(|| format!("write {}", path.display()))

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use store::CloudStore;
+use store::cloud::{Content, Ingest, IngestItem, Owner, StreamInfo};
+
 use crate::harness::{Far, OTHER_APP_TOKEN, events};
 
 #[tokio::test]
@@ -35,7 +38,7 @@ async fn replay_goes_over_into_live_without_loss_or_repetition() {
         sequences
     };
     let late = async {
-        while far.cloud.events_stored() < ALL / 2 {
+        while far.cloud.events_stored() < ALL * 5 / 6 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         consume("cursor=0", ALL).await
@@ -103,4 +106,63 @@ async fn a_bad_cursor_or_token_is_refused_before_the_upgrade() {
     assert_eq!(refused("curser=1", app).await, Some(400));
     assert_eq!(refused("cursor=0", "wrong").await, Some(401));
     assert_eq!(far.get("/events/v1").await.status, 426);
+}
+
+#[tokio::test]
+async fn what_retention_took_is_reported_as_a_gap() {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    let dir = tempfile::tempdir().unwrap();
+    let config = crate::harness::config(&dir);
+    // As a run of long ago left it: two events older than the retention.
+    let path = dir.path().join("cloud.db");
+    let old = tokio::task::spawn_blocking(move || {
+        let store = CloudStore::open(&path, Box::new(|_| {})).unwrap();
+        store.ingest(batch(1, 0), Box::new(|result| drop(result.unwrap())));
+        store.ingest(batch(2, 0), Box::new(|result| drop(result.unwrap())));
+        store.ingest(
+            batch(3, 30 * DAY_MS),
+            Box::new(|result| drop(result.unwrap())),
+        );
+        store.prune(30 * DAY_MS, Duration::from_secs(3600));
+        store.flush();
+        store.last_cursor().unwrap()
+    });
+    let newest = old.await.unwrap();
+    let cloud = cloud::Cloud::start(config).await.unwrap();
+    let far = Far { cloud, dir };
+    let mut reader = far.reader("cursor=0").await;
+    assert_eq!(reader.hear().await["cursor"], 0);
+    let gap = reader.hear().await;
+    assert_eq!(gap["gap"]["reason"], "retention", "{gap}");
+    assert_eq!(gap["gap"]["fromCursor"], 1);
+    assert_eq!(gap["gap"]["toCursor"], gap["cursor"]);
+    assert!(gap["cursor"].as_u64().unwrap() <= newest);
+}
+
+fn batch(seq: u64, now_ms: i64) -> Ingest {
+    Ingest {
+        info: StreamInfo {
+            stream: crate::harness::STREAM.parse().unwrap(),
+            owner: Owner {
+                account: "acme".into(),
+                site: "hq".into(),
+                gateway: "gw1".into(),
+            },
+            durable: true,
+            boot: 1,
+            lease_epoch: 0,
+        },
+        now_ms,
+        items: vec![IngestItem {
+            seq,
+            content: Content::Event {
+                event_type: "ringway.link.up.v1".into(),
+                endpoint: None,
+                at_ms: now_ms,
+                replayed: false,
+                body: "{}".into(),
+            },
+            legs: Vec::new(),
+        }],
+    }
 }
