@@ -140,7 +140,7 @@ fn leg_view(leg: u64, change: u64) -> LegView {
         state: LegState::Connected,
         from: Some(change.to_string()),
         // Large enough, for some, for snapshots of several parts.
-        to: (leg < 2 && change % 8 == 0).then(|| "y".repeat(9 * 1024)),
+        to: (leg < 2 && change.is_multiple_of(8)).then(|| "y".repeat(9 * 1024)),
         redirected_from: None,
         since: NOW,
         pbx: PbxIds {

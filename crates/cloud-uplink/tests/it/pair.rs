@@ -536,6 +536,6 @@ fn command_named(id: CommandId) -> Command {
     clippy::disallowed_methods,
     reason = "a place to start from; nothing here takes real time"
 )]
-fn start() -> Instant {
+pub(crate) fn start() -> Instant {
     Instant::now()
 }
