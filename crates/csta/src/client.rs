@@ -3,7 +3,7 @@
 //! | method | kind |
 //! | --- | --- |
 //! | [`Client::handle_bytes`], [`Client::handle_link_closed`], [`Client::handle_timeout`] | inputs |
-//! | [`Client::request`], [`Client::set_devices`], [`Client::resnapshot_all`], [`Client::stop`] | commands |
+//! | [`Client::request`], [`Client::set_devices`], [`Client::resnapshot`], [`Client::resnapshot_all`], [`Client::stop`] | commands |
 //! | [`Client::poll_transmit`], [`Client::poll_event`], [`Client::poll_timeout`] | outputs, drained until `None` after each input and command |
 //! | [`Client::state`], [`Client::edition`], [`Client::stats`] | queries |
 
@@ -140,6 +140,12 @@ impl Client {
     /// Snapshots every monitored device anew.
     pub fn resnapshot_all(&mut self, now: Instant) {
         self.monitors.resnapshot_all();
+        self.pump(now);
+    }
+
+    /// Snapshots one device anew, for an owner who has seen that something was missed.
+    pub fn resnapshot(&mut self, device: &DeviceId, now: Instant) {
+        self.monitors.resnapshot(device);
         self.pump(now);
     }
 

@@ -236,8 +236,13 @@ impl CstaHandler for Engine {
         self.collect(received);
     }
 
-    fn input_done(&mut self, received: Instant) {
+    fn input_done(&mut self, client: Option<&mut Client>, received: Instant) {
         self.collect(received);
+        if let Some(client) = client {
+            while let Some(device) = self.registry.poll_wanted_snapshot() {
+                client.resnapshot(&device, received);
+            }
+        }
         if self.batch.records.is_empty() && self.batch.view.is_empty() {
             return;
         }

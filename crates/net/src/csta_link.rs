@@ -69,8 +69,8 @@ pub trait CstaHandler: Send {
     fn link_state(&mut self, state: CstaLinkState);
     /// An event of the computing function; `received` is when its bytes were read.
     fn client_event(&mut self, event: ClientEvent, received: Instant);
-    /// Everything that one input led to has been handed over.
-    fn input_done(&mut self, received: Instant);
+    /// Everything that one input led to has been handed over; `client` is there while the link is.
+    fn input_done(&mut self, client: Option<&mut Client>, received: Instant);
     /// Another part asks something; `client` is there while the link is.
     fn command(&mut self, command: Self::Command, client: Option<&mut Client>, now: Instant);
     /// The link's task is alive; called at least once a second.
@@ -159,7 +159,7 @@ async fn idle<H: CstaHandler, T>(
                 let command = command.context("the PBX link's command channel is gone")?;
                 let now = clock::now();
                 handler.command(command, None, now);
-                handler.input_done(now);
+                handler.input_done(None, now);
             }
         }
     }
@@ -217,7 +217,7 @@ impl Link {
         let mut now = clock::now();
         loop {
             self.drain(handler, now);
-            handler.input_done(now);
+            handler.input_done(Some(&mut self.client), now);
             let stop_is_over = stop_by.is_some_and(|by| now >= by);
             if self.closed.is_some() && (self.backlog.is_empty() || stop_is_over) {
                 break;

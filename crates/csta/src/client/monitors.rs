@@ -145,6 +145,23 @@ impl Monitors {
         self.announced &= self.undone == 0;
     }
 
+    /// Snapshots one device anew, soon. Nothing if it is not watched or is being snapshotted anyway.
+    pub(super) fn resnapshot(&mut self, device: &DeviceId) {
+        let Some(&id) = self.by_device.get(device) else {
+            return;
+        };
+        if let Some(watch) = self.watches.get_mut(&id) {
+            match watch.step {
+                Step::Watching => {
+                    watch.step = Step::Snapshot;
+                    self.snapshots.push_back(id);
+                }
+                Step::Snapshotting | Step::Collecting { .. } => watch.stale = true,
+                Step::Start | Step::Starting | Step::Snapshot | Step::Waiting | Step::Refused => {}
+            }
+        }
+    }
+
     pub(super) fn handle_status(&mut self, status: SystemStatusValue) {
         match status {
             SystemStatusValue::OverloadImminent => self.share = 2,

@@ -235,3 +235,18 @@ fn five_thousand_devices_are_done_in_ten_seconds_at_twenty_in_flight() {
     link.client.set_devices(none, link.now);
     assert_eq!(link.client.stats().monitored, 0);
 }
+
+#[test]
+fn one_device_is_snapshotted_anew_when_asked_for_and_the_rest_left_alone() {
+    let mut link = Link::started(Config::default(), &["2001"]);
+    link.receive(1, &monitor_started("x1"));
+    link.receive(2, &idle());
+    link.sent();
+    link.told();
+    link.client.resnapshot(&DeviceId::new("2001"), link.now);
+    link.client
+        .resnapshot(&DeviceId::new("unheard-of"), link.now);
+    link.expect_sent(&["0003 SnapshotDevice 2001"]);
+    link.receive(3, &idle());
+    link.expect_told(&["Snapshot 2001 calls=0"]);
+}
