@@ -33,6 +33,16 @@ Examples:
 The gateway follows the calls of a PBX by CSTA III XML, sends them as events to the far end over one
 outbound connection, and carries out the far end's commands. Nothing is lost while either is away.";
 
+#[cfg(feature = "demo")]
+const DEMO_HELP: &str = "\
+Examples:
+  ringway demo                      watch calls; the keys are on the screen, q ends it
+  ringway demo --for 30s            the same, ends by itself with a summary
+  ringway demo --for 60s --plugs    with every plug pulled once: still nothing is lost
+  ringway demo --for 10s | tail -1  one line for programs
+
+Exit code 0: something was delivered, and nothing was lost, delivered twice or out of order.";
+
 /// Connects a telephone system to the cloud.
 #[derive(Debug, Parser)]
 #[command(name = "ringway", version, after_help = AFTER_HELP)]
@@ -55,6 +65,10 @@ enum Command {
         #[arg(value_name = "FILE", default_value = "/etc/ringway/ringway.toml")]
         config: PathBuf,
     },
+    /// See it work: simulated PBX, gateway, far end and an application in one process, with calls.
+    #[cfg(feature = "demo")]
+    #[command(after_help = DEMO_HELP)]
+    Demo(crate::demo::Options),
     /// Show how the gateway on this box is: every part, since when, last error.
     Status {
         /// Address of the portal.
@@ -72,7 +86,21 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => run::run(&config),
         Command::CheckConfig { config } => check_config(&config),
+        #[cfg(feature = "demo")]
+        Command::Demo(options) => demo(&options),
         Command::Status { portal, json } => status::status(portal, json),
+    }
+}
+
+#[cfg(feature = "demo")]
+fn demo(options: &crate::demo::Options) -> ExitCode {
+    match crate::demo::run(options) {
+        Ok(summary) if summary.is_good() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(exit::SOFTWARE)
+        }
     }
 }
 

@@ -89,6 +89,19 @@ impl LatencyView {
         }
     }
 
+    /// These and those together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        if self.counts.is_empty() {
+            return other.clone();
+        }
+        let counts = self.counts.iter().zip(&other.counts);
+        Self {
+            counts: counts.map(|(here, there)| here + there).collect(),
+            sum: self.sum + other.sum,
+        }
+    }
+
     /// The duration below which that share (0 to 1) of all stays; `None` when there is none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {
@@ -156,6 +169,7 @@ mod tests {
         }
         assert_eq!(view.count(), 1000);
         assert_eq!(view.since(&view).count(), 0);
+        assert_eq!(view.plus(&view).count(), 2000);
         assert!(view.cumulative(&[Duration::from_secs(2)]) == [1000]);
     }
 

@@ -70,7 +70,7 @@ fn filter(level: LogLevel) -> EnvFilter {
 }
 
 /// ISO 8601 with `Z`.
-struct Utc;
+pub(crate) struct Utc;
 
 impl FormatTime for Utc {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
