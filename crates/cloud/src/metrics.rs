@@ -10,8 +10,10 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use store::cloud::CloudStats;
+use web::serve::Stats;
 
-use crate::app::App;
+use crate::app::{App, Counters};
 
 /// Writes all numbers as they are now.
 pub(crate) fn write(app: &Arc<App>, text: &mut String) -> fmt::Result {
@@ -28,120 +30,80 @@ impl Collector for Numbers {
         let app = &self.0;
         let store = app.store.stats();
         let server = app.server_stats();
-        let own = &app.counters;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let readers = app.config.limits.readers - app.readers.available_permits();
-        for (name, help, value) in [
-            ("events_stored", "Events and gaps stored", store.stored),
-            (
-                "events_duplicate",
-                "Events that had been stored before",
-                store.duplicates,
-            ),
-            (
-                "events_malformed",
-                "Events put aside as malformed",
-                read(&own.events_malformed),
-            ),
-            (
-                "batches_refused",
-                "Batches that the store refused",
-                store.refused,
-            ),
-            (
-                "disk_failures",
-                "Commits that failed because of the disk",
-                store.writer.disk_failures,
-            ),
-            (
-                "commands",
-                "Commands given to gateways",
-                read(&own.commands),
-            ),
-            (
-                "commands_failed",
-                "Commands whose outcome is an error",
-                read(&own.commands_failed),
-            ),
-            (
-                "tokens_refused",
-                "Requests and channels without a valid token",
-                read(&own.tokens_refused),
-            ),
-            (
-                "channels_refused",
-                "Channels refused after their hello",
-                read(&own.channels_refused),
-            ),
-            (
-                "readers_dropped",
-                "Event readers that did not keep up",
-                read(&own.readers_dropped),
-            ),
-            (
-                "connections_accepted",
-                "Connections accepted",
-                server.accepted,
-            ),
-            (
-                "connections_refused",
-                "Connections over the limits",
-                server.refused,
-            ),
-            ("tls_failed", "TLS handshakes failed", server.tls_failed),
-            (
-                "tls_timeouts",
-                "TLS handshakes too slow",
-                server.tls_timeouts,
-            ),
-            (
-                "header_timeouts",
-                "Requests whose head was too slow",
-                server.header_timeouts,
-            ),
-            (
-                "idle_timeouts",
-                "Connections closed idle",
-                server.idle_timeouts,
-            ),
-            (
-                "requests_malformed",
-                "Connections that spoke no HTTP",
-                server.malformed,
-            ),
-        ] {
+        let counters = of_store(&store)
+            .into_iter()
+            .chain(of_app(&app.counters))
+            .chain(of_server(&server));
+        for (name, help, value) in counters {
             let metric = ConstCounter::new(value);
             let kind = metric.metric_type();
             metric.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
-        let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        let count_u64 = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let readers = app.config.limits.readers - app.readers.available_permits();
+        let gateways = app.gateways.connected();
         for (name, help, value) in [
-            (
-                "gateways_connected",
-                "Gateways connected",
-                count(app.gateways.connected()),
-            ),
+            ("gateways_connected", "Gateways connected", gateways as u64),
             (
                 "readers_connected",
                 "Event readers connected",
-                count(readers),
+                readers as u64,
             ),
             (
                 "store_queue",
                 "Jobs waiting for the store",
-                count_u64(store.writer.queued),
+                store.writer.queued,
             ),
-            (
-                "connections_open",
-                "HTTP connections open",
-                count_u64(server.open),
-            ),
+            ("connections_open", "HTTP connections open", server.open),
         ] {
-            let metric = ConstGauge::new(value);
+            let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             let kind = metric.metric_type();
             metric.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
         Ok(())
     }
+}
+
+/// Name, help, value.
+type Counter = (&'static str, &'static str, u64);
+
+fn of_store(store: &CloudStats) -> [Counter; 4] {
+    let failures = store.writer.disk_failures;
+    [
+        ("events_stored", "Events and gaps stored", store.stored),
+        ("events_duplicate", "Events stored before", store.duplicates),
+        ("batches_refused", "Batches refused", store.refused),
+        ("disk_failures", "Commits that the disk failed", failures),
+    ]
+}
+
+fn of_app(own: &Counters) -> [Counter; 6] {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let (done, failed) = (read(&own.commands), read(&own.commands_failed));
+    let (tokens, channels) = (read(&own.tokens_refused), read(&own.channels_refused));
+    let (events, readers) = (read(&own.events_malformed), read(&own.readers_dropped));
+    [
+        ("commands", "Commands given to gateways", done),
+        ("commands_failed", "Commands that ended in an error", failed),
+        ("tokens_refused", "Callers without a valid token", tokens),
+        ("channels_refused", "Channels refused at hello", channels),
+        ("events_malformed", "Malformed events put aside", events),
+        ("readers_dropped", "Event readers that fell behind", readers),
+    ]
+}
+
+fn of_server(server: &Stats) -> [Counter; 7] {
+    let (headers, idle) = (server.header_timeouts, server.idle_timeouts);
+    [
+        ("connections_accepted", "Connections", server.accepted),
+        ("connections_refused", "Over the limits", server.refused),
+        ("tls_failed", "TLS handshakes failed", server.tls_failed),
+        (
+            "tls_timeouts",
+            "TLS handshakes too slow",
+            server.tls_timeouts,
+        ),
+        ("header_timeouts", "Request heads too slow", headers),
+        ("idle_timeouts", "Connections closed idle", idle),
+        ("requests_malformed", "No HTTP", server.malformed),
+    ]
 }

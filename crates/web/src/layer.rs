@@ -117,13 +117,14 @@ fn log(
     let path = path.map_or("(unknown path)", MatchedPath::as_str);
     let status = response.status().as_u16();
     let error = error.map(|ErrorName(name)| name);
+    let peer = peer.map(tracing::field::display);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if response.status().is_server_error() {
-        tracing::warn!(correlation_id, %method, path, status, error, ?peer, took_ms, "request failed");
+        tracing::warn!(correlation_id, %method, path, status, error, peer, took_ms, "request failed");
     } else if error.is_some() {
-        tracing::info!(correlation_id, %method, path, status, error, ?peer, took_ms, "request refused");
+        tracing::info!(correlation_id, %method, path, status, error, peer, took_ms, "request refused");
     } else {
-        tracing::debug!(correlation_id, %method, path, status, ?peer, took_ms, "request");
+        tracing::debug!(correlation_id, %method, path, status, peer, took_ms, "request");
     }
 }
 

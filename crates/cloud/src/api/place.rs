@@ -274,7 +274,7 @@ fn gateway(app: &App, caller: &Caller, site: Option<&str>) -> Result<Identity, A
     let connected = all
         .iter()
         .find(|gateway| app.gateways.is_connected(gateway));
-    connected.or(all.first()).cloned().ok_or_else(|| {
+    connected.or_else(|| all.first()).cloned().ok_or_else(|| {
         let message = "the account has no gateway at this site";
         ApiError::new(StatusCode::NOT_FOUND, "unknownSite", message)
     })

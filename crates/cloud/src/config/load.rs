@@ -83,7 +83,7 @@ impl Config {
             }
         }
         if let Some(metrics) = &mut self.metrics {
-            resolve("metrics", &mut metrics.token, metrics.token_file.as_deref())?;
+            resolve("metrics", &mut metrics.token, &mut metrics.token_file)?;
         }
         self.check_gateways()?;
         self.check_applications()
@@ -111,7 +111,7 @@ impl Config {
             check_id(&at, "account-id", &gateway.account_id, ID_LEN_MAX)?;
             check_id(&at, "site-id", &gateway.site_id, ID_LEN_MAX)?;
             check_id(&at, "gateway-id", &gateway.gateway_id, ID_LEN_MAX)?;
-            resolve(&at, &mut gateway.token, gateway.token_file.as_deref())?;
+            resolve(&at, &mut gateway.token, &mut gateway.token_file)?;
             let identity = gateway.identity();
             if !seen.insert(identity.clone()) {
                 let reason = format!("{identity} is there twice: each gateway has one entry");
@@ -130,7 +130,7 @@ impl Config {
             resolve(
                 &at,
                 &mut application.token,
-                application.token_file.as_deref(),
+                &mut application.token_file,
             )?;
             if !seen.insert((application.account_id.clone(), application.name.clone())) {
                 let reason = format!("{:?} is there twice in its account", application.name);
@@ -170,12 +170,17 @@ fn check_id(at: &str, key: &str, value: &str, len_max: usize) -> Result<(), Comp
     Err(Complaint::new(format!("{at}.{key}"), reason))
 }
 
-/// Puts the token in place, out of the file if one is named.
-fn resolve(at: &str, token: &mut Option<Secret>, file: Option<&Path>) -> Result<(), Complaint> {
-    let (key, secret) = match (token.take(), file) {
+/// Puts the token in place, out of the file if one is named, which is then forgotten: checking again
+/// finds the token.
+fn resolve(
+    at: &str,
+    token: &mut Option<Secret>,
+    file: &mut Option<PathBuf>,
+) -> Result<(), Complaint> {
+    let (key, secret) = match (token.take(), file.take()) {
         (Some(secret), None) => ("token", secret),
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
+            let text = std::fs::read_to_string(&path).map_err(|error| {
                 Complaint::new(
                     format!("{at}.token-file"),
                     format!("{}: {error}", path.display()),
@@ -311,7 +316,8 @@ token = "application-token-01234"
         let token = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(token.path(), "gateway-token-9876543210\n").unwrap();
         let line = format!("token-file = {:?}", token.path());
-        let config = load(&GOOD.replace("token = \"gateway-token-0123456789\"", &line)).unwrap();
+        let mut config = load(&GOOD.replace("token = \"gateway-token-0123456789\"", &line)).unwrap();
+        config.check().unwrap();
         let secret = config.gateways[0].token.as_ref().unwrap();
         assert!(secret.matches("gateway-token-9876543210"));
     }

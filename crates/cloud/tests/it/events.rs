@@ -117,11 +117,11 @@ async fn what_retention_took_is_reported_as_a_gap() {
     let path = dir.path().join("cloud.db");
     let old = tokio::task::spawn_blocking(move || {
         let store = CloudStore::open(&path, Box::new(|_| {})).unwrap();
-        store.ingest(batch(1, 0), Box::new(|result| drop(result.unwrap())));
-        store.ingest(batch(2, 0), Box::new(|result| drop(result.unwrap())));
+        store.ingest(batch(1, 0), Box::new(|result| assert!(result.is_ok())));
+        store.ingest(batch(2, 0), Box::new(|result| assert!(result.is_ok())));
         store.ingest(
             batch(3, 30 * DAY_MS),
-            Box::new(|result| drop(result.unwrap())),
+            Box::new(|result| assert!(result.is_ok())),
         );
         store.prune(30 * DAY_MS, Duration::from_secs(3600));
         store.flush();
