@@ -32,6 +32,9 @@ use crate::truth::{Ledger, Truth, count};
 pub const PENDING_REQUESTS_MAX: usize = InvokeId::REQUEST_COUNT as usize;
 /// Most steps of the model between two looks at the links.
 const STEPS_MAX: usize = 1_000;
+/// Events after which the model pauses for the links, however much it lags behind: clients must get
+/// their turn under any load.
+const EVENTS_MAX: u64 = 500;
 
 /// What the links are to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,7 +251,11 @@ impl Exchange {
         if self.quiet_since.is_some() {
             return;
         }
+        let before = self.pbx.stats().sightings;
         for _ in 0..STEPS_MAX {
+            if self.pbx.stats().sightings - before >= EVENTS_MAX {
+                break;
+            }
             let Some(due) = self.model_timeout().filter(|due| *due <= now) else {
                 break;
             };

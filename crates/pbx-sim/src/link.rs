@@ -90,7 +90,11 @@ impl Shared {
                 }
             };
             tokio::select! {
-                () = timer => self.with(Exchange::handle_timeout),
+                () = timer => {
+                    self.with(Exchange::handle_timeout);
+                    // A model that lags behind is due again at once: the links come first.
+                    tokio::task::yield_now().await;
+                }
                 () = self.rearm.notified() => {}
             }
         }

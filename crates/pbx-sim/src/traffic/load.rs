@@ -14,8 +14,9 @@ use crate::switching::{Actor, SwitchingFunction};
 const TICK: Duration = Duration::from_millis(5);
 /// Longest stretch that is made up for after a stall; the rest is dropped.
 const CATCH_UP_MAX: Duration = Duration::from_millis(250);
-/// Most acts in one tick: ends a tick in which nothing can be done.
-const ACTS_MAX: u32 = 5_000;
+/// Most acts in one tick, about 150,000 events a second: ends a tick in which nothing can be done.
+/// What is owed beyond is dropped.
+const ACTS_MAX: u32 = 300;
 /// Most calls at a time, and no more than one for every fourth extension.
 const CALLS_MAX: usize = 200;
 /// Every so many ringing calls are cancelled instead of answered.
@@ -92,6 +93,7 @@ impl Traffic {
             self.act(due, pbx);
             self.load.owed -= seen(pbx.stats().sightings - before);
         }
+        self.load.owed = self.load.owed.min(0.0);
         // After a stall (the process was stopped) the past is not made up for without limit.
         let next = (due + TICK).max(now.checked_sub(CATCH_UP_MAX).unwrap_or(due));
         if next > due + TICK {
