@@ -2,6 +2,7 @@
 
 mod application;
 mod calls;
+mod crash;
 mod frames;
 mod gates;
 mod outages;

@@ -19,6 +19,8 @@ pub struct Outbox {
     pub acked: u64,
     /// The events still there: a digest of each, by number.
     pub events: BTreeMap<u64, u64>,
+    /// Commands that were stored and have no outcome.
+    pub open_commands: u64,
 }
 
 /// Reads a dead gateway's database out of a copy, so that its files stay as the kill left them.
@@ -52,8 +54,7 @@ pub fn read_high_water(database: &Path) -> Result<Option<(String, u64)>> {
     let found = read_only(database)?
         .query_row("SELECT stream, next_seq FROM meta", [], |row| {
             let stream: Vec<u8> = row.get(0)?;
-            let next: u64 = row.get(1)?;
-            Ok((uuid(&stream), next.saturating_sub(1)))
+            Ok((uuid(&stream), number(row, 1)?.saturating_sub(1)))
         })
         .optional();
     found.with_context(|| format!("reading {}", database.display()))
@@ -71,7 +72,7 @@ pub fn read_stored(database: &Path) -> Result<BTreeMap<String, u64>> {
     let mut statement = connection.prepare("SELECT stream, last_seq FROM streams")?;
     let rows = statement.query_map([], |row| {
         let stream: Vec<u8> = row.get(0)?;
-        Ok((uuid(&stream), row.get(1)?))
+        Ok((uuid(&stream), number(row, 1)?))
     })?;
     let stored: rusqlite::Result<_> = rows.collect();
     stored.with_context(|| format!("reading {}", database.display()))
@@ -93,8 +94,8 @@ fn read_outbox(connection: &Connection) -> Result<Option<Outbox>> {
     let found = connection
         .query_row("SELECT stream, next_seq, acked FROM meta", [], |row| {
             let stream: Vec<u8> = row.get(0)?;
-            let next: u64 = row.get(1)?;
-            Ok((uuid(&stream), next.saturating_sub(1), row.get(2)?))
+            let high_water = number(row, 1)?.saturating_sub(1);
+            Ok((uuid(&stream), high_water, number(row, 2)?))
         })
         .optional()?;
     let Some((stream, high_water, acked)) = found else {
@@ -103,15 +104,24 @@ fn read_outbox(connection: &Connection) -> Result<Option<Outbox>> {
     let mut statement = connection.prepare("SELECT seq, body FROM outbox WHERE kind = 0")?;
     let rows = statement.query_map([], |row| {
         let body: String = row.get(1)?;
-        Ok((row.get(0)?, digest(&body)))
+        Ok((number(row, 0)?, digest(&body)))
     })?;
     let events: rusqlite::Result<_> = rows.collect();
+    let open = "SELECT count(*) FROM commands WHERE state < 2";
+    let open_commands = connection.query_row(open, [], |row| number(row, 0))?;
     Ok(Some(Outbox {
         stream,
         high_water,
         acked,
         events: events?,
+        open_commands,
     }))
+}
+
+/// Numbers of the stores are never negative.
+fn number(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    Ok(u64::try_from(value).unwrap_or_default())
 }
 
 /// A connection that leaves the write-ahead log alone.

@@ -24,7 +24,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often is looked again while waiting.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// What opens the far end to the application, and to the gateway.
-const TOKENS: (&str, &str) = ("application-token-of-the-tests", "gateway-token-of-the-tests");
+const TOKENS: (&str, &str) = (
+    "application-token-of-the-tests",
+    "gateway-token-of-the-tests",
+);
 
 /// What kind of site.
 #[derive(Debug, Clone)]
@@ -115,7 +118,12 @@ impl Site {
             &gateway_file,
             gateway_toml(path, csta, &extensions, cloud_addr, portal_addr),
         )?;
-        let gateway = Part::new(&config.programs, name::GATEWAY, run_with(&gateway_file), path);
+        let gateway = Part::new(
+            &config.programs,
+            name::GATEWAY,
+            run_with(&gateway_file),
+            path,
+        );
         let mut site = Self {
             pbx_part,
             gateway,
@@ -146,7 +154,9 @@ impl Site {
     /// The gateway's database.
     #[must_use]
     pub fn gateway_database(&self) -> PathBuf {
-        self.folder().join("gateway").join(gateway::outbox::DATABASE)
+        self.folder()
+            .join("gateway")
+            .join(gateway::outbox::DATABASE)
     }
 
     /// The far end's database.
@@ -329,11 +339,7 @@ async fn said_address(part: &mut Part, word: &'static str) -> Result<SocketAddr>
     found.context("no address")
 }
 
-async fn wait_until(
-    what: &str,
-    part: &mut Part,
-    mut is_so: impl FnMut() -> bool,
-) -> Result<()> {
+async fn wait_until(what: &str, part: &mut Part, mut is_so: impl FnMut() -> bool) -> Result<()> {
     let end = net::clock::now() + START_TIMEOUT;
     while !is_so() {
         if net::clock::now() > end || !part.is_running() {
