@@ -127,11 +127,7 @@ impl Config {
             let at = format!("applications[{index}]");
             check_id(&at, "name", &application.name, APPLICATION_NAME_LEN_MAX)?;
             check_id(&at, "account-id", &application.account_id, ID_LEN_MAX)?;
-            resolve(
-                &at,
-                &mut application.token,
-                &mut application.token_file,
-            )?;
+            resolve(&at, &mut application.token, &mut application.token_file)?;
             if !seen.insert((application.account_id.clone(), application.name.clone())) {
                 let reason = format!("{:?} is there twice in its account", application.name);
                 return Err(Complaint::new(format!("{at}.name"), reason));
@@ -316,7 +312,8 @@ token = "application-token-01234"
         let token = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(token.path(), "gateway-token-9876543210\n").unwrap();
         let line = format!("token-file = {:?}", token.path());
-        let mut config = load(&GOOD.replace("token = \"gateway-token-0123456789\"", &line)).unwrap();
+        let mut config =
+            load(&GOOD.replace("token = \"gateway-token-0123456789\"", &line)).unwrap();
         config.check().unwrap();
         let secret = config.gateways[0].token.as_ref().unwrap();
         assert!(secret.matches("gateway-token-9876543210"));
