@@ -10,7 +10,7 @@ use cloud_uplink::session::{Item, StreamState};
 use cloud_uplink::{LegView, StreamId};
 use net::uplink::{EventSource, Fresh, OutboxFeed, OutboxTap, SnapshotRead, outbox_feed};
 use store::gateway::{
-    Batch, Committed, GapReason, GatewayStore, OutboxItem, OutboxLimits, Overloaded, Recovered,
+    Batch, Committed, GatewayStore, OutboxItem, OutboxLimits, Overloaded, Recovered,
     StreamState as StoredState,
 };
 
@@ -93,16 +93,16 @@ impl Outbox {
 
 /// Hands one commit to the channel.
 fn tell(feed: &OutboxFeed, current: &mut Option<uuid::Uuid>, committed: Committed) {
-    let switched = current
+    if current
         .replace(committed.stream)
-        .is_some_and(|was| was != committed.stream);
-    if switched || committed.snapshot_needed {
-        // The channel greets anew and sends a snapshot first: what follows is read from the store.
+        .is_some_and(|was| was != committed.stream)
+    {
+        // The channel greets anew: what was committed is read from the store.
         feed.switched(StreamState {
             stream: StreamId(committed.stream),
             durable: committed.durable,
             high_water: committed.last_seq,
-            lowest_unacked: if switched { 1 } else { committed.first_seq },
+            lowest_unacked: 1,
         });
         return;
     }
@@ -162,6 +162,7 @@ impl EventSource for OutboxSource {
 
     fn stream_ahead(&self, stream: StreamId, acked: u64) {
         tracing::error!(%stream, acked, "the far end has more than this outbox ever gave out");
+        self.0.store.open_new_stream(stream.0);
     }
 }
 
@@ -182,17 +183,10 @@ fn item(seq: u64, body: &str) -> Item {
 }
 
 fn gap_item(gap: &store::gateway::Gap) -> Item {
-    let reason = match gap.reason {
-        GapReason::Overload => "overload",
-        GapReason::Retention => "retention",
-        GapReason::Corrupt => "corrupt",
-        GapReason::Pruned => "pruned",
-        GapReason::Volatile => "disk",
-    };
     Item::Gap {
         from: gap.from,
         to: gap.to,
-        reason: Cow::Borrowed(reason),
+        reason: Cow::Borrowed(gap.reason.as_str()),
     }
 }
 

@@ -223,6 +223,15 @@ impl GatewayStore {
         }
     }
 
+    /// Goes on as a new stream, with the same numbers: the far end has more of `old` than was ever
+    /// given out here, as it happens when a backup is put back, and would take new events for repeats.
+    /// Told through `on_commit` like any change of stream.
+    pub fn open_new_stream(&self, old: Uuid) {
+        let job = Job::NewStream(Uuid::new_v4(), old);
+        // Refused by a full queue, the far end says it again at the next connect.
+        drop(self.writer.try_submit(job, 0, Class::Reserved));
+    }
+
     /// Applies retention; call it about once a minute.
     pub fn prune(&self, now_ms: i64) {
         // Refused by a full queue, it is simply done a minute later.

@@ -142,6 +142,7 @@ impl GatewayEngine {
             acked: 0,
         });
         let mut answers = Vec::new();
+        let mut renamed = None;
         for (job, result) in jobs.into_iter().zip(results) {
             match job {
                 Job::Append(append) if result.is_ok() => {
@@ -152,13 +153,29 @@ impl GatewayEngine {
                 }
                 Job::Append(_) => tracing::error!(?result, "a batch of events was refused"),
                 Job::Command(command) => answers.push((command, result)),
-                Job::Prune(_) | Job::Quarantine(..) | Job::PageLimit(_) => {}
+                Job::NewStream(new, old) if result.is_ok() && old == self.uuid => {
+                    renamed = Some(new)
+                }
+                Job::NewStream(..) | Job::Prune(_) | Job::Quarantine(..) | Job::PageLimit(_) => {}
             }
         }
         self.publish(group);
+        if let Some(new) = renamed {
+            self.rename_stream(new);
+        }
         for (command, result) in answers {
             command.finish(result);
         }
+    }
+
+    /// The numbers go on under another name: what the far end has of the old one is not ours.
+    fn rename_stream(&mut self, new: uuid::Uuid) {
+        tracing::warn!(old = %self.uuid, %new, "the outbox goes on as a new stream");
+        self.uuid = new;
+        self.mark.note(new, self.tally.high_water());
+        let mut group = Group::new(self.shared.rename_stream(new));
+        group.snapshot_needed = true;
+        self.publish(group);
     }
 
     fn publish(&mut self, group: Group) {
@@ -203,7 +220,7 @@ impl GatewayEngine {
                     pages,
                     |_| Ok(()),
                 )),
-                Job::Quarantine(..) => {}
+                Job::Quarantine(..) | Job::NewStream(..) => {}
             }
         }
         shared.set_stream(volatile.stream, volatile.next_seq - 1);

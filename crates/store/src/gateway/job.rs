@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rusqlite::{Connection, params};
+use uuid::Uuid;
 
 use super::commands::{self, CommandJob};
 use super::outbox::Tally;
@@ -17,6 +18,8 @@ pub(super) enum Job {
     Prune(i64),
     /// A row that a reader found damaged.
     Quarantine(u64, u64),
+    /// Go on under this name instead of the second one.
+    NewStream(Uuid, Uuid),
     /// A fault switch for tests: how many pages the file may have.
     PageLimit(i64),
 }
@@ -72,6 +75,7 @@ impl Work<Job> for OnDisk<'_> {
             Job::Command(command) => command.run(conn)?,
             Job::Prune(now_ms) => self.prune(conn, *now_ms)?,
             Job::Quarantine(from, to) => self.quarantine(conn, *from, *to)?,
+            Job::NewStream(new, old) => rename_stream(conn, *new, *old)?,
             Job::PageLimit(pages) => {
                 conn.pragma_update_and_check(None, "max_page_count", *pages, |_| Ok(()))?;
             }
@@ -135,6 +139,13 @@ impl OnDisk<'_> {
         self.tally
             .put_gap(conn, from, to, GapReason::Corrupt, self.now_ms)
     }
+}
+
+/// Nothing if another stream rules by now.
+fn rename_stream(conn: &Connection, new: Uuid, old: Uuid) -> rusqlite::Result<()> {
+    conn.prepare_cached("UPDATE meta SET stream = ?1 WHERE stream = ?2")?
+        .execute([new.as_bytes(), old.as_bytes()])?;
+    Ok(())
 }
 
 pub(super) fn write_meta(conn: &Connection, tally: &Tally) -> rusqlite::Result<()> {

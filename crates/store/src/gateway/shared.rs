@@ -126,6 +126,13 @@ impl Shared {
         }
     }
 
+    /// The same numbers under another name.
+    pub(super) fn rename_stream(&self, new: Uuid) -> StreamState {
+        let mut status = self.status();
+        status.stream.stream = new;
+        status.stream
+    }
+
     pub(super) fn go_volatile(&self, volatile: Volatile, health: StoreHealth) {
         let state = volatile.state();
         *self.volatile() = Some(volatile);

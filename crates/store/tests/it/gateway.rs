@@ -52,6 +52,39 @@ fn goes_on_where_it_was_after_a_restart() {
 }
 
 #[test]
+fn goes_on_as_a_new_stream_when_the_far_end_has_more_of_the_old_one() {
+    let rig = Rig::new();
+    let old = rig.recovered.stream;
+    rig.append(&["a", "b"]);
+    rig.ack(1);
+    rig.committed.recv().unwrap();
+    rig.store.open_new_stream(uuid::Uuid::from_u128(7));
+    rig.store.flush();
+    assert_eq!(
+        rig.store.stream().stream,
+        old,
+        "that was not the name of this stream"
+    );
+    rig.store.open_new_stream(old);
+    rig.store.flush();
+    let told = rig.committed.recv().unwrap();
+    assert!(told.stream != old && told.snapshot_needed && told.durable);
+    let state = rig.store.stream();
+    assert_eq!(
+        (state.stream, state.high_water, state.acked),
+        (told.stream, 2, 1)
+    );
+    assert_eq!(rig.store.snapshot().unwrap().stream, told.stream);
+    let rig = rig.reopened();
+    assert_eq!(
+        (rig.recovered.stream, rig.recovered.high_water),
+        (told.stream, 2)
+    );
+    rig.append(&["c"]);
+    assert_eq!(rig.read(2), ["2:b", "3:c"]);
+}
+
+#[test]
 fn loses_nothing_when_killed_after_a_commit() {
     let rig = Rig::new();
     for n in 0..50 {
