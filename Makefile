@@ -80,8 +80,8 @@ none-ignored: ## Fails if a test would be ignored (needs cargo-nextest)
 	  && if [ -n "$$ignored" ]; then echo "ignored tests:"; echo "$$ignored"; exit 1; fi
 
 .PHONY: schemas
-schemas: ## Write the event schemas under docs/ anew from the types
-	UPDATE=1 cargo test --workspace --quiet schema
+schemas: ## Write the channel's schemas and AsyncAPI under docs/ anew from the types
+	UPDATE_SCHEMAS=1 cargo test --quiet -p cloud-uplink --test it documents
 
 .PHONY: bench
 bench: ## Measure latency, throughput and memory against their goals

@@ -16,7 +16,7 @@ for kind in sysusers tmpfiles; do
 done
 install -D -m 0644 -t "$destdir$prefix/share/doc/$service" README.md LICENSE-MIT LICENSE-APACHE
 
-config="$destdir/etc/$service/$service.toml"
+config="$destdir/etc/ringway/$service.toml"
 if [ -e "$config" ]; then
   echo "kept $config"
 else
@@ -27,5 +27,5 @@ if [ -z "$destdir" ]; then
   systemd-sysusers "$service.conf"
   systemd-tmpfiles --create "$service.conf"
   systemctl daemon-reload
-  echo "edit $config, put the tokens into /etc/$service/credentials, then: systemctl enable --now $service"
+  echo "edit $config, put the tokens where it says, then: systemctl enable --now $service"
 fi

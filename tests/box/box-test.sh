@@ -1,6 +1,7 @@
 #!/bin/bash
-# Installs the gateway into a freshly booted Debian and sees that the service does there what its unit
-# promises: ready, confined, watched, reloaded, restarted, stopped. For `make box-test`:
+# Installs the gateway and the far end into a freshly booted Debian and sees that the services do there
+# what their units promise: ready, confined, watched, reloaded, restarted, stopped; and that a call on a
+# simulated PBX reaches the far end. For `make box-test`:
 #   tests/box/box-test.sh BIN_DIR [FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -9,9 +10,9 @@ cd "$(dirname "$0")/../.."
 
 bin_dir=$1
 box=$(realpath -m "${2:-target/box/debian}")
-service=ringway
-portal_port=8086
-passed=0 failed=0
+service=ringway port=8086
+uplink_token=uplink-token-of-the-box-test application_token=application-token-of-the-box-test
+passed=0 failed=0 complete=''
 
 # check WHAT CMD …: CMD must succeed.
 check() {
@@ -45,8 +46,10 @@ is() { [ "$(property "$1")" = "$2" ] || { property "$1"; return 1; }; }
 in_service() { nsenter --target "$(outer_pid)" --mount --root --wd -- "$@"; }
 log() { in_box journalctl --unit="$service" --output=cat --no-pager; }
 logged() { log | grep -E -e "$1"; }
-listens() { in_box ss -Hltn "sport = :$portal_port" | grep -q LISTEN; }
-alive() { in_box curl --silent --max-time 2 --fail --insecure "https://127.0.0.1:$portal_port/livez"; }
+listens() { in_box ss -Hltn "sport = :$port" | grep -q LISTEN; }
+fetch() { in_box curl --silent --max-time 2 --fail --insecure "$@"; }
+answers() { fetch "https://localhost:$port/$1"; }
+alive() { answers livez; }
 restarted_after() { is NRestarts $(($1 + 1)) && is ActiveState active && is SubState running; }
 
 # The main process as this machine numbers it.
@@ -60,6 +63,12 @@ outer_pid() {
   done | head -1
 }
 
+is_read_only() {
+  local said
+  said=$(in_service touch "$1/escaped" 2>&1) || true
+  echo "$said"
+  [[ $said == *"Read-only file system"* ]]
+}
 process_is() { grep -E -e "$1" "/proc/$(outer_pid)/status"; }
 
 has_user() { [ "$(in_box stat -c %U "/proc/$(property MainPID)")" = "$service" ]; }
@@ -97,45 +106,105 @@ every_line_has_a_utc_time() {
   [ -n "$lines" ] && ! grep -v -E '^/etc/|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?Z' <<< "$lines"
 }
 
+far_end_calls() {
+  fetch --header "Authorization: Bearer $application_token" https://localhost:8443/2017-09-01/calls
+}
+far_end_knows() { far_end_calls | grep -q "$1"; }
+
+check_confinement() {
+  check "$service: runs as its own user" has_user
+  check "$service: has no capability" process_is '^CapEff:\s0+$'
+  check "$service: gains no privilege" process_is '^NoNewPrivs:\s1$'
+  check "$service: has its system calls filtered" process_is '^Seccomp:\s2$'
+  check "$service: cannot write to /etc" is_read_only /etc
+  check "$service: cannot write to /usr" is_read_only /usr
+  check "$service: can write to its state" in_service touch "/var/lib/$service/probe"
+  check "$service: keeps its state to itself" test "$(stat -c %a "$box/var/lib/$service")" = 700
+}
+
+check_stop() {
+  check "$service: stops" in_box systemctl stop "$service"
+  check "$service: stopped cleanly" is Result success
+  check "$service: stopped with status 0" is ExecMainStatus 0
+}
+
+# The far end knows one gateway and one application; the gateway knows the far end on this box.
+configure() {
+  install -D -m 0600 /dev/stdin "$box/etc/ringway/credentials/uplink-token" <<< "$uplink_token"
+  install -D -m 0644 /dev/stdin "$box/etc/ringway/cloud-tokens/gw-1" <<< "$uplink_token"
+  install -D -m 0644 /dev/stdin "$box/etc/ringway/cloud-tokens/crm" <<< "$application_token"
+  cat >> "$box/etc/ringway/ringway-cloud.toml" << 'EOF'
+[[gateways]]
+account-id = "my-account"
+site-id = "main"
+gateway-id = "gw-1"
+token-file = "/etc/ringway/cloud-tokens/gw-1"
+[[applications]]
+name = "crm"
+account-id = "my-account"
+token-file = "/etc/ringway/cloud-tokens/crm"
+EOF
+  sed -i -e 's,^address = .*,address = "127.0.0.1:8882",' \
+    -e 's,^url = .*,url = "wss://localhost:8443/gateway/v1/channel"\nca-file = "/etc/ringway/far-end.pem",' \
+    "$box/etc/ringway/ringway.toml"
+}
+
+# Shows the log of what did not go well, and leaves nothing behind.
+finish() {
+  if ((failed)) || [ -z "$complete" ]; then
+    in_box journalctl --output=cat --no-pager --unit='ringway*' --unit=pbx-sim | tail -100
+  fi
+  box_stop
+  rm -rf "$box" "$box.check"
+}
+
 box_make "$box"
-make --no-print-directory install BIN_DIR="$bin_dir" DESTDIR="$box"
-install -D -m 0600 /dev/stdin "$box/etc/$service/credentials/uplink-token" <<< 'a-token-for-the-box-test'
-systemctl --quiet --root="$box" enable "$service"
-trap 'box_stop; rm -rf "$box" "$box.check"' EXIT
+make --no-print-directory install install-cloud BIN_DIR="$bin_dir" DESTDIR="$box"
+install -m 0755 "$bin_dir/ringway-pbx-sim" "$box/usr/bin/"
+configure
+systemctl --quiet --root="$box" enable ringway-cloud
+trap finish EXIT
 box_boot "$box"
 
-check "is ready (READY=1)" within 30 is ActiveState active
-check "listens on $portal_port" within 5 listens
-check "answers /livez" within 5 alive
-check "runs as its own user" has_user
-check "has no capability" process_is '^CapEff:\s0+$'
-check "gains no privilege" process_is '^NoNewPrivs:\s1$'
-check "has its system calls filtered" process_is '^Seccomp:\s2$'
-check "cannot write to /etc" refused in_service touch /etc/escaped
-check "cannot write to /usr" refused in_service touch /usr/escaped
-check "can write to its state" in_service touch "/var/lib/$service/probe"
-check "keeps its state to itself" test "$(stat -c %a "$box/var/lib/$service")" = 700
-check "gets its token from systemd" in_service grep -q for-the-box "/run/credentials/$service.service/uplink-token"
-check "reloads in place" same_process_after_reload
-check "a bad file is refused by reload" bad_file_is_refused_and_the_old_settings_stay
-check "a bad file ends a start with 78, once" a_start_with_it_fails_for_good
-check "the good file starts again" the_good_file_starts_again
+service=ringway-cloud port=8443
+check "$service: runs" within 30 is ActiveState active
+check "$service: answers /livez" within 10 alive
+check_confinement
+
+in_box install -m 0644 /var/lib/ringway-cloud/tls.crt /etc/ringway/far-end.pem
+in_box systemd-run --quiet --unit=pbx-sim ringway-pbx-sim run --extensions 2000-2099
+service=ringway port=8086
+check "$service: starts (READY=1)" in_box systemctl enable --now --quiet "$service"
+check "$service: answers /livez" alive
+check "$service: has its PBX and its far end (/readyz)" within 15 answers readyz
+check "$service: gets its token from systemd" \
+  in_service grep -q "$uplink_token" /run/credentials/ringway.service/uplink-token
+check_confinement
+check "a call on the PBX" in_box ringway-pbx-sim call 2001 2002
+check "the call is known at the far end" within 10 far_end_knows 2002
+
+check "reload: in place" same_process_after_reload
+check "reload: a bad file is refused, the old settings stay" bad_file_is_refused_and_the_old_settings_stay
+check "start: a bad file ends it with 78, once" a_start_with_it_fails_for_good
+check "start: the good file starts again" the_good_file_starts_again
 
 restarts=$(property NRestarts)
 signal KILL
 check "kill -9: is started anew" within 15 restarted_after "$restarts"
-check "kill -9: answers again" within 10 alive
+check "kill -9: has its PBX and its far end again" within 15 answers readyz
 
 restarts=$(property NRestarts)
 signal STOP
 check "frozen: the watchdog starts it anew" within 60 restarted_after "$restarts"
 check "frozen: the journal says so" logged 'Watchdog timeout'
+check "frozen: has its PBX and its far end again" within 15 answers readyz
+check "the call is still known at the far end" far_end_knows 2002
 
 check "every log line has its UTC time" every_line_has_a_utc_time
-check "stops" in_box systemctl stop "$service"
-check "stopped cleanly" is Result success
-check "stopped with status 0" is ExecMainStatus 0
+check_stop
+service=ringway-cloud
+check_stop
 
-if ((failed)); then log | tail -100; fi
+complete=yes
 echo "$passed passed, $failed failed"
 ((failed == 0))
