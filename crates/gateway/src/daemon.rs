@@ -279,13 +279,14 @@ impl Wiring {
             Box::pin(async move {
                 let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
                 let (replies, replies_out) = mpsc::channel(COMMAND_QUEUE);
-                let latency = Arc::clone(&shared);
+                let (latency, alive) = (Arc::clone(&shared), Arc::clone(&shared));
                 let ports = UplinkPorts {
                     outbox: outbox.tap(),
                     commands: commands_in,
                     replies: replies_out,
                     status,
                     delivered: Box::new(move |took| latency.latency.record(took)),
+                    alive: Box::new(move || alive.uplink_tick(clock::now())),
                 };
                 let executor = Commands {
                     outbox: Arc::clone(&outbox),
@@ -310,15 +311,10 @@ impl Wiring {
     }
 
     fn upkeep(&self) -> Start {
-        let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
+        let outbox = Arc::clone(&self.outbox);
         let (engine, stopped) = (self.engine.clone(), self.stopped.clone());
         Box::new(move || {
-            let upkeep = upkeep::run(
-                Arc::clone(&shared),
-                Arc::clone(&outbox),
-                engine.clone(),
-                stopped.clone(),
-            );
+            let upkeep = upkeep::run(Arc::clone(&outbox), engine.clone(), stopped.clone());
             Box::pin(upkeep)
         })
     }

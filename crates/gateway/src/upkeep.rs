@@ -1,4 +1,4 @@
-//! What has to be looked after now and then: retention of the outbox, alarms, the channel's tick.
+//! What has to be looked after now and then: retention of the outbox, alarms.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 
 use crate::engine::EngineCommand;
 use crate::outbox::{Outbox, wall};
-use crate::status::Shared;
 
 /// Time between two looks at the parts' health.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -23,7 +22,6 @@ const PRUNE_EVERY: u32 = 60;
 /// # Errors
 /// When the engine is gone.
 pub(crate) async fn run(
-    shared: Arc<Shared>,
     outbox: Arc<Outbox>,
     engine: mpsc::Sender<EngineCommand>,
     mut stopped: watch::Receiver<bool>,
@@ -40,7 +38,6 @@ pub(crate) async fn run(
             outbox.store().prune(wall(clock::unix_ms()));
         }
         looks = looks.wrapping_add(1);
-        shared.uplink_tick(clock::now());
         if let Some(event) = disk.look(&outbox.store().health()) {
             engine.send(EngineCommand::Publish(event)).await?;
         }

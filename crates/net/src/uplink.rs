@@ -96,6 +96,8 @@ pub struct UplinkPorts {
     pub status: watch::Sender<UplinkStatus>,
     /// Told for each event how long it took from [`Fresh::received`] to the far end's acknowledgement.
     pub delivered: Box<dyn FnMut(Duration) + Send>,
+    /// Told at least once a second that the channel's own loop is alive.
+    pub alive: Box<dyn FnMut() + Send>,
 }
 
 /// Keeps the channel up until the [`OutboxFeed`] is dropped, then closes it politely.

@@ -29,6 +29,8 @@ const FRAMES_PER_FLUSH_MAX: usize = 16;
 const BATCHES_PER_WAKE_MAX: usize = 64;
 /// Most events whose delivery is being timed. When full, later ones are delivered untimed.
 const TIMED_MAX: usize = 8_192;
+/// Longest sleep, so that the loop shows that it is alive.
+const TICK: Duration = Duration::from_secs(1);
 /// Normal closure (RFC 6455 §7.4.1).
 const NORMAL: u16 = 1000;
 /// Going away (RFC 6455 §7.4.1).
@@ -95,6 +97,7 @@ impl<S: EventSource> Driver<S> {
 
     pub(super) async fn run(mut self) {
         loop {
+            (self.ports.alive)();
             self.drain();
             match self.wake().await {
                 Wake::Shutdown => break,
@@ -108,7 +111,8 @@ impl<S: EventSource> Driver<S> {
 
     async fn wake(&mut self) -> Wake {
         let timeout = self.session.poll_timeout().map(|(at, _)| at);
-        let timer = timeout.into_iter().chain(self.connect_at).min();
+        let tick = Some(clock::now() + TICK);
+        let timer = timeout.into_iter().chain(self.connect_at).chain(tick).min();
         let outbox = &mut self.ports.outbox;
         tokio::select! {
             Some(batch) = outbox.batches.recv() => Wake::Committed(batch),

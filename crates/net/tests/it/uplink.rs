@@ -249,6 +249,7 @@ impl Bench {
             replies: replies_out,
             status: status_in,
             delivered: Box::new(move |took| timed.lock().unwrap().push(took)),
+            alive: Box::new(|| {}),
         };
         let driver = tokio::spawn(run(config(url, proxy, files), Arc::clone(&source), ports));
         let (log, orders) = (SharedLog::default(), mpsc::channel(1).0);
