@@ -14,7 +14,11 @@ ARGS ?=
 # Test data that lies beside the checkout is used; where there is none, the tests that need it are
 # ignored.
 RINGWAY_TESTDATA ?= $(if $(wildcard ../shared/csta),$(abspath ../shared))
+ifneq ($(RINGWAY_TESTDATA),)
 export RINGWAY_TESTDATA
+else
+unexport RINGWAY_TESTDATA
+endif
 
 # CI takes Cargo.lock as it is, and its test profile never tries twice.
 LOCKED := $(if $(CI),--locked)
@@ -88,7 +92,7 @@ bench: ## Measure latency, throughput and memory against their goals
 	cargo run --release -p system-tests --bin ringway-bench -- $(ARGS)
 
 .PHONY: crash-test
-crash-test: ## Kill gateway and far end at random moments and count what is lost
+crash-test: build ## Kill gateway and far end at random moments and count what is lost
 	cargo run --release -p system-tests --bin ringway-crash-test -- $(ARGS)
 
 .PHONY: build
