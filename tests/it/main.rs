@@ -3,6 +3,7 @@
 mod application;
 mod calls;
 mod crash;
+mod demo;
 mod frames;
 mod gates;
 mod outages;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use cloud_uplink::{Event, EventData, Timestamp};
+use cloud_uplink::{Event, EventData, Method, Timestamp};
 use net::csta_link::CstaLinkState;
 use net::uplink::UplinkState;
 use uuid::Uuid;
@@ -56,6 +56,8 @@ pub(crate) struct Board {
     pub(crate) produced: BTreeMap<Uuid, u64>,
     /// What the far end has stored, by stream.
     pub(crate) stored: BTreeMap<Uuid, u64>,
+    /// Events in the outbox that the far end has not acknowledged.
+    pub(crate) waiting: u64,
     /// Frame received to stored at the far end.
     pub(crate) latency: LatencyView,
     /// Events per second, newest last.
@@ -64,6 +66,7 @@ pub(crate) struct Board {
     pub(crate) wall: Timestamp,
     notice: Option<(Duration, Notice)>,
     reader_since: Instant,
+    channel_since: Instant,
     this_second: (u64, u64),
 }
 
@@ -164,11 +167,13 @@ impl Board {
             checker: Checker::default(),
             produced: BTreeMap::new(),
             stored: BTreeMap::new(),
+            waiting: 0,
             latency: LatencyView::default(),
             rates: VecDeque::new(),
             wall: Timestamp::from_unix_ms(0),
             notice: None,
             reader_since: now,
+            channel_since: now,
             this_second: (0, 0),
         }
     }
@@ -215,16 +220,18 @@ impl Board {
             _ => Link::Away(for_how_long(pbx.since_instant)),
         };
         let channel = shared.uplink.borrow().clone();
-        let was_up = self.channel == Link::Up;
-        self.channel = match (channel.state, self.channel) {
-            (UplinkState::Up, _) => Link::Up,
-            _ if channel.acked == 0 && channel.last_error.is_none() && !was_up => Link::Starting,
-            // Each try begins a state of its own: the time away goes on.
-            (_, Link::Away(before)) => Link::Away(before.max(for_how_long(channel.since))),
-            _ => Link::Away(for_how_long(channel.since)),
+        if self.channel == Link::Up {
+            self.channel_since = now;
+        }
+        // Each try to connect begins a state of its own: the time away counts from the loss.
+        self.channel = match channel.state {
+            UplinkState::Up => Link::Up,
+            _ if channel.reconnects == 0 && self.channel == Link::Starting => Link::Starting,
+            _ => Link::Away(for_how_long(self.channel_since)),
         };
         let stream = outbox.store().stream();
         self.produced.insert(stream.stream, stream.high_water);
+        self.waiting = stream.high_water.saturating_sub(stream.acked);
         let latency = shared.latency.view();
         self.latency = match &scene.latency_before {
             Some(before) => before.plus(&latency),
@@ -323,9 +330,10 @@ impl Board {
         self.produced.values().sum()
     }
 
-    /// Events that the far end stored.
+    /// Events that the far end stored: what it said last, and what was read from it since.
     pub(crate) fn stored_total(&self) -> u64 {
-        self.stored.values().sum()
+        let read = self.checker.delivered + self.checker.in_gaps;
+        self.stored.values().sum::<u64>().max(read)
     }
 
     /// Whether every link is up.
@@ -389,11 +397,18 @@ fn describe(body: &EventData) -> (String, String, String) {
     let word = |word: &str| word.to_owned();
     match body {
         EventData::CommandCompleted(done) => {
-            let outcome = match &done.error {
-                None => word("done"),
-                Some(error) => error.message.clone(),
+            let method = match done.method {
+                Method::MakeCall => "make call",
+                Method::Answer => "answer",
+                Method::Hold => "hold",
+                Method::Retrieve => "retrieve",
+                Method::End => "hang up",
+                Method::EndCall => "end call",
             };
-            (word("command"), format!("{:?}", done.method), outcome)
+            match &done.error {
+                None => (word(method), word("done"), String::new()),
+                Some(error) => (word(method), word("failed"), error.message.clone()),
+            }
         }
         EventData::EndpointMonitored(endpoint) => (
             word("followed"),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cloud_uplink::event::LegChange;
+use cloud_uplink::event::{Direction, LegChange};
 use cloud_uplink::{CallId, LegId, LegState, Timestamp};
 
 /// Most calls that are remembered; the oldest is forgotten first.
@@ -27,6 +27,7 @@ pub(crate) struct Call {
 #[derive(Debug, Clone)]
 struct Leg {
     endpoint: Option<String>,
+    called: bool,
     state: LegState,
 }
 
@@ -57,7 +58,13 @@ impl Calls {
         call.to = leg.to.clone().or(call.to.take());
         let endpoint = leg.endpoint_id.clone();
         let state = leg.state;
-        call.legs.insert(leg.leg_id, Leg { endpoint, state });
+        let called = leg.direction == Direction::Inbound;
+        let leg_now = Leg {
+            endpoint,
+            called,
+            state,
+        };
+        call.legs.insert(leg.leg_id, leg_now);
         new
     }
 
@@ -82,6 +89,8 @@ impl Call {
     /// What is going on, in one or two words.
     pub(crate) fn word(&self) -> &'static str {
         let with = |state| self.legs.values().filter(|leg| leg.state == state).count();
+        // A caller beyond the trunk has no leg until something is heard of it.
+        let answered = |leg: &Leg| leg.called && leg.state == LegState::Connected;
         if with(LegState::Failed) > 0 {
             "failed"
         } else if with(LegState::Held) > 0 {
@@ -90,7 +99,7 @@ impl Call {
             "ringing"
         } else if with(LegState::Queued) > 0 {
             "queued"
-        } else if with(LegState::Connected) > 1 {
+        } else if with(LegState::Connected) > 1 || self.legs.values().any(answered) {
             "talking"
         } else {
             "dialling"
@@ -100,7 +109,6 @@ impl Call {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use cloud_uplink::event::Direction;
     use cloud_uplink::event::{LegView, PbxIds};
 
     use super::*;

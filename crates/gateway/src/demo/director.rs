@@ -24,6 +24,8 @@ pub(crate) enum Order {
     FarEndBack,
     /// Stop the gateway and start it again.
     RestartGateway,
+    /// The lively beginning is over: calls at the usual rate.
+    Settle,
     /// No new calls.
     Pause,
     /// New calls again.
@@ -68,6 +70,7 @@ async fn carry_out(
     match order {
         Order::CutPbx => stage.tell_pbx(Command::Cut),
         Order::RestartPbx => stage.tell_pbx(Command::Restart),
+        Order::Settle => stage.settle(),
         Order::Pause => stage.tell_pbx(Command::TrafficPause),
         Order::Resume => stage.tell_pbx(Command::TrafficResume),
         Order::FarEndAway => {

@@ -8,8 +8,8 @@ use pbx_sim::Extensions;
 
 /// Longest run that can be asked for.
 const FOR_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Calls begun per hour unless told otherwise: about eight at a time, as each takes about 15 s.
-const CALLS_PER_HOUR: f64 = 2100.0;
+/// Calls begun per hour unless told otherwise: about eight at a time, as each takes about 11 s.
+const CALLS_PER_HOUR: f64 = 2700.0;
 
 /// What can be set for a demo.
 #[derive(Debug, Clone, Args)]

@@ -122,7 +122,7 @@ pub(crate) async fn run(
         outcomes: mpsc::channel(ORDER_QUEUE),
         api,
         pbx: stage.pbx(),
-        schedule: Schedule::new(options.run_for, options.plugs),
+        schedule: Schedule::new(options),
         started,
         ran: None,
         far_end_wanted: true,
@@ -243,6 +243,10 @@ impl Show {
     }
 
     fn order(&mut self, order: Order) {
+        if order == Order::Settle && self.board.phase != Phase::Running {
+            // Setting the rate would end the pause; resuming goes on at the lively one.
+            return;
+        }
         if self.orders.try_send(order).is_err() {
             let text = "one thing after the other: the last one is still being done";
             self.board.note(Tone::Plain, text.to_owned());
@@ -257,6 +261,7 @@ impl Show {
             Order::Pause => (Tone::Plain, "traffic paused", false),
             Order::Resume => (Tone::Plain, "traffic goes on", false),
             Order::Finish => (Tone::Plain, "the end: every call is ended", false),
+            Order::Settle => return,
         };
         self.plugs += u64::from(plug);
         match order {
@@ -265,7 +270,7 @@ impl Show {
             Order::Pause => self.board.phase = Phase::Paused,
             Order::Resume => self.board.phase = Phase::Running,
             Order::Finish => self.board.phase = Phase::Finishing,
-            Order::CutPbx | Order::RestartPbx | Order::RestartGateway => {}
+            Order::CutPbx | Order::RestartPbx | Order::RestartGateway | Order::Settle => {}
         }
         self.board.note(tone, text.to_owned());
     }
@@ -323,7 +328,7 @@ impl Show {
             pbx: self.pbx.clone(),
             outcomes: self.outcomes.0.clone(),
         };
-        let text = format!("application: call from {from} to {to}, please");
+        let text = format!("call {from} → {to} asked for by the application");
         self.placed.1 += 1;
         self.board.note(Tone::Plain, text);
         tokio::spawn(call.live());
@@ -366,12 +371,12 @@ impl AppCall {
         let placed = match placed {
             Ok(placed) => placed,
             Err(error) => {
-                let text = format!("application: no call from {from} to {to}: {error:#}");
+                let text = format!("call {from} → {to} was not placed: {error:#}");
                 let _ = outcomes.send(Outcome::Placed { text, ok: false }).await;
                 return;
             }
         };
-        let text = format!("application: {from} calls {to}, confirmed after {took_ms} ms");
+        let text = format!("call {from} → {to} placed in {took_ms} ms, confirmed by the PBX");
         let _ = outcomes.send(Outcome::Placed { text, ok: true }).await;
         sleep(PICK_UP_AFTER).await;
         // The call may have come to its end by a plug that was pulled.
@@ -382,13 +387,11 @@ impl AppCall {
         };
         let (text, tone) = match api.end_call(&from, call).await {
             Ok(_) => (
-                format!("application: ended its call from {from} to {to}"),
+                format!("call {from} → {to} ended by the application"),
                 Tone::Good,
             ),
             Err(error) => (
-                format!(
-                    "application: its call from {from} to {to} was not there to end: {error:#}"
-                ),
+                format!("call {from} → {to} was not ended: {error:#}"),
                 Tone::Plain,
             ),
         };

@@ -37,6 +37,10 @@ const RING_MEAN: Duration = Duration::from_millis(2500);
 const TALK_MEAN: Duration = Duration::from_secs(12);
 /// From lifting the handset to the end of dialling.
 const DIAL: Duration = Duration::from_millis(700);
+/// So many times the usual calls at the beginning, so that there is something to see.
+const LIVELY: f64 = 3.0;
+/// How long a caller listens to the busy tone.
+const TONE: Duration = Duration::from_secs(4);
 /// Shortest and longest wait before the gateway tries the PBX again: quick, as somebody is watching.
 const PBX_RETRY: (Duration, Duration) = (Duration::from_millis(1000), Duration::from_secs(3));
 /// The same towards the far end.
@@ -93,6 +97,8 @@ pub(crate) struct Stage {
     api: FarEndApi,
     addresses: Addresses,
     scene: Scene,
+    /// The usual rate, where people call and no machine does.
+    calls_per_hour: Option<f64>,
 }
 
 impl Stage {
@@ -166,6 +172,10 @@ impl Stage {
             settings,
             addresses,
             scene,
+            calls_per_hour: match options.events_per_second {
+                None => Some(options.calls_per_hour),
+                Some(_) => None,
+            },
         })
     }
 
@@ -193,6 +203,13 @@ impl Stage {
     pub(crate) fn tell_pbx(&self, command: Command) {
         if let Err(error) = self.pbx.command(command) {
             tracing::debug!(%error, "the PBX refuses");
+        }
+    }
+
+    /// Ends the lively beginning.
+    pub(crate) fn settle(&self) {
+        if let Some(rate) = self.calls_per_hour {
+            self.tell_pbx(Command::TrafficRate(rate));
         }
     }
 
@@ -292,11 +309,12 @@ async fn start_pbx(options: &Options) -> anyhow::Result<PbxSim> {
         extensions: options.extensions.clone(),
         timing: Timing {
             pick_up_after: DIAL,
+            tone_timeout: TONE,
             ..Timing::default()
         },
         traffic: TrafficConfig {
             seed: options.seed,
-            calls_per_hour: options.calls_per_hour,
+            calls_per_hour: options.calls_per_hour * LIVELY,
             events_per_second: options.events_per_second,
             ring_mean: RING_MEAN,
             talk_mean: TALK_MEAN,

@@ -48,7 +48,7 @@ impl Summary {
             placed,
             plugs,
             produced: board.produced_total(),
-            stored: board.stored_total(),
+            stored: board.stored.values().sum(),
             delivered: board.checker.delivered,
             gaps: board.checker.in_gaps,
             lost: board.checker.lost(&board.produced),
@@ -152,7 +152,11 @@ impl fmt::Display for Summary {
                 ms(self.latency_p50),
                 "from the PBX's frame to stored at the far end",
             ),
-            ("latency p99", ms(self.latency_p99), ""),
+            (
+                "latency p99",
+                ms(self.latency_p99),
+                "the time that a link was away counts, too",
+            ),
         ];
         for (name, value, meaning) in rows {
             writeln!(

@@ -23,11 +23,11 @@ const WIDE: u16 = 110;
 /// Keys and what they do, in few words and in more.
 const KEYS: [(&str, &str, &str); 7] = [
     ("c", "call", "place a call"),
-    ("x", "cut PBX link", "cut the PBX link"),
+    ("x", "cut PBX", "cut the PBX link"),
     ("r", "restart PBX", "restart the PBX"),
     ("f", "far end", "far end away/back"),
     ("g", "gateway", "restart the gateway"),
-    ("space", "pause", "pause"),
+    ("space", "pause", "pause calls"),
     ("q", "quit", "quit"),
 ];
 

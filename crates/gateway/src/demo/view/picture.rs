@@ -12,6 +12,9 @@ use super::{Palette, WIDE};
 use crate::demo::board::{Board, Link};
 use crate::demo::plain::word;
 
+/// From this width on a box has room for blanks around its name.
+const ROOMY: u16 = 16;
+
 pub(super) fn draw(board: &Board, palette: Palette, frame: &mut Frame<'_>, area: Rect) {
     let link_width = if area.width >= WIDE { 14 } else { 8 };
     let areas: [Rect; 7] = Layout::horizontal([
@@ -33,7 +36,14 @@ pub(super) fn draw(board: &Board, palette: Palette, frame: &mut Frame<'_>, area:
             format!("port {}", address.port())
         }
     };
-    let waiting = board.produced_total().saturating_sub(board.stored_total());
+    let waiting = board.waiting;
+    let checker = &board.checker;
+    let in_order = checker.missing() + checker.duplicated + checker.out_of_order == 0;
+    let verdict = if in_order {
+        "all in order"
+    } else {
+        "not in order"
+    };
     let addresses = &board.addresses;
     let boxes = [
         (
@@ -61,8 +71,8 @@ pub(super) fn draw(board: &Board, palette: Palette, frame: &mut Frame<'_>, area:
             application,
             "application",
             Link::Up,
-            format!("{} read", board.checker.delivered),
-            "checks them".to_owned(),
+            format!("{} read", checker.delivered),
+            verdict.to_owned(),
         ),
     ];
     for (area, name, state, first, second) in boxes {
@@ -93,7 +103,12 @@ fn part(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let title = Span::styled(format!(" {name} "), palette.strong());
+    let name = if area.width < ROOMY {
+        name.to_owned()
+    } else {
+        format!(" {name} ")
+    };
+    let title = Span::styled(name, palette.strong());
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(border)

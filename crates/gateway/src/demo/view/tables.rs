@@ -44,7 +44,7 @@ pub(super) fn calls(board: &Board, palette: Palette, frame: &mut Frame<'_>, area
             Row::new([
                 Cell::from(format!("{} → {}", number(&call.from), number(&call.to))),
                 Cell::from(Span::styled(word, state_style(word, palette))),
-                Cell::from(Line::from(clock(going)).right_aligned()),
+                Cell::from(Line::from(short(going)).right_aligned()),
                 Cell::from(Span::styled(format!("…{tail}"), palette.dim())),
             ])
         })
@@ -57,10 +57,19 @@ pub(super) fn calls(board: &Board, palette: Palette, frame: &mut Frame<'_>, area
     let widths = [
         Constraint::Fill(1),
         Constraint::Length(8),
-        Constraint::Length(5),
+        Constraint::Length(4),
         Constraint::Length(id_width),
     ];
     frame.render_widget(Table::new(rows, widths).column_spacing(1), inner);
+}
+
+/// `0:42`, from ten minutes on `12m`: four characters.
+fn short(time: Duration) -> String {
+    match time.as_secs() / 60 {
+        minutes if minutes < 10 => clock(time),
+        minutes if minutes < 1000 => format!("{minutes}m"),
+        minutes => format!("{}h", minutes / 60),
+    }
 }
 
 fn state_style(word: &str, palette: Palette) -> Style {
@@ -114,9 +123,9 @@ fn event(time: &str, row: &EventRow, width: u16, palette: Palette) -> Line<'stat
     if width >= EVENTS_WIDE {
         spans.push(Span::raw(format!("{about:<9.9} {detail:<10.10} ")));
     } else {
-        spans.push(Span::raw(format!("{about:<5.5} ")));
+        spans.push(Span::raw(format!("{about:<7.7} ")));
     }
-    spans.push(Span::styled(format!("#{sequence:<6}"), palette.dim()));
+    spans.push(Span::styled(format!("#{sequence:<5}"), palette.dim()));
     let mark = match (synthetic, replayed) {
         (true, true) if width >= EVENTS_WIDE => " synthetic replayed",
         (true, _) => " synthetic",
