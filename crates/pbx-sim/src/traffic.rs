@@ -34,6 +34,8 @@ const TRIES_MAX: usize = 16;
 pub struct Traffic {
     config: TrafficConfig,
     trunk_prefix: String,
+    /// From lifting the handset to the end of dialling: before that nothing rings.
+    dialling: Duration,
     devices: Vec<DeviceId>,
     rng: StdRng,
     paused: bool,
@@ -50,6 +52,7 @@ impl Traffic {
         let mut traffic = Self {
             config: config.traffic,
             trunk_prefix: config.trunk_prefix.clone(),
+            dialling: config.timing.pick_up_after,
             devices: devices.collect(),
             rng: StdRng::seed_from_u64(config.traffic.seed),
             paused: false,

@@ -121,10 +121,11 @@ impl Traffic {
             return;
         };
         if let Ok(connection) = pbx.dial(&from, &to, now) {
-            self.live(plan, connection, now);
+            self.live(plan, connection, now + self.dialling);
         }
     }
 
+    /// Plans the call from `now`, when the number has been dialled.
     fn live(&mut self, plan: Plan, caller: ConnectionId, now: Instant) {
         let ring = self.exponential(self.config.ring_mean);
         match plan {
