@@ -104,7 +104,7 @@ impl Application {
 pub(crate) struct Events(WebSocketStream<BoxedStream>);
 
 impl Events {
-    /// The next message.
+    /// The next event or gap; the greeting, which names the cursor alone, is passed over.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
             let wait = tokio::time::timeout(Duration::from_secs(30), self.0.next());
@@ -112,7 +112,10 @@ impl Events {
             if let Ok(text) = message.to_text()
                 && message.is_text()
             {
-                return serde_json::from_str(text).unwrap();
+                let message: Value = serde_json::from_str(text).unwrap();
+                if message.get("event").is_some() || message.get("gap").is_some() {
+                    return message;
+                }
             }
         }
     }

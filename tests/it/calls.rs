@@ -8,11 +8,11 @@ use crate::world::{World, quiet_sim, tell, until};
 async fn a_call_at_the_pbx_reaches_the_application_as_normalized_events() {
     let (world, sim) = World::with_sim(quiet_sim((2001, 2003))).await;
     let mut events = world.application().events(0).await;
-    tell(&sim, "call 2001 2002");
-    tell(&sim, "answer 2002");
-    tell(&sim, "hold 2001");
-    tell(&sim, "retrieve 2001");
-    tell(&sim, "clear 2001");
+    tell(&sim, "call 2001 2002").await;
+    tell(&sim, "answer 2002").await;
+    tell(&sim, "hold 2001").await;
+    tell(&sim, "retrieve 2001").await;
+    tell(&sim, "clear 2001").await;
     // csta.md §6.3: both parties are monitored, each change is published once.
     let expected = [
         "initiated 2001 initiated",
@@ -81,7 +81,7 @@ async fn refusals_are_typed_and_name_the_cause() {
         );
     }
     // The PBX itself refuses a second call of a telephone that is busy with one.
-    tell(&sim, "call 2001 2002");
+    tell(&sim, "call 2001 2002").await;
     world.view_equals_truth(&sim, "with a call up").await;
     let refused = application.call("2001", "2003", None).await;
     assert_eq!(

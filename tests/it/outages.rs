@@ -19,12 +19,12 @@ const STAGES: [&str; 6] = [
 async fn pbx_link_cut_in_every_state_of_a_call() {
     let (world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
     for (stage, command) in STAGES.iter().enumerate() {
-        tell(&sim, command);
+        tell(&sim, command).await;
         world
             .view_equals_truth(&sim, &format!("before cut {stage}"))
             .await;
         let downs = world.gateway().shared().pbx().downs;
-        tell(&sim, "cut");
+        tell(&sim, "cut").await;
         until("the gateway to notice the cut", async || {
             world.gateway().shared().pbx().downs > downs
         })
@@ -34,9 +34,9 @@ async fn pbx_link_cut_in_every_state_of_a_call() {
             .view_equals_truth(&sim, &format!("after cut {stage}"))
             .await;
     }
-    tell(&sim, "call 2003 0123456");
-    tell(&sim, "cut");
-    tell(&sim, "drain");
+    tell(&sim, "call 2003 0123456").await;
+    tell(&sim, "cut").await;
+    tell(&sim, "drain").await;
     world
         .view_equals_truth(&sim, "when the call ended during the cut")
         .await;
@@ -45,15 +45,15 @@ async fn pbx_link_cut_in_every_state_of_a_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pbx_restarted_with_calls_up() {
     let (world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
-    tell(&sim, "call 2001 2002");
-    tell(&sim, "answer 2002");
-    tell(&sim, "call 2003 2004");
+    tell(&sim, "call 2001 2002").await;
+    tell(&sim, "answer 2002").await;
+    tell(&sim, "call 2003 2004").await;
     world.view_equals_truth(&sim, "before the restart").await;
     assert_eq!(world.view().await.len(), 4);
-    tell(&sim, "restart");
+    tell(&sim, "restart").await;
     world.view_equals_truth(&sim, "after the restart").await;
     assert!(world.view().await.is_empty());
-    tell(&sim, "call 2001 2003");
+    tell(&sim, "call 2001 2003").await;
     world.view_equals_truth(&sim, "in the new life").await;
     assert_eq!(world.view().await.len(), 2);
 }
@@ -61,14 +61,14 @@ async fn pbx_restarted_with_calls_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn far_end_away_while_calls_come_and_go() {
     let (mut world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
-    tell(&sim, "call 2001 2002");
+    tell(&sim, "call 2001 2002").await;
     world.view_equals_truth(&sim, "before").await;
     world.stop_cloud().await;
-    tell(&sim, "answer 2002");
+    tell(&sim, "answer 2002").await;
     for _ in 0..20 {
-        tell(&sim, "call 2003 2004");
-        tell(&sim, "answer 2004");
-        tell(&sim, "clear 2003");
+        tell(&sim, "call 2003 2004").await;
+        tell(&sim, "answer 2004").await;
+        tell(&sim, "clear 2003").await;
     }
     let store = world.gateway().outbox().store();
     until("the events to be stored", async || {
@@ -91,14 +91,14 @@ async fn far_end_away_while_calls_come_and_go() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateway_away_while_calls_change_tells_it_by_synthetic_events() {
     let (mut world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
-    tell(&sim, "call 2001 2002");
-    tell(&sim, "call 2003 2004");
+    tell(&sim, "call 2001 2002").await;
+    tell(&sim, "call 2003 2004").await;
     world.view_equals_truth(&sim, "before").await;
     let mut events = world.application().events(0).await;
     assert_eq!(events.calls(6).await.len(), 6);
     world.stop_gateway().await;
-    tell(&sim, "answer 2002");
-    tell(&sim, "clear 2003");
+    tell(&sim, "answer 2002").await;
+    tell(&sim, "clear 2003").await;
     world.start_gateway().await;
     world.view_equals_truth(&sim, "after").await;
     let mut seen = events.calls(3).await;
@@ -118,15 +118,15 @@ async fn a_pbx_that_falls_silent_is_left_and_found_again() {
     let mut config = quiet_sim((2001, 2002));
     config.association.response_delay = Duration::from_millis(1);
     let (world, sim) = World::with_sim(config).await;
-    tell(&sim, "silent on");
-    tell(&sim, "cut");
+    tell(&sim, "silent on").await;
+    tell(&sim, "cut").await;
     until("the gateway to notice the cut", async || {
         world.gateway().shared().pbx().downs > 0
     })
     .await;
-    tell(&sim, "silent off");
-    tell(&sim, "cut");
-    tell(&sim, "call 2001 2002");
+    tell(&sim, "silent off").await;
+    tell(&sim, "cut").await;
+    tell(&sim, "call 2001 2002").await;
     world.view_equals_truth(&sim, "after the silence").await;
     assert_eq!(world.view().await.len(), 2);
 }

@@ -14,7 +14,7 @@ use net::clock;
 use net::csta_link::CstaLinkConfig;
 use net::tls::{Trust, client_config};
 use net::uplink::{Retry, Token};
-use pbx_sim::{Command, PbxSim};
+use pbx_sim::{Command, CommandError, PbxSim};
 use store::gateway::OutboxLimits;
 
 pub(crate) const APPLICATION_TOKEN: &str = "application-token-for-tests";
@@ -225,11 +225,17 @@ pub(crate) fn quiet_sim(extensions: (u32, u32)) -> pbx_sim::Config {
     config
 }
 
-/// Carries out a control command that must succeed.
-pub(crate) fn tell(sim: &PbxSim, line: &str) {
-    let command: Command = line.parse().unwrap();
-    sim.command(command)
-        .unwrap_or_else(|error| panic!("{line}: {error}"));
+/// Carries out a control command; one that comes before the telephone is ready for it is repeated.
+pub(crate) async fn tell(sim: &PbxSim, line: &str) {
+    until(line, async || {
+        let command: Command = line.parse().unwrap();
+        match sim.command(command) {
+            Ok(_) => true,
+            Err(CommandError::NoCall { .. }) => false,
+            Err(error) => panic!("{line}: {error}"),
+        }
+    })
+    .await;
 }
 
 /// Waits until `condition` holds; says what it waited for when that takes too long.
