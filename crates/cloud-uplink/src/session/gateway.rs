@@ -3,6 +3,8 @@
 //! After the welcome comes the snapshot, then every event in sequence; only acknowledgements,
 //! responses and pings overtake. Events committed while nothing else is to be sent are carried
 //! through memory, all others are read from the outbox when their turn comes.
+//!
+//! Size: one state machine, whose inputs and outputs are read against its phases.
 
 mod sender;
 mod types;

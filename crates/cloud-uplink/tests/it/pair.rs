@@ -1,6 +1,8 @@
 //! Both ends over a seeded network that delays, cuts and swallows, around a gateway that dies and an
 //! outbox that loses, against what must hold: nothing lost unreported, nothing twice, nothing out of
 //! order, no command carried out twice, no window exceeded, and both views of the calls equal.
+//!
+//! Size: one harness: both ends, the network between them and the model that judges.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};

@@ -1,4 +1,6 @@
 //! The sequences of ECMA-269 as golden traces: `monitored device | event subject local [cause]`.
+//!
+//! Size: golden traces, one after the other, in the order of the standard's clauses.
 
 use std::time::Duration;
 
