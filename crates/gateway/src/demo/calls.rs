@@ -54,8 +54,12 @@ impl Calls {
             since: time,
             legs: BTreeMap::new(),
         });
-        call.from = leg.from.clone().or(call.from.take());
-        call.to = leg.to.clone().or(call.to.take());
+        if leg.from.is_some() {
+            call.from.clone_from(&leg.from);
+        }
+        if leg.to.is_some() {
+            call.to.clone_from(&leg.to);
+        }
         let endpoint = leg.endpoint_id.clone();
         let state = leg.state;
         let called = leg.direction == Direction::Inbound;

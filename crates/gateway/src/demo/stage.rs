@@ -123,25 +123,14 @@ impl Stage {
             .context("cannot start the far end")?;
         cloud_config.listen = cloud.addr();
         let tls = client_config(&Trust::Pinned(cloud.certificate().to_owned()))?;
-        let mut settings = Settings {
-            identity,
-            state_dir: dir.join("gateway"),
-            pbx: link_to(pbx.addr()),
-            extensions: options.extensions.iter().map(str::to_owned).collect(),
-            far_end: FarEnd {
-                endpoint: format!("wss://{}/gateway/v1/channel", cloud.addr()).parse()?,
-                tls: Arc::clone(&tls),
-                token: Token::new(&gateway_token)?,
-                proxy: None,
-                retry: FAR_END_RETRY,
-            },
-            portal: loopback(PORTAL_PORT, options),
-            portal_names: Vec::new(),
-            outbox: OutboxLimits {
-                ballast_bytes: 0,
-                ..OutboxLimits::default()
-            },
+        let far_end = FarEnd {
+            endpoint: format!("wss://{}/gateway/v1/channel", cloud.addr()).parse()?,
+            tls: Arc::clone(&tls),
+            token: Token::new(&gateway_token)?,
+            proxy: None,
+            retry: FAR_END_RETRY,
         };
+        let mut settings = gateway_settings(options, dir, identity, pbx.addr(), far_end);
         let gateway = Gateway::start(settings.clone())
             .await
             .context("cannot start the gateway")?;
@@ -323,6 +312,28 @@ async fn start_pbx(options: &Options) -> anyhow::Result<PbxSim> {
     };
     let started = PbxSim::start(config).await;
     started.context("cannot start the simulated PBX")
+}
+
+fn gateway_settings(
+    options: &Options,
+    dir: &Path,
+    identity: Identity,
+    pbx: SocketAddr,
+    far_end: FarEnd,
+) -> Settings {
+    Settings {
+        identity,
+        state_dir: dir.join("gateway"),
+        pbx: link_to(pbx),
+        extensions: options.extensions.iter().map(str::to_owned).collect(),
+        far_end,
+        portal: loopback(PORTAL_PORT, options),
+        portal_names: Vec::new(),
+        outbox: OutboxLimits {
+            ballast_bytes: 0,
+            ..OutboxLimits::default()
+        },
+    }
 }
 
 fn link_to(pbx: SocketAddr) -> CstaLinkConfig {

@@ -88,89 +88,64 @@ impl Summary {
     }
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Summary {
+    /// Name, value and meaning.
+    fn rows(&self) -> [(&'static str, String, &'static str); 13] {
         let ms = |latency: Option<Duration>| match latency {
             Some(latency) => format!("{:.1} ms", latency.as_secs_f64() * 1000.0),
             None => "-".to_owned(),
         };
+        let row = |name, value: u64, meaning| (name, value.to_string(), meaning);
         let (placed, tried) = self.placed;
-        let rows = [
-            (
-                "time",
-                format!("{} s", self.ran.as_secs()),
-                "that the demo ran",
-            ),
-            ("calls", self.calls.to_string(), "that the application saw"),
-            (
-                "placed",
-                format!("{placed} of {tried}"),
-                "calls from the application, over REST",
-            ),
-            (
+        let placed = format!("{placed} of {tried}");
+        let ran = format!("{} s", self.ran.as_secs());
+        let (p50, p99) = (ms(self.latency_p50), ms(self.latency_p99));
+        [
+            ("time", ran, "that the demo ran"),
+            row("calls", self.calls, "that the application saw"),
+            ("placed", placed, "calls from the application, over REST"),
+            row(
                 "plugs pulled",
-                self.plugs.to_string(),
+                self.plugs,
                 "PBX link, PBX, far end, gateway",
             ),
-            (
-                "produced",
-                self.produced.to_string(),
-                "events committed by the gateway",
-            ),
-            (
-                "stored",
-                self.stored.to_string(),
-                "of these, stored by the far end",
-            ),
-            (
+            row("produced", self.produced, "events committed by the gateway"),
+            row("stored", self.stored, "of these, stored by the far end"),
+            row(
                 "delivered",
-                self.delivered.to_string(),
+                self.delivered,
                 "of these, read by the application",
             ),
-            (
-                "in gaps",
-                self.gaps.to_string(),
-                "not delivered, and reported so",
-            ),
-            (
-                "lost",
-                self.lost.to_string(),
-                "not delivered, and not reported",
-            ),
-            (
-                "duplicated",
-                self.duplicated.to_string(),
-                "delivered more than once",
-            ),
-            (
+            row("in gaps", self.gaps, "not delivered, and reported so"),
+            row("lost", self.lost, "not delivered, and not reported"),
+            row("duplicated", self.duplicated, "delivered more than once"),
+            row(
                 "out of order",
-                self.out_of_order.to_string(),
+                self.out_of_order,
                 "delivered after a later one",
             ),
             (
                 "latency p50",
-                ms(self.latency_p50),
+                p50,
                 "from the PBX's frame to stored at the far end",
             ),
             (
                 "latency p99",
-                ms(self.latency_p99),
+                p99,
                 "the time that a link was away counts, too",
             ),
-        ];
-        for (name, value, meaning) in rows {
-            writeln!(
-                f,
-                "{}",
-                format!("  {name:<13} {value:>9}   {meaning}").trim_end()
-            )?;
+        ]
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value, meaning) in self.rows() {
+            writeln!(f, "  {name:<13} {value:>9}   {meaning}")?;
         }
         if self.calls_left > 0 {
-            writeln!(
-                f,
-                "  {} calls have not ended for the application",
-                self.calls_left
-            )?;
+            let left = self.calls_left;
+            writeln!(f, "  {left} calls have not ended for the application")?;
         }
         write!(f, "{}", self.machine_line())
     }

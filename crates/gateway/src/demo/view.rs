@@ -27,7 +27,7 @@ const KEYS: [(&str, &str, &str); 7] = [
     ("r", "restart PBX", "restart the PBX"),
     ("f", "far end", "far end away/back"),
     ("g", "gateway", "restart the gateway"),
-    ("space", "pause", "pause calls"),
+    ("space", "pause", "pause"),
     ("q", "quit", "quit"),
 ];
 

@@ -12,9 +12,6 @@ use super::{Palette, WIDE};
 use crate::demo::board::{Board, Link};
 use crate::demo::plain::word;
 
-/// From this width on a box has room for blanks around its name.
-const ROOMY: u16 = 16;
-
 pub(super) fn draw(board: &Board, palette: Palette, frame: &mut Frame<'_>, area: Rect) {
     let link_width = if area.width >= WIDE { 14 } else { 8 };
     let areas: [Rect; 7] = Layout::horizontal([
@@ -28,7 +25,20 @@ pub(super) fn draw(board: &Board, palette: Palette, frame: &mut Frame<'_>, area:
     ])
     .areas(area);
     let [pbx, csta, gateway, channel, far_end, reader, application] = areas;
-    let port = |address: SocketAddr, room: Rect| {
+    draw_parts(board, palette, frame, [pbx, gateway, far_end, application]);
+    let links = [
+        (csta, "CSTA", board.pbx_link),
+        (channel, "WSS", board.channel),
+        (reader, "WSS+REST", board.reader),
+    ];
+    for (area, protocol, state) in links {
+        link(protocol, state, palette, frame, area);
+    }
+}
+
+fn draw_parts(board: &Board, palette: Palette, frame: &mut Frame<'_>, areas: [Rect; 4]) {
+    let room = areas[0];
+    let port = |address: SocketAddr| {
         let whole = address.to_string();
         if usize::from(room.width) >= whole.len() + 2 {
             whole
@@ -36,7 +46,6 @@ pub(super) fn draw(board: &Board, palette: Palette, frame: &mut Frame<'_>, area:
             format!("port {}", address.port())
         }
     };
-    let waiting = board.waiting;
     let checker = &board.checker;
     let in_order = checker.missing() + checker.duplicated + checker.out_of_order == 0;
     let verdict = if in_order {
@@ -45,53 +54,39 @@ pub(super) fn draw(board: &Board, palette: Palette, frame: &mut Frame<'_>, area:
         "not in order"
     };
     let addresses = &board.addresses;
-    let boxes = [
+    let parts = [
         (
-            pbx,
             "PBX",
             Link::Up,
             format!("{} phones", addresses.phones),
-            port(addresses.pbx, pbx),
+            port(addresses.pbx),
         ),
         (
-            gateway,
             "gateway",
             board.gateway,
-            format!("{waiting} waiting"),
-            port(addresses.portal, gateway),
+            format!("{} waiting", board.waiting),
+            port(addresses.portal),
         ),
         (
-            far_end,
             "far end",
             board.far_end,
             format!("{} stored", board.stored_total()),
-            port(addresses.far_end, far_end),
+            port(addresses.far_end),
         ),
         (
-            application,
             "application",
             Link::Up,
             format!("{} read", checker.delivered),
             verdict.to_owned(),
         ),
     ];
-    for (area, name, state, first, second) in boxes {
-        let lines = match state {
-            Link::Up | Link::Starting => [Line::raw(first), Line::styled(second, palette.dim())],
-            Link::Away(_) => [
-                Line::styled(word(state), palette.link(state)),
-                Line::styled(second, palette.dim()),
-            ],
+    for (area, (name, state, first, second)) in areas.into_iter().zip(parts) {
+        let first = match state {
+            Link::Up | Link::Starting => Line::raw(first),
+            Link::Away(_) => Line::styled(word(state), palette.link(state)),
         };
+        let lines = [first, Line::styled(second, palette.dim())];
         part(name, lines, palette.link(state), palette, frame, area);
-    }
-    let links = [
-        (csta, "CSTA", board.pbx_link),
-        (channel, "WSS", board.channel),
-        (reader, "WSS+REST", board.reader),
-    ];
-    for (area, protocol, state) in links {
-        link(protocol, state, palette, frame, area);
     }
 }
 
@@ -103,7 +98,7 @@ fn part(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let name = if area.width < ROOMY {
+    let name = if name.len() + 4 > usize::from(area.width) {
         name.to_owned()
     } else {
         format!(" {name} ")
@@ -132,7 +127,17 @@ fn link(protocol: &str, state: Link, palette: Palette, frame: &mut Frame<'_>, ar
     let lines = vec![
         Line::styled(protocol.to_owned(), palette.dim()),
         Line::styled(line, style),
-        Line::styled(word(state), style),
+        Line::styled(state_word(state, area), style),
     ];
     frame.render_widget(Paragraph::new(lines).alignment(Alignment::Center), area);
+}
+
+/// The state in a word, or only for how long where there is no room.
+fn state_word(state: Link, area: Rect) -> String {
+    match state {
+        Link::Away(time) if word(state).len() > usize::from(area.width) => {
+            format!("{} s", time.as_secs())
+        }
+        _ => word(state),
+    }
 }
