@@ -178,6 +178,7 @@ impl Show {
                 }
             }
         }
+        self.look(clock::now());
         let ran = self.ran.unwrap_or_else(|| self.started.elapsed());
         Ok(Summary::of(&self.board, self.placed, self.plugs, ran))
     }
@@ -290,6 +291,7 @@ impl Show {
         let board = &self.board;
         let complete = board.all_up()
             && board.checker.lost(&board.produced) == 0
+            && board.stored == board.produced
             && self.quiet.0.elapsed() >= QUIET_AT_END
             && self.pbx.truth().calls.is_empty();
         complete || self.started.elapsed() > ran + FINISH_MAX

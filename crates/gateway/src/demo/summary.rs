@@ -48,7 +48,7 @@ impl Summary {
             placed,
             plugs,
             produced: board.produced_total(),
-            stored: board.stored.values().sum(),
+            stored: board.stored_total(),
             delivered: board.checker.delivered,
             gaps: board.checker.in_gaps,
             lost: board.checker.lost(&board.produced),

@@ -20,6 +20,9 @@ const SIZE_MIN: (u16, u16) = (72, 20);
 /// Wide enough for whole addresses and more columns.
 const WIDE: u16 = 110;
 
+/// Wide enough for the keys in more words.
+const KEYS_WIDE: u16 = 120;
+
 /// Keys and what they do, in few words and in more.
 const KEYS: [(&str, &str, &str); 7] = [
     ("c", "call", "place a call"),
@@ -107,7 +110,7 @@ fn draw_title(board: &Board, palette: Palette, frame: &mut Frame<'_>, area: Rect
 fn draw_keys(palette: Palette, frame: &mut Frame<'_>, area: Rect) {
     let mut spans = Vec::new();
     for (key, short, long) in KEYS {
-        let text = if area.width >= WIDE { long } else { short };
+        let text = if area.width >= KEYS_WIDE { long } else { short };
         spans.push(Span::styled(format!(" {key}"), palette.accent()));
         spans.push(Span::raw(format!(" {text} ")));
     }
