@@ -1,17 +1,21 @@
 //! The `ringway-cloud` program.
 
-use std::io::{self, Write as _};
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::Cloud;
-use crate::config::{Config, LogFormat, LogLevel};
+use crate::app::timestamp;
+use crate::config::{Complaint, Config, ConfigError, LogFormat, LogLevel};
 
 /// Exit codes of sysexits.h.
 mod exit {
@@ -72,19 +76,27 @@ enum Task {
 /// The program: reads the command line, does what it says, gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let (result, code) = match Args::parse().command {
-        Task::CheckConfig { file } => (check(&file), exit::CONFIG),
-        Task::Run { config } => match Config::load(&config) {
-            Ok(config) => (run(config), exit::SOFTWARE),
-            Err(error) => (Err(error.into()), exit::CONFIG),
-        },
+    let result = match Args::parse().command {
+        Task::CheckConfig { file } => check(&file),
+        Task::Run { config } => Config::load(&config)
+            .map_err(anyhow::Error::from)
+            .and_then(run),
     };
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
     // Nowhere is left to complain to when standard error is closed.
     let _ = writeln!(io::stderr(), "ringway-cloud: {error:#}");
-    ExitCode::from(code)
+    ExitCode::from(exit_code(&error))
+}
+
+/// Another start does not help against a wrong configuration, and the service manager has to know.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() || error.is::<Complaint>() {
+        exit::CONFIG
+    } else {
+        exit::SOFTWARE
+    }
 }
 
 fn check(file: &Path) -> anyhow::Result<()> {
@@ -112,15 +124,24 @@ fn run(config: Config) -> anyhow::Result<()> {
             certificate = %cloud.certificate().display(), sha256 = cloud.fingerprint(),
             "ready"
         );
+        notify(NotifyState::Ready);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
+        notify(NotifyState::Stopping);
         cloud.shutdown().await;
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Tells the service manager; outside of one this does nothing.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "service manager not told");
+    }
 }
 
 fn log(level: LogLevel, format: LogFormat) {
@@ -131,10 +152,46 @@ fn log(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let builder = fmt().with_max_level(level).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_timer(Utc)
+        .with_writer(io::stderr);
     // A second subscriber is refused only where one is set already, in tests.
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// ISO 8601 with milliseconds and `Z`.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", timestamp())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_start_refuses_in_the_configuration_exits_as_one_that_cannot_be_read() {
+        let dir = std::env::temp_dir().join("ringway-cloud-that-never-starts");
+        let mut unwise = Config::loopback(&dir);
+        unwise.retention_hours = 0;
+        let mut uncertain = Config::loopback(&dir);
+        uncertain.tls = Some(crate::config::Tls {
+            certificate: dir.join("nowhere.crt"),
+            key: dir.join("nowhere.key"),
+        });
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for (config, key) in [(unwise, "retention-hours"), (uncertain, "tls")] {
+            let error = runtime.block_on(Cloud::start(config)).unwrap_err();
+            assert_eq!(exit_code(&error), exit::CONFIG, "{error:#}");
+            assert!(error.to_string().starts_with(key), "{error:#}");
+        }
+        assert_eq!(exit_code(&anyhow::anyhow!("port taken")), exit::SOFTWARE);
+    }
 }

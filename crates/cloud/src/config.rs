@@ -10,6 +10,7 @@ use cloud_uplink::Identity;
 use serde::Deserialize;
 use web::{Limits, Secret};
 
+pub(crate) use load::Complaint;
 pub use load::ConfigError;
 
 /// Most characters of a name or id: they go into keys, logs and metrics.

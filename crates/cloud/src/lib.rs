@@ -37,6 +37,7 @@ use web::{Certificate, HostNames, Limits, Server};
 pub use crate::api::ROUTES;
 use crate::app::{App, Counters, unix_ms};
 use crate::commands::Commands;
+use crate::config::Complaint;
 pub use crate::config::{Config, ConfigError};
 use crate::feed::Feed;
 use crate::gateways::Gateways;
@@ -75,8 +76,9 @@ impl Cloud {
             .mode(0o700)
             .create(data_dir)
             .with_context(|| format!("create {}", data_dir.display()))?;
-        let certificate = certificate(&config)?;
-        let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
+        let certificate = blame_tls(&config, certificate(&config))?;
+        let tls = web::tls::server_config(&certificate.certificate, &certificate.key);
+        let tls = blame_tls(&config, tls)?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("listen on {}", config.listen))?;
@@ -222,6 +224,14 @@ impl Cloud {
         });
         // An error would mean a panic in the store, which it has reported itself.
         let _ = flushed.await;
+    }
+}
+
+/// A certificate that was configured and cannot be used is a wrong configuration.
+fn blame_tls<T>(config: &Config, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+    match config.tls {
+        Some(_) => outcome.map_err(|error| Complaint::new("tls", format!("{error:#}")).into()),
+        None => outcome,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line of `ringway-pbx-sim`.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -11,6 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::command::{Command, HELP};
 use crate::config::{CONTROL_PORT, CSTA_PORT, Config, Extensions};
@@ -151,6 +154,8 @@ fn in_runtime(program: impl Future<Output = Result<()>>) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_timer(Utc)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
     tokio::runtime::Runtime::new()?.block_on(program)
@@ -285,6 +290,17 @@ impl RunArgs {
         association.segmented_snapshots = self.segmented_snapshots;
         association.out_queue_frames = self.out_queue;
         config
+    }
+}
+
+/// ISO 8601 with milliseconds and `Z`.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let ms = i64::try_from(net::clock::unix_ms()).unwrap_or(i64::MAX);
+        let stamp = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+        write!(writer, "{stamp:.3}")
     }
 }
 

@@ -149,7 +149,7 @@ pub(crate) struct Complaint {
 }
 
 impl Complaint {
-    fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             reason: reason.into(),

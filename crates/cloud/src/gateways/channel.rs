@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse as _, Response};
-use cloud_uplink::frame::{FRAME_LEN_MAX, Hello, SUBPROTOCOL, Window, close};
+use cloud_uplink::frame::{FRAME_LEN_MAX, Goaway, Hello, SUBPROTOCOL, Window, close};
 use cloud_uplink::session::cloud::{Accept, CloudEvent, Config};
 use cloud_uplink::session::{CloudSession, Fence, PONG_TIMEOUT};
 use cloud_uplink::{Command, Identity, LegView};
@@ -48,6 +48,10 @@ const MESSAGE_LEN_MAX: usize = 4 * FRAME_LEN_MAX;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for the gateway's half of a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Why channels end when the far end does.
+const STOPPED: &str = "the far end is being restarted";
+/// The gateways come again spread over this time, in milliseconds.
+const GOAWAY_SPREAD_MS: u64 = 1_000;
 /// Longest reason in a close frame, in bytes (RFC 6455 §5.5.1).
 const CLOSE_REASON_LEN_MAX: usize = 123;
 
@@ -157,9 +161,7 @@ impl Channel {
                     "a newer session of this gateway took over",
                 ),
                 Wake::Timer => self.session.handle_timeout(clock::now()),
-                Wake::Stopped => self
-                    .session
-                    .refuse(close::RETRY_LATER, "the far end is being restarted"),
+                Wake::Stopped => self.part().await,
             }
         }
     }
@@ -435,6 +437,18 @@ impl Channel {
             }
             up.sent.insert(command.id.to_string());
         }
+    }
+
+    /// Asks the gateway to come again, then closes: nothing more can be stored here.
+    async fn part(&mut self) {
+        self.session.goaway(Goaway {
+            reason: STOPPED.to_owned(),
+            after_ms: 0,
+            spread_ms: GOAWAY_SPREAD_MS,
+        });
+        // A gateway that does not read is closed all the same.
+        let _ = timeout(CLOSE_TIMEOUT, self.transmit()).await;
+        self.session.refuse(close::RETRY_LATER, STOPPED);
     }
 
     async fn close(mut self, code: u16, reason: &str) {

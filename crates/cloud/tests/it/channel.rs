@@ -215,6 +215,11 @@ async fn a_shutdown_asks_gateways_to_come_again() {
     let far = Far::start().await;
     let (mut gateway, _) = far.gateway(1).await;
     let stopping = tokio::spawn(far.cloud.shutdown());
+    let goaway = gateway.hear().await;
+    assert_eq!(
+        (&goaway["t"], &goaway["afterMs"]),
+        (&"goaway".into(), &0.into())
+    );
     assert_eq!(gateway.hear_close().await, 4503);
     stopping.await.unwrap();
 }

@@ -341,7 +341,8 @@ impl<S: EventSource> Driver<S> {
         self.link = None;
         self.reads.clear();
         self.session.handle_disconnected(code, now);
-        if self.connecting.is_none() {
+        // Whoever was asked to come again has a time for that already.
+        if self.connecting.is_none() && self.connect_at.is_none() {
             let delay = self.schedule.after_failure(None);
             self.connect_at = Some(now + delay);
             self.note_error(reason, delay);

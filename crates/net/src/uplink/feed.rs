@@ -60,6 +60,12 @@ impl OutboxFeed {
             .send_modify(|state| state.high_water = state.high_water.max(last));
     }
 
+    /// The stream that the driver was told of last.
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        self.state.borrow().stream
+    }
+
     /// The outbox writes to another stream from now on.
     pub fn switched(&self, state: StreamState) {
         self.state.send_replace(state);

@@ -22,7 +22,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 #[derive(Debug)]
 pub(crate) enum Order {
     Send(Command),
-    Goaway,
+    Goaway { after_ms: u64 },
     Close(u16),
     Cut,
 }
@@ -76,9 +76,9 @@ where
             },
             Some(order) = async { orders.lock().await.recv().await } => match order {
                 Order::Send(command) => _ = session.send_command(command).unwrap(),
-                Order::Goaway => session.goaway(Goaway {
+                Order::Goaway { after_ms } => session.goaway(Goaway {
                     reason: "upgrade".to_owned(),
-                    after_ms: 0,
+                    after_ms,
                     spread_ms: 0,
                 }),
                 Order::Close(code) => session.refuse(code, "as ordered"),

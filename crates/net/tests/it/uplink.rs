@@ -59,10 +59,27 @@ async fn every_cut_is_healed_and_nothing_comes_twice() {
 async fn goaway_opens_the_new_connection_before_the_old_one_is_given_up() {
     let mut bench = Bench::start(false, None).await;
     bench.until(|status| status.state == UplinkState::Up).await;
-    bench.orders.send(Order::Goaway).await.unwrap();
+    let goaway = Order::Goaway { after_ms: 0 };
+    bench.orders.send(goaway).await.unwrap();
     bench.until(|status| status.reconnects == 1).await;
     bench.commit(10);
     bench.until(|status| status.acked == 10).await;
+    assert_eq!(bench.status.borrow().last_error, None);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_asked_to_come_again_does_so_at_that_time_though_the_connection_ends_before() {
+    let mut bench = Bench::start(false, None).await;
+    bench.until(|status| status.state == UplinkState::Up).await;
+    for order in [
+        Order::Goaway { after_ms: 50 },
+        Order::Close(close::RETRY_LATER),
+    ] {
+        bench.orders.send(order).await.unwrap();
+    }
+    bench.until(|status| status.reconnects == 1).await;
+    // A failure would have been noted, and waited for by the back-off.
     assert_eq!(bench.status.borrow().last_error, None);
     bench.stop().await;
 }
