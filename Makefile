@@ -88,7 +88,7 @@ schemas: ## Write the channel's schemas and AsyncAPI under docs/ anew from the t
 	UPDATE_SCHEMAS=1 cargo test --quiet -p cloud-uplink --test it documents
 
 .PHONY: bench
-bench: ## Measure latency, throughput and memory against their goals
+bench: build ## Measure latency, throughput and memory against their goals
 	cargo run --release -p system-tests --bin ringway-bench -- $(ARGS)
 
 .PHONY: crash-test
