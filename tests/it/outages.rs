@@ -130,3 +130,26 @@ async fn a_pbx_that_falls_silent_is_left_and_found_again() {
     world.view_equals_truth(&sim, "after the silence").await;
     assert_eq!(world.view().await.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_panics_is_built_anew_from_what_is_stored_and_a_second_panic_ends_the_process()
+{
+    let (mut world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+    tell(&sim, "call 2001 2002").await;
+    world.view_equals_truth(&sim, "before the panic").await;
+    let calls = async |world: &World| -> Vec<_> {
+        world.legs().await.iter().map(|leg| leg.call_id).collect()
+    };
+    let before = calls(&world).await;
+    world.gateway().panic_pbx_part().await;
+    until("the part to be started anew", async || {
+        world.gateway().shared().restarts.counts().get("pbx") == Some(&1)
+    })
+    .await;
+    tell(&sim, "answer 2002").await;
+    world.view_equals_truth(&sim, "after the panic").await;
+    assert_eq!(calls(&world).await, before, "the conversation keeps its id");
+    world.gateway().panic_pbx_part().await;
+    let error = world.gateway.as_mut().unwrap().failed().await;
+    assert!(error.to_string().contains("panicked twice"), "{error}");
+}

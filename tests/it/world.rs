@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) pbx: String,
     pub(crate) extensions: Vec<String>,
+    pub(crate) client: csta::client::Config,
+    pub(crate) outbox: OutboxLimits,
     _temp: tempfile::TempDir,
 }
 
@@ -44,6 +46,11 @@ impl World {
             gateway: None,
             pbx: pbx.to_string(),
             extensions: extensions.iter().map(|&e| e.to_owned()).collect(),
+            client: csta::client::Config::default(),
+            outbox: OutboxLimits {
+                ballast_bytes: 0,
+                ..OutboxLimits::default()
+            },
             _temp: temp,
         };
         world.start_cloud().await;
@@ -95,7 +102,7 @@ impl World {
                     address: self.pbx.clone(),
                     tls: None,
                 },
-                client: csta::client::Config::default(),
+                client: self.client.clone(),
                 retry: (short, short * 4),
                 seed: 1,
             },
@@ -119,10 +126,7 @@ impl World {
             },
             portal: SocketAddr::from(([127, 0, 0, 1], 0)),
             portal_names: Vec::new(),
-            outbox: OutboxLimits {
-                ballast_bytes: 0,
-                ..OutboxLimits::default()
-            },
+            outbox: self.outbox.clone(),
         }
     }
 

@@ -250,3 +250,6 @@ pub(crate) fn interrupted(stored: &StoredCommand) -> Option<(String, CommandComp
     };
     Some((json, completed))
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,6 +190,12 @@ impl Gateway {
         let _ = self.engine.send(EngineCommand::SetDevices(devices)).await;
     }
 
+    /// A fault switch for tests: the PBX link's part panics.
+    #[doc(hidden)]
+    pub async fn panic_pbx_part(&self) {
+        let _ = self.engine.send(EngineCommand::Panic).await;
+    }
+
     /// Waits until a part has given up.
     ///
     /// # Errors

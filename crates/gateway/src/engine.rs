@@ -32,6 +32,9 @@ pub enum EngineCommand {
     Publish(EventData),
     /// Follow these devices from now on.
     SetDevices(Vec<DeviceId>),
+    /// A fault switch for tests: the PBX link's part panics.
+    #[doc(hidden)]
+    Panic,
 }
 
 /// The engine of one run of the PBX link's part.
@@ -274,6 +277,7 @@ impl CstaHandler for Engine {
                 }
                 self.devices = devices;
             }
+            EngineCommand::Panic => panic!("as a test wished"),
         }
     }
 

@@ -38,11 +38,10 @@ impl Outbox {
         let path = state_dir.join(DATABASE);
         let feed = Arc::new(Mutex::new(None::<OutboxFeed>));
         let news = Arc::clone(&feed);
-        let mut current = None;
         let on_commit = Box::new(move |committed: Committed| {
             let feed = news.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(feed) = &*feed {
-                tell(feed, &mut current, committed);
+                tell(feed, committed);
             }
         });
         let (store, recovered) = GatewayStore::open(&path, limits, wall(now_ms), on_commit)
@@ -92,11 +91,8 @@ impl Outbox {
 }
 
 /// Hands one commit to the channel.
-fn tell(feed: &OutboxFeed, current: &mut Option<uuid::Uuid>, committed: Committed) {
-    if current
-        .replace(committed.stream)
-        .is_some_and(|was| was != committed.stream)
-    {
+fn tell(feed: &OutboxFeed, committed: Committed) {
+    if feed.stream() != StreamId(committed.stream) {
         // The channel greets anew: what was committed is read from the store.
         feed.switched(StreamState {
             stream: StreamId(committed.stream),

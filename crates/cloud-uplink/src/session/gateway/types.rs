@@ -37,7 +37,7 @@ pub struct ReadRequest {
 }
 
 /// Names a command within the connection that brought it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CommandRef {
     pub(super) connection: u64,
     pub(super) number: u64,
