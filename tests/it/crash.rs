@@ -23,5 +23,9 @@ async fn nothing_committed_is_lost_when_programs_are_killed() {
     let outcome = run(options, |line| println!("{line}")).await.unwrap();
     println!("{}\n{}", outcome.report, outcome.report.line());
     let failures = outcome.report.failures();
-    assert!(failures.is_empty(), "{failures:?}, kept in {:?}", outcome.kept);
+    assert!(
+        failures.is_empty(),
+        "{failures:?}, kept in {:?}",
+        outcome.kept
+    );
 }

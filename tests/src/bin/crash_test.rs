@@ -48,7 +48,10 @@ fn main() -> ExitCode {
         Ok(outcome) => {
             say(&outcome.report.to_string());
             if let Some(folder) = &outcome.kept {
-                say(&format!("seed {seed}; everything is kept in {}", folder.display()));
+                say(&format!(
+                    "seed {seed}; everything is kept in {}",
+                    folder.display()
+                ));
             }
             say(&outcome.report.line());
             match outcome.kept {

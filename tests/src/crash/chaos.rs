@@ -9,13 +9,14 @@ use anyhow::{Context as _, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::Options;
 use super::committed::Committed;
 use super::dialler::{Dialler, PREFIX};
 use super::faults::Bag;
 use super::quiet;
 use super::reader::Reader;
 use super::report::Report;
-use super::Options;
+use crate::harness::rows::{Progress, read_dead_outbox};
 use crate::harness::{Site, SiteConfig};
 
 /// Shortest time between two faults.
@@ -88,8 +89,8 @@ struct Run {
 /// What was so when gateway and far end were started last.
 #[derive(Debug, Default)]
 struct Life {
-    /// The gateway's high-water mark.
-    high_water: u64,
+    /// How far the gateway had come.
+    progress: Progress,
     /// The highest number at the far end.
     stored: u64,
 }
@@ -224,7 +225,9 @@ impl Run {
             if !part.is_running() {
                 self.report.ended_by_themselves += 1;
                 let log = crate::harness::site::tail(&part.log());
-                self.report.complaints.push(format!("ended by itself:\n{log}"));
+                self.report
+                    .complaints
+                    .push(format!("ended by itself:\n{log}"));
                 part.start()?;
             }
         }
@@ -254,7 +257,7 @@ impl Run {
         let (far_end, _) = self.site.calls().await?;
         let ledger = self.site.pbx.ledger()?;
         self.site.gateway.kill()?;
-        if let Some(outbox) = crate::harness::rows::read_dead_outbox(&self.site.gateway_database())? {
+        if let Some(outbox) = read_dead_outbox(&self.site.gateway_database())? {
             self.committed.take(&outbox);
         }
         let mut account = self.reader.account();
@@ -272,6 +275,7 @@ impl Run {
         report.orders = self.dialler.judge(&ledger.calls_made);
         report.changes = ledger.changes_total();
         report.csta_events = ledger.events_sent;
+        report.links_cut_slow = ledger.links_cut_slow;
         let logs = [&self.site.gateway, &self.site.cloud, &self.site.pbx_part].map(|it| it.log());
         let panics = logs.iter().map(|log| log.matches("panicked at").count());
         report.panics = panics.sum::<usize>() as u64;

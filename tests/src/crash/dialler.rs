@@ -117,7 +117,9 @@ impl Dialler {
             let (api, book) = (self.api.clone(), Arc::clone(&self.book));
             self.tasks.spawn(async move {
                 let path = format!("/2017-09-01/endpoints/{extension}/calls/{call}");
-                let reply = api.ask("PUT", &path, None, &json!({ "action": "end" })).await;
+                let reply = api
+                    .ask("PUT", &path, None, &json!({ "action": "end" }))
+                    .await;
                 let kind = kind(reply.as_ref().ok());
                 count(&mut lock(&book).answers, format!("end: {kind}"));
             });
@@ -178,7 +180,8 @@ impl Book {
     fn answered(&mut self, index: usize, reply: Option<&Reply>) {
         count(&mut self.answers, kind(reply));
         let accepted = reply.filter(|reply| (200..300).contains(&reply.status));
-        let Some(call) = accepted.and_then(|reply| reply.json()["callId"].as_str().map(str::to_owned))
+        let Some(call) =
+            accepted.and_then(|reply| reply.json()["callId"].as_str().map(str::to_owned))
         else {
             return;
         };

@@ -71,7 +71,8 @@ impl Account {
         };
         let stream = message.stream.clone().unwrap_or_default();
         let account = self.streams.entry(stream).or_default();
-        let what = match account.take(sequence, digest(body.get())) {
+        let arrival = account.take(sequence, digest(body.get()));
+        let what = match arrival {
             Arrival::Next => None,
             Arrival::Ahead(expected) => Some(format!("{sequence} came where {expected} was due")),
             Arrival::Late => {
@@ -90,7 +91,9 @@ impl Account {
         if let Some(what) = what {
             self.complain(what);
         }
-        self.events += 1;
+        if !matches!(arrival, Arrival::Again | Arrival::Reused) {
+            self.events += 1;
+        }
         self.replayed += u64::from(message.replayed);
         match serde_json::from_str::<Event>(body.get()) {
             Ok(event) => {
@@ -176,7 +179,7 @@ async fn read(api: Api, account: Arc<Mutex<Account>>) {
                     lock(&account).take(&message);
                 }
             }
-            Err(ConnectError::Refused { status, body }) if status == 400 => {
+            Err(ConnectError::Refused { status: 400, body }) => {
                 let mut account = lock(&account);
                 account.cursors_refused += 1;
                 account.complain(format!("cursor {cursor} refused: {body}"));

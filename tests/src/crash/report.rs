@@ -41,6 +41,8 @@ pub struct Report {
     pub cursors_refused: u64,
     /// Times that the far end had stored more than the gateway's files held.
     pub ahead: u64,
+    /// Deaths of the far end before which it had acknowledged more than its files held.
+    pub acked_unstored: u64,
     /// Events inferred after the gateway had been away.
     pub synthetic: u64,
     /// Events that the gateway sent again.
@@ -59,6 +61,8 @@ pub struct Report {
     pub changes: u64,
     /// CSTA events by the simulator's own ledger.
     pub csta_events: u64,
+    /// Links that the PBX cut because the gateway did not read fast enough.
+    pub links_cut_slow: u64,
     /// Lines of the programs' logs that tell of a panic.
     pub panics: u64,
     /// Processes that ended without being killed.
@@ -78,7 +82,15 @@ impl Report {
             ("events out of order", self.out_of_order),
             ("events duplicated", self.duplicated),
             ("numbers reused", self.reused + judgement.reused),
-            ("events delivered uncommitted", judgement.uncommitted + self.ahead),
+            (
+                "events delivered uncommitted",
+                judgement.uncommitted + self.ahead,
+            ),
+            (
+                "deaths with acknowledged but unstored events",
+                self.acked_unstored,
+            ),
+            ("links cut for slow reading", self.links_cut_slow),
             ("committed events given up", judgement.given_up),
             ("cursors refused", self.cursors_refused),
             ("quiet points with different views", self.quiet_points.1),
@@ -104,7 +116,9 @@ impl Report {
             ("calls made by command", (orders.accepted, 1)),
             ("quiet points", (self.quiet_points.0, 1)),
         ];
-        let short = must_reach.into_iter().filter(|(_, (is, wanted))| is < wanted);
+        let short = must_reach
+            .into_iter()
+            .filter(|(_, (is, wanted))| is < wanted);
         failures.extend(short.map(|(what, (is, wanted))| format!("{what}: {is} of {wanted}")));
         let never = self.bites.never();
         failures.extend(never.iter().map(|fault| format!("never bit: {fault}")));
@@ -145,7 +159,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{:<28} {:>6} {:>6}  counts if", "fault", "tried", "bit")?;
+        writeln!(
+            f,
+            "\n{:<28} {:>6} {:>6}  counts if",
+            "fault", "tried", "bit"
+        )?;
         for fault in Fault::ALL {
             let (tried, bit) = self.bites.of(fault);
             writeln!(f, "{fault:<28} {tried:>6} {bit:>6}  {}", fault.bites_if())?;
@@ -156,12 +174,20 @@ impl fmt::Display for Report {
         writeln!(f)?;
         row(f, "processes killed", self.kills_tried)?;
         row(f, "  of these in the midst of work", self.kills.0)?;
-        row(f, "  gateway, with events not at the far end", self.undelivered)?;
+        row(
+            f,
+            "  gateway, with events not at the far end",
+            self.undelivered,
+        )?;
         row(f, "  far end, with events on their way", self.in_flight)?;
         row(f, "changes at the PBX, by its ledger", self.changes)?;
         row(f, "  while the gateway was dead", self.changes_unwatched)?;
         row(f, "CSTA events sent by the PBX", self.csta_events)?;
-        row(f, "numbers committed by the gateway", self.judgement.committed)?;
+        row(
+            f,
+            "numbers committed by the gateway",
+            self.judgement.committed,
+        )?;
         row(f, "events at the reader", self.events.0)?;
         row(f, "  synthetic", self.synthetic)?;
         row(f, "  replayed", self.replayed)?;

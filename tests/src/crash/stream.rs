@@ -63,7 +63,10 @@ impl StreamAccount {
     /// Numbers that were reported missing.
     #[must_use]
     pub fn reported(&self) -> u64 {
-        self.gaps.iter().map(|(from, to)| to - from + 1).sum()
+        self.gaps
+            .iter()
+            .map(|(from, to)| (to + 1).saturating_sub(*from))
+            .sum()
     }
 
     /// Whether that number was reported missing.
@@ -78,7 +81,10 @@ impl StreamAccount {
     #[must_use]
     pub fn digest(&self, number: u64) -> Option<u64> {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
-        self.digests.get(index).copied().filter(|digest| *digest != 0)
+        self.digests
+            .get(index)
+            .copied()
+            .filter(|digest| *digest != 0)
     }
 
     /// The highest number that came.

@@ -43,18 +43,29 @@ pub fn read_dead_outbox(database: &Path) -> Result<Option<Outbox>> {
     read_outbox(&connection).with_context(|| format!("reading {}", database.display()))
 }
 
-/// Reads a running gateway's stream and high-water mark.
+/// How far a running gateway's stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Highest number given.
+    pub high_water: u64,
+    /// Highest number that the far end acknowledged.
+    pub acked: u64,
+}
+
+/// Reads how far a running gateway's stream has come.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn read_high_water(database: &Path) -> Result<Option<(String, u64)>> {
+pub fn read_progress(database: &Path) -> Result<Option<Progress>> {
     if !database.exists() {
         return Ok(None);
     }
     let found = read_only(database)?
-        .query_row("SELECT stream, next_seq FROM meta", [], |row| {
-            let stream: Vec<u8> = row.get(0)?;
-            Ok((uuid(&stream), number(row, 1)?.saturating_sub(1)))
+        .query_row("SELECT next_seq, acked FROM meta", [], |row| {
+            Ok(Progress {
+                high_water: number(row, 0)?.saturating_sub(1),
+                acked: number(row, 1)?,
+            })
         })
         .optional();
     found.with_context(|| format!("reading {}", database.display()))

@@ -8,18 +8,19 @@ use tokio::time::sleep;
 
 use super::Run;
 use crate::crash::faults::Fault;
-use crate::harness::rows::{self, Outbox};
+use crate::harness::rows::{self, Outbox, Progress};
 
 /// How long a killed program stays away, at most, where it is not started again at once.
 const ABSENCE_MAX: Duration = Duration::from_millis(1500);
 /// How long the far end stays away: long enough for several tries to reach it.
 const FAR_END_AWAY: std::ops::Range<Duration> = Duration::from_secs(3)..Duration::from_secs(6);
-/// How much later the PBX answers while a gateway is to be killed in the midst of its requests.
+/// How much later the PBX answers while a gateway is to be killed in the midst of a command.
 const SLOW_ANSWERS: &str = "delay 15";
+/// How long it takes a gateway to monitor every extension when it is to be killed in between, and how
+/// many requests it has in flight.
+const RESYNC: (Duration, u32) = (Duration::from_millis(300), 20);
 /// Longest wait until a gateway that was just started has monitored its first device.
 const FIRST_MONITOR_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time from there to the kill, at most.
-const RESYNC_MAX: Duration = Duration::from_millis(60);
 /// Time from an order to the kill, at most.
 const COMMAND_MAX: Duration = Duration::from_millis(25);
 /// Mostly a fault waits until there is work to hit; now and then it comes when it likes.
@@ -115,14 +116,17 @@ impl Run {
 
     async fn kill_in_resync(&mut self) -> Result<bool> {
         let death = self.kill_gateway()?;
-        self.site.pbx.tell(SLOW_ANSWERS)?;
+        let (whole, in_flight) = RESYNC;
+        let rounds = (self.site.extensions() / in_flight).max(1);
+        let delay_ms = (whole / rounds).as_millis();
+        self.site.pbx.tell(&format!("delay {delay_ms}"))?;
         self.start_gateway(&death)?;
         let all = u64::from(self.site.extensions());
         let end = net::clock::now() + FIRST_MONITOR_TIMEOUT;
         while self.site.pbx.ledger()?.monitors == 0 && net::clock::now() < end {
             sleep(Duration::from_millis(1)).await;
         }
-        let into = self.rng.random_range(Duration::ZERO..RESYNC_MAX);
+        let into = self.rng.random_range(Duration::ZERO..whole / 2);
         sleep(into).await;
         let monitors = self.site.pbx.ledger()?.monitors;
         let death = self.kill_gateway()?;
@@ -176,9 +180,12 @@ impl Run {
             let complaint = format!("the far end has stored {stored}, the outbox has {had}");
             self.report.complaints.push(complaint);
         }
-        let worked = outbox.high_water > self.life.high_water;
+        let worked = outbox.high_water > self.life.progress.high_water;
         let bit = alive && worked && outbox.high_water > outbox.acked;
-        self.life.high_water = outbox.high_water;
+        self.life.progress = Progress {
+            high_water: outbox.high_water,
+            acked: outbox.acked,
+        };
         self.report.kills.0 += u64::from(bit);
         Ok(Death {
             bit,
@@ -196,14 +203,20 @@ impl Run {
 
     /// Whether it was alive and had stored events since its start.
     fn kill_far_end(&mut self) -> Result<bool> {
-        let committed = self.high_water()?;
+        let before = self.gateway_progress()?;
         let alive = self.site.cloud.kill()?;
         let stored = self.stored()?;
         self.report.kills_tried += 1;
         if !alive {
             self.report.ended_by_themselves += 1;
         }
-        self.report.in_flight += u64::from(committed > stored);
+        self.report.in_flight += u64::from(before.high_water > stored);
+        let acked = self.gateway_progress()?.acked;
+        if acked > stored {
+            self.report.acked_unstored += 1;
+            let complaint = format!("the far end acknowledged {acked} and had stored {stored}");
+            self.report.complaints.push(complaint);
+        }
         let worked = stored > self.life.stored;
         self.life.stored = stored;
         Ok(alive && worked)
@@ -211,7 +224,7 @@ impl Run {
 
     /// Starts it; whether its death bit: it had worked, and there was something to do meanwhile.
     fn start_far_end(&mut self, worked: bool) -> Result<bool> {
-        let bit = worked && self.high_water()? > self.life.stored;
+        let bit = worked && self.gateway_progress()?.high_water > self.life.stored;
         self.report.kills.0 += u64::from(bit);
         self.site.cloud.start()?;
         Ok(bit)
@@ -225,13 +238,13 @@ impl Run {
         }
     }
 
-    /// The gateway's high-water mark, from its file while it runs, else as its death left it.
-    fn high_water(&mut self) -> Result<u64> {
+    /// How far the gateway has come, from its file while it runs, else as its death left it.
+    fn gateway_progress(&mut self) -> Result<Progress> {
         if !self.site.gateway.is_running() {
-            return Ok(self.life.high_water);
+            return Ok(self.life.progress);
         }
-        let mark = rows::read_high_water(&self.site.gateway_database())?;
-        Ok(mark.map_or(0, |(_, high_water)| high_water))
+        let progress = rows::read_progress(&self.site.gateway_database())?;
+        Ok(progress.unwrap_or_default())
     }
 
     /// The highest number of any stream at the far end.
