@@ -105,6 +105,7 @@ async fn a_client_makes_holds_and_clears_a_call() {
     ));
     assert_eq!(pbx.truth().calls, []);
     assert_eq!(pbx.ledger().events_sent, 5);
+    assert_eq!(pbx.ledger().calls_made["2002"], 1);
     pbx.shutdown().await;
 }
 
