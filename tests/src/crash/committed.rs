@@ -88,3 +88,80 @@ impl Committed {
         judgement
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::harness::rows::digest;
+
+    #[test]
+    fn nothing_is_wrong_when_all_that_was_committed_arrived() {
+        let judgement = judge(&[1, 2, 3], &[event(1, 1), event(2, 2), event(3, 3)]);
+        let all = Judgement {
+            committed: 3,
+            ..Judgement::default()
+        };
+        assert_eq!(judgement, all);
+    }
+
+    #[test]
+    fn an_event_that_is_neither_there_nor_in_a_gap_is_lost() {
+        let gap =
+            json!({ "cursor": 2, "gap": { "stream": "s", "from": 2, "to": 2, "reason": "r" } });
+        let judgement = judge(&[1, 2, 3, 4], &[event(1, 1), gap, event(4, 4)]);
+        let Judgement {
+            lost,
+            in_gaps,
+            given_up,
+            ..
+        } = judgement;
+        assert_eq!((lost, in_gaps, given_up), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_number_with_another_event_is_reused() {
+        assert_eq!(judge(&[1, 2], &[event(1, 1), event(2, 9)]).reused, 1);
+    }
+
+    #[test]
+    fn an_event_that_was_never_committed_is_told() {
+        assert_eq!(judge(&[1], &[event(1, 1), event(2, 2)]).uncommitted, 1);
+    }
+
+    #[test]
+    fn a_high_water_mark_never_goes_back() {
+        let mut committed = Committed::default();
+        committed.take(&outbox(&[1, 2]));
+        committed.take(&outbox(&[1]));
+        assert_eq!(committed.went_back, 1);
+    }
+
+    fn judge(committed: &[u64], arrived: &[Value]) -> Judgement {
+        let mut all = Committed::default();
+        all.take(&outbox(committed));
+        let mut account = Account::default();
+        for message in arrived {
+            let message = serde_json::from_str(&message.to_string()).unwrap();
+            account.take(&message);
+        }
+        all.judge(&mut account)
+    }
+
+    /// What a gateway leaves that committed these numbers, each with its own number as the event.
+    fn outbox(numbers: &[u64]) -> Outbox {
+        let events = numbers.iter().map(|it| (*it, digest(&it.to_string())));
+        Outbox {
+            stream: "s".to_owned(),
+            high_water: numbers.iter().copied().max().unwrap_or_default(),
+            acked: 0,
+            events: events.collect(),
+            open_commands: 0,
+        }
+    }
+
+    fn event(number: u64, body: u64) -> Value {
+        json!({ "cursor": number, "stream": "s", "sequence": number, "event": body })
+    }
+}
