@@ -6,6 +6,7 @@ mod application;
 mod calls;
 mod crash;
 mod demo;
+mod disk;
 mod frames;
 mod gates;
 mod outages;
