@@ -2,22 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use net::tcp::{BoxedStream, Endpoint};
+use net::tls::Trust;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use system_tests::harness::{Api, EventStream};
 
 use crate::world::APPLICATION_TOKEN;
 
 /// Knows where the far end is and whom to trust.
-pub(crate) struct Application {
-    endpoint: Endpoint,
-}
+pub(crate) struct Application(Api);
 
 /// An answer by REST.
 #[derive(Debug)]
@@ -28,27 +22,13 @@ pub(crate) struct Answer {
 
 impl Application {
     pub(crate) fn new(far_end: SocketAddr, certificate: &Path) -> Self {
-        let trust = net::tls::Trust::Roots(certificate.to_owned());
-        let tls = Some(Arc::clone(&net::tls::client_config(&trust).unwrap()));
-        Self {
-            endpoint: Endpoint {
-                address: format!("localhost:{}", far_end.port()),
-                tls,
-            },
-        }
+        let trust = Trust::Roots(certificate.to_owned());
+        Self(Api::new(far_end, &trust, Some(APPLICATION_TOKEN)).unwrap())
     }
 
     /// The event stream from that cursor on.
     pub(crate) async fn events(&self, cursor: u64) -> Events {
-        let stream = net::tcp::connect(&self.endpoint).await.unwrap();
-        let url = format!("wss://{}/events/v1?cursor={cursor}", self.endpoint.address);
-        let mut request = url.into_client_request().unwrap();
-        let token = format!("Bearer {APPLICATION_TOKEN}").parse().unwrap();
-        request.headers_mut().insert("authorization", token);
-        let (socket, _) = tokio_tungstenite::client_async(request, stream)
-            .await
-            .unwrap();
-        Events(socket)
+        Events(EventStream::open(&self.0, cursor).await.unwrap())
     }
 
     /// A request by REST.
@@ -59,24 +39,11 @@ impl Application {
         body: Option<Value>,
         key: Option<&str>,
     ) -> Answer {
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let key = key
-            .map(|key| format!("Idempotency-Key: {key}\r\n"))
-            .unwrap_or_default();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {APPLICATION_TOKEN}\r\n\
-             Connection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{key}\r\n{body}",
-            self.endpoint.address,
-            body.len(),
-        );
-        let mut stream = net::tcp::connect(&self.endpoint).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body = body.unwrap_or_default();
+        let reply = self.0.ask(method, path, key, &body).await.unwrap();
         Answer {
-            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-            body: serde_json::from_str(body).unwrap_or(Value::Null),
+            status: reply.status,
+            body: reply.json(),
         }
     }
 
@@ -101,21 +68,17 @@ impl Application {
 }
 
 /// An open event stream.
-pub(crate) struct Events(WebSocketStream<BoxedStream>);
+pub(crate) struct Events(EventStream);
 
 impl Events {
     /// The next event or gap; the greeting, which names the cursor alone, is passed over.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
-            let wait = tokio::time::timeout(Duration::from_secs(30), self.0.next());
-            let message = wait.await.expect("an event within 30 s").unwrap().unwrap();
-            if let Ok(text) = message.to_text()
-                && message.is_text()
-            {
-                let message: Value = serde_json::from_str(text).unwrap();
-                if message.get("event").is_some() || message.get("gap").is_some() {
-                    return message;
-                }
+            let wait = tokio::time::timeout(Duration::from_secs(30), self.0.next_text());
+            let text = wait.await.expect("an event within 30 s").unwrap();
+            let message: Value = serde_json::from_str(&text).unwrap();
+            if message.get("event").is_some() || message.get("gap").is_some() {
+                return message;
             }
         }
     }

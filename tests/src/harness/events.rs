@@ -103,13 +103,18 @@ impl EventStream {
     /// # Errors
     /// The connection is over, or what came is no message of the stream.
     pub async fn next(&mut self) -> Result<Received> {
+        let text = self.next_text().await?;
+        serde_json::from_str(&text).with_context(|| format!("not a message: {text}"))
+    }
+
+    /// The next message as it came.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub async fn next_text(&mut self) -> Result<String> {
         loop {
-            let message = self.socket.next().await.context("the stream ended")??;
-            match message {
-                Message::Text(text) => {
-                    let received = serde_json::from_str(&text);
-                    return received.with_context(|| format!("not a message: {text}"));
-                }
+            match self.socket.next().await.context("the stream ended")?? {
+                Message::Text(text) => return Ok(text.to_string()),
                 Message::Close(frame) => bail!("the far end closed the stream: {frame:?}"),
                 Message::Ping(_) => self.socket.flush().await?,
                 Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {}
