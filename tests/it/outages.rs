@@ -153,3 +153,32 @@ async fn a_part_that_panics_is_built_anew_from_what_is_stored_and_a_second_panic
     let error = world.gateway.as_mut().unwrap().failed().await;
     assert!(error.to_string().contains("panicked twice"), "{error}");
 }
+
+/// The one test here that takes its time: a whole minute of calls while nobody takes the events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn far_end_away_for_sixty_seconds_of_calls() {
+    let mut config = quiet_sim((2001, 2040));
+    config.traffic.events_per_second = std::num::NonZeroU32::new(40);
+    let (mut world, sim) = World::with_sim(config).await;
+    world.stop_cloud().await;
+    let store = world.gateway().outbox().store();
+    let before = store.stream().high_water;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    tell(&sim, "quiet").await;
+    let high_water = store.stream().high_water;
+    assert!(
+        high_water - before > 1_000,
+        "only {} events in a minute",
+        high_water - before
+    );
+    world.start_cloud().await;
+    world
+        .view_equals_truth(&sim, "after a minute without the far end")
+        .await;
+    assert!(!world.view().await.is_empty(), "frozen with calls up");
+    let mut events = world.application().events(0).await;
+    for number in 1..=high_water {
+        let message = events.next().await;
+        assert_eq!(message["sequence"].as_u64(), Some(number), "{message}");
+    }
+}
