@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use gateway::daemon::Gateway;
 use net::tls::Trust;
 use pbx_sim::PbxSim;
 use serde_json::Value;
@@ -22,8 +23,8 @@ const TIGHT: &str = "the reserve was given up";
 const MEMORY_ONLY: &str = "events are kept in memory only";
 /// Calls that fill any disk of these tests; each writes some ten kilobytes.
 const CALLS_MAX: usize = 400;
-/// How soon the store tries the disk again.
-const PROBE_EVERY: Duration = Duration::from_millis(200);
+/// How soon the store tries the disk again: after somebody has looked and raised the alarm.
+const PROBE_EVERY: Duration = Duration::from_millis(2_500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backlog_that_fills_the_disk_is_sent_once_the_far_end_is_back_and_makes_room_by_itself() {
@@ -71,7 +72,24 @@ async fn a_really_full_disk_takes_the_ballast_first_then_the_memory_and_comes_ba
     goes_on_in_memory(&world, &sim, &mut calls).await;
     disk.free();
     recovers(&world, &sim, &mut calls).await;
-    assert!(world.dir.join("gateway/gateway.db.ballast").exists());
+    let ballast = world.dir.join("gateway/gateway.db.ballast");
+    assert!(ballast.exists());
+
+    // Without the ballast a start has nowhere to write, and says what to do.
+    world.stop_gateway().await;
+    std::fs::remove_file(ballast).unwrap();
+    disk.fill();
+    let error = Gateway::start(world.settings()).await.unwrap_err();
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("gateway.db") && error.contains("free some space"),
+        "{error}"
+    );
+    disk.free();
+    world.start_gateway().await;
+    world.synchronised().await;
+    calls.one(&sim).await;
+    world.view_equals_truth(&sim, "after the start").await;
 }
 
 /// Calls, commands and the view are as ever; health, status and the alarm say what is wrong.
@@ -104,13 +122,14 @@ async fn goes_on_in_memory(world: &World, sim: &PbxSim, calls: &mut Calls) {
 
 /// The durable stream rules again, and the reader has everything.
 async fn recovers(world: &World, sim: &PbxSim, calls: &mut Calls) {
+    alarm(world, "cleared", MEMORY_ONLY).await;
     until("the disk to be used again", async || {
-        world.gateway().outbox().store().health() == StoreHealth::Durable
+        let store = world.gateway().outbox().store();
+        store.health() == StoreHealth::Durable
+            && store.stream().durable
+            && world.health().await.0 == "ok"
     })
     .await;
-    assert!(world.gateway().outbox().store().stream().durable);
-    assert_eq!(world.health().await.0, "ok");
-    alarm(world, "cleared", MEMORY_ONLY).await;
     calls.one(sim).await;
     world.view_equals_truth(sim, "with the disk back").await;
     let told = Told::read(&mut world.application().events(0).await, calls.made).await;

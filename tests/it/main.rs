@@ -10,4 +10,5 @@ mod disk;
 mod frames;
 mod gates;
 mod outages;
+mod privacy;
 mod world;

@@ -91,7 +91,7 @@ impl World {
         self.gateway.take().unwrap().shutdown().await;
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let trust = Trust::Roots(self.cloud_certificate());
         let short = Duration::from_millis(50);
         Settings {

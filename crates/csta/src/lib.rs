@@ -16,6 +16,7 @@ mod codec;
 pub mod edition;
 pub mod frame;
 pub mod id;
+mod mask;
 pub mod message;
 pub mod value;
 pub mod xml;

@@ -56,8 +56,12 @@ pub enum DecodeError {
         /// What was expected.
         element: &'static str,
     },
-    /// An element holds what its type does not allow.
-    #[error("<{element}> holds {value:?}, expected {expected}")]
+    /// An element holds what its type does not allow. Logs get the value's shape alone: it may be
+    /// a telephone number or a name that has gone astray.
+    #[error(
+        "<{element}> holds {:?}, expected {expected}",
+        crate::mask::shape(value)
+    )]
     Value {
         /// The element.
         element: String,

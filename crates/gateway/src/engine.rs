@@ -227,7 +227,9 @@ impl CstaHandler for Engine {
                 tracing::warn!(%status, "the PBX reports its status");
             }
             ClientEvent::BadMessage { kind, error } => {
+                // Numbers and names are masked in the one, not in the other.
                 tracing::warn!(kind, %error, "unreadable CSTA message; more of its kind are counted");
+                tracing::debug!(kind, ?error, "the same as it came");
             }
             ClientEvent::UnknownMessage { name } => {
                 tracing::warn!(name, "unknown CSTA message; more of its name are counted");

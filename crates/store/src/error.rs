@@ -59,6 +59,17 @@ pub enum OpenError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The disk is full, and there is no ballast left to give up.
+    #[error(
+        "{path} cannot be opened because its disk is full ({detail}): free some space there, a \
+         later start then succeeds and goes on where it was"
+    )]
+    DiskFull {
+        /// The database file.
+        path: PathBuf,
+        /// What failed.
+        detail: String,
+    },
     /// SQLite refused.
     #[error("{path}: {source}")]
     Sqlite {

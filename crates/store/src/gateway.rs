@@ -70,10 +70,11 @@ impl GatewayStore {
         let ballast = Ballast::new(path, limits.ballast_bytes);
         let found = match recover::open(path, now_ms) {
             Err(OpenError::Sqlite { .. } | OpenError::Io { .. }) if ballast.release() => {
-                recover::open(path, now_ms)?
+                recover::open(path, now_ms)
             }
-            other => other?,
-        };
+            other => other,
+        }
+        .map_err(|error| blame_disk(error, path, &ballast))?;
         let reader = db::reader(path)?;
         let stream = StreamState {
             stream: found.recovered.stream,
@@ -374,6 +375,19 @@ impl GatewayStore {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = outbox::oldest_ms(&reader, status.stream.acked).unwrap_or(None);
         (status.tally.rows.min(waiting), status.tally.bytes, oldest)
+    }
+}
+
+/// Names a full disk as the cause: what SQLite says of it depends on which file was the first to meet it.
+fn blame_disk(error: OpenError, path: &Path, ballast: &Ballast) -> OpenError {
+    match error {
+        OpenError::Sqlite { .. } | OpenError::Io { .. } if ballast.is_disk_full() => {
+            OpenError::DiskFull {
+                path: path.to_owned(),
+                detail: error.to_string(),
+            }
+        }
+        other => other,
     }
 }
 

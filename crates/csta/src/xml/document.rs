@@ -24,11 +24,11 @@ pub enum XmlError {
         position: usize,
     },
     /// The XML is not well-formed.
-    #[error("byte {position}: {what}")]
+    #[error("byte {position}: {}", crate::mask::quoted(what))]
     Malformed {
         /// Where the reader stopped.
         position: usize,
-        /// What it found.
+        /// What it found, the peer's words between back-quotes.
         what: String,
     },
     /// A `<!DOCTYPE`.
@@ -359,7 +359,9 @@ impl<'x> Builder<'x> {
             Some(text) => self.text(Cow::Borrowed(text), position),
             None => Err(XmlError::Malformed {
                 position,
-                what: format!("unknown entity &{name};, only lt, gt, amp, apos and quot are known"),
+                what: format!(
+                    "unknown entity `&{name};`, only lt, gt, amp, apos and quot are known"
+                ),
             }),
         }
     }
@@ -373,7 +375,7 @@ impl<'x> Builder<'x> {
     fn finish(self, end: usize) -> Result<Document<'x>, XmlError> {
         if let Some(&open) = self.open.last() {
             let what = format!(
-                "<{}> is not closed",
+                "`<{}>` is not closed",
                 self.document.nodes[open as usize].name
             );
             return Err(XmlError::Malformed {

@@ -8,6 +8,9 @@ use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use crate::db::beside;
 
+/// What opening a store may write, in bytes: a log with its index, and some pages.
+const OPENING_BYTES: u64 = 256 << 10;
+
 static CHUNK: [u8; 64 << 10] = [0; 64 << 10];
 
 #[derive(Debug)]
@@ -42,10 +45,19 @@ impl Ballast {
         self.bytes > 0 && fs::remove_file(&self.path).is_ok()
     }
 
+    /// Whether there is less space than opening a store takes.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.free_bytes().is_some_and(|free| free < OPENING_BYTES)
+    }
+
     fn has_room(&self) -> bool {
+        self.free_bytes().is_some_and(|free| free / 2 >= self.bytes)
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
         let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        statvfs(directory.unwrap_or_else(|| Path::new(".")))
-            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) / 2 >= self.bytes)
+        let disk = statvfs(directory.unwrap_or_else(|| Path::new("."))).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     fn fill(&self) -> io::Result<()> {
