@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
+use crate::checkpoint::Checkpointer;
 use crate::error::{OpenError, StoreError};
 use crate::stats::{Stopwatch, WriterStats};
 
@@ -14,11 +15,6 @@ use crate::stats::{Stopwatch, WriterStats};
 const SQLITE_MIN: i32 = 3_051_003;
 /// Files above this get SQLite's quick check at start instead of the full one, in bytes.
 const FULL_CHECK_MAX: u64 = 64 << 20;
-/// Pages in the write-ahead log (4 KiB each) after which a busy writer stops to copy them home.
-/// Rare enough to stay out of the 99th percentile at 200 commits a second.
-const CHECKPOINT_BUSY_PAGES: i64 = 4_000;
-/// The same for a writer with nothing else to do.
-const CHECKPOINT_IDLE_PAGES: i64 = 250;
 /// The log file is kept for overwriting up to this size, in bytes: appending costs twice as much.
 const LOG_KEPT_BYTES: i64 = 64 << 20;
 /// Prepared statements kept per connection; more than any store uses.
@@ -35,6 +31,8 @@ pub(crate) struct Schema {
 /// The writing connection and the lock on the file.
 #[derive(Debug)]
 pub(crate) struct Db {
+    /// Dropped before the connection, which is then the last and cleans up.
+    checkpointer: Checkpointer,
     pub(crate) conn: Connection,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
     _lock: Lock,
@@ -98,6 +96,7 @@ impl Db {
         prepare(&mut conn, path, size, schema)?;
         sync_directory(path)?;
         Ok(Self {
+            checkpointer: Checkpointer::start(path)?,
             conn,
             stats: Arc::new(Mutex::new(WriterStats::new())),
             _lock: lock,
@@ -156,25 +155,9 @@ impl Db {
         Ok(results)
     }
 
-    /// Copies the log home if it has grown; true if it did.
-    ///
-    /// A failure is left to the next commit, which meets the same disk.
+    /// Sees to it that the log is copied home when it has grown; true if it was.
     pub(crate) fn checkpoint(&self, idle: bool) -> bool {
-        let pages_max = if idle {
-            CHECKPOINT_IDLE_PAGES
-        } else {
-            CHECKPOINT_BUSY_PAGES
-        };
-        let pages = |sql| -> rusqlite::Result<i64> {
-            self.conn
-                .prepare_cached(sql)?
-                .query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
-        };
-        let due = pages("PRAGMA wal_checkpoint(NOOP)").is_ok_and(|pages| pages > pages_max);
-        if due && let Err(error) = pages("PRAGMA wal_checkpoint(PASSIVE)") {
-            tracing::warn!(%error, "could not copy the write-ahead log home");
-        }
-        due
+        self.checkpointer.step(&self.conn, idle)
     }
 }
 

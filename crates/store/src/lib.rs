@@ -7,6 +7,7 @@
 //! lock file keeps a second process out. Nothing here reads the wall clock: times come in as
 //! milliseconds since the Unix epoch, in UTC.
 
+mod checkpoint;
 pub mod cloud;
 mod db;
 mod error;
