@@ -3,6 +3,7 @@
 //! when the process died is unknown, and said to be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloud_uplink::command::{Action, Command};
 use cloud_uplink::event::CommandCompleted;
@@ -16,10 +17,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::engine::{EngineCommand, call_of};
 use crate::outbox::{Outbox, wall};
-use crate::status::Shared;
+use crate::status::{Running, Shared};
 
-/// Commands carried out at once; one more is refused as overloaded.
+/// Commands carried out at once; the next ones wait for their turn, at most until their deadlines.
 pub const COMMANDS_MAX: usize = 64;
+/// Commands waiting for their turn; a new one beyond them is refused as overloaded.
+pub const WAITING_MAX: usize = 1024;
 /// Longest idempotency key.
 const KEY_LEN_MAX: usize = 128;
 
@@ -36,71 +39,92 @@ pub struct Commands {
     pub shared: Arc<Shared>,
 }
 
+/// What is to be done about a command that came.
+enum Taken {
+    /// It is new, or was never begun: carry it out.
+    New(Running),
+    /// It has its outcome, or will never have one.
+    Settled(Outcome),
+    /// An earlier copy is still at it and will tell.
+    Underway,
+}
+
 impl Commands {
-    /// Carries out what comes until the channel's part is gone.
+    /// Carries out what comes until the channel's part is gone. Commands are stored, and confirmed, in
+    /// the order in which they come: a confirmation covers all before it.
     pub async fn run(self, mut incoming: mpsc::Receiver<IncomingCommand>) {
-        let slots = Arc::new(Semaphore::new(COMMANDS_MAX));
+        let turns = Arc::new(Semaphore::new(COMMANDS_MAX));
+        let waiting = Arc::new(Semaphore::new(COMMANDS_MAX + WAITING_MAX));
         while let Some(IncomingCommand { reference, command }) = incoming.recv().await {
-            let this = self.clone();
-            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                let error = CommandError::new(
-                    ErrorCode::Overloaded,
-                    format!("{COMMANDS_MAX} commands are being carried out; nothing was done"),
-                );
-                // Nothing is stored: the same key may be tried again.
-                this.reply(&command, Outcome::Error(error)).await;
-                let _ = this.replies.send(CommandReply::Stored(reference)).await;
-                continue;
-            };
-            tokio::spawn(async move {
-                let outcome = this.carry_out(&command, async || {
-                    let _ = this.replies.send(CommandReply::Stored(reference)).await;
-                });
-                if let Some(outcome) = outcome.await {
-                    this.reply(&command, outcome).await;
+            let taken = self.take(&command).await;
+            let _ = self.replies.send(CommandReply::Stored(reference)).await;
+            match taken {
+                Taken::Underway => {}
+                Taken::Settled(outcome) => self.reply(&command, outcome).await,
+                Taken::New(running) => {
+                    let (this, turns) = (self.clone(), Arc::clone(&turns));
+                    let place = Arc::clone(&waiting).try_acquire_owned();
+                    tokio::spawn(async move {
+                        let outcome = match &place {
+                            Ok(_) => this.in_turn(&command, &turns).await,
+                            Err(_) => Outcome::Error(overloaded()),
+                        };
+                        this.finish(&command, &outcome).await;
+                        this.reply(&command, outcome).await;
+                        drop((running, place));
+                    });
                 }
-                drop(slot);
-            });
+            }
         }
     }
 
-    /// The outcome; `None` where an earlier copy of the command is still at it and will tell.
-    async fn carry_out(&self, command: &Command, stored: impl AsyncFnOnce()) -> Option<Outcome> {
-        let Some(_running) = self.shared.try_run(&command.key) else {
-            stored().await;
-            return None;
+    /// Looks a command up by its key and stores it if it is new.
+    async fn take(&self, command: &Command) -> Taken {
+        let Some(running) = self.shared.try_run(&command.key) else {
+            return Taken::Underway;
         };
-        let accepted = self.accept(command).await;
-        stored().await;
-        let outcome = match accepted {
-            Err(error) => return Some(Outcome::Error(error)),
+        let outcome = match self.accept(command).await {
+            Err(error) => Outcome::Error(error),
             Ok(Accepted::Conflict) => {
                 let message = "this idempotency key was used before for another command";
-                return Some(Outcome::Error(CommandError::new(
-                    ErrorCode::KeyReused,
-                    message,
-                )));
+                Outcome::Error(CommandError::new(ErrorCode::KeyReused, message))
             }
             Ok(Accepted::Known {
                 state: CommandState::Done,
                 outcome: Some(outcome),
-            }) => {
-                return Some(parse_outcome(&outcome));
-            }
+            }) => parse_outcome(&outcome),
             Ok(Accepted::Known {
                 state: CommandState::Sent | CommandState::Done,
                 ..
-            }) => outcome_unknown(),
+            }) => {
+                let outcome = outcome_unknown();
+                self.finish(command, &outcome).await;
+                outcome
+            }
             Ok(
                 Accepted::New
                 | Accepted::Known {
                     state: CommandState::Accepted,
                     ..
                 },
-            ) => self.execute(command).await,
+            ) => {
+                return Taken::New(running);
+            }
         };
-        self.finish(command, &outcome).await;
-        Some(outcome)
+        Taken::Settled(outcome)
+    }
+
+    /// Waits for a turn, at most until the deadline, and carries the command out.
+    async fn in_turn(&self, command: &Command, turns: &Semaphore) -> Outcome {
+        let left = command
+            .deadline
+            .as_unix_ms()
+            .saturating_sub(self.far_end_now());
+        let turn = tokio::time::timeout(Duration::from_millis(left), turns.acquire()).await;
+        match turn {
+            Ok(_turn) => self.execute(command).await,
+            Err(_) => Outcome::Error(expired(command)),
+        }
     }
 
     async fn accept(&self, command: &Command) -> Result<Accepted, CommandError> {
@@ -118,7 +142,13 @@ impl Commands {
             deadline_ms: wall(command.deadline.as_unix_ms()),
             now_ms: wall(clock::unix_ms()),
         };
-        stored(|done| self.outbox.store().command_accept(new, done)).await
+        // Whether the key was used before is then not known either.
+        stored(|done| self.outbox.store().command_accept(new, done))
+            .await
+            .map_err(|mut error| {
+                error.code = ErrorCode::OutcomeUnknown;
+                error
+            })
     }
 
     async fn execute(&self, command: &Command) -> Outcome {
@@ -130,18 +160,31 @@ impl Commands {
 
     async fn try_execute(&self, command: &Command) -> Result<Outcome, CommandError> {
         let gone = || CommandError::new(ErrorCode::Internal, "the PBX link's part is restarting");
-        check_deadline(command)?;
+        self.check_deadline(command)?;
         let (reply, resolved) = oneshot::channel();
         let resolve = EngineCommand::Resolve(command.action.clone(), reply);
         self.engine.send(resolve).await.map_err(|_| gone())?;
         let request = resolved.await.map_err(|_| gone())??;
         stored(|done| self.outbox.store().command_sent(&command.key, done)).await?;
-        check_deadline(command)?;
+        self.check_deadline(command)?;
         let (reply, outcome) = oneshot::channel();
         let execute = EngineCommand::Execute(command.action.clone(), request, reply);
         self.engine.send(execute).await.map_err(|_| gone())?;
         // The part may have died with the request on its way.
         Ok(outcome.await.unwrap_or_else(|_| outcome_unknown()))
+    }
+
+    /// The far end's clock, by which deadlines are set: ours and how far it was ahead at the welcome.
+    fn far_end_now(&self) -> u64 {
+        let ahead_ms = self.shared.uplink.borrow().far_end_ahead_ms;
+        clock::unix_ms().saturating_add_signed(ahead_ms)
+    }
+
+    fn check_deadline(&self, command: &Command) -> Result<(), CommandError> {
+        if self.far_end_now() < command.deadline.as_unix_ms() {
+            return Ok(());
+        }
+        Err(expired(command))
     }
 
     /// Stores the outcome and publishes it.
@@ -197,15 +240,17 @@ async fn stored<T: Send + 'static>(submit: impl FnOnce(Done<T>)) -> Result<T, Co
     }
 }
 
-fn check_deadline(command: &Command) -> Result<(), CommandError> {
-    if clock::unix_ms() < command.deadline.as_unix_ms() {
-        return Ok(());
-    }
+fn expired(command: &Command) -> CommandError {
     let message = format!(
         "the deadline {} has passed; nothing was done",
         command.deadline
     );
-    Err(CommandError::new(ErrorCode::Expired, message))
+    CommandError::new(ErrorCode::Expired, message)
+}
+
+fn overloaded() -> CommandError {
+    let message = format!("{WAITING_MAX} commands wait for their turn; nothing was done");
+    CommandError::new(ErrorCode::Overloaded, message)
 }
 
 fn outcome_unknown() -> Outcome {

@@ -30,8 +30,9 @@ use crate::upkeep;
 
 /// Commands on their way to the engine; further askers wait.
 const ENGINE_QUEUE: usize = 256;
-/// Commands on their way from the channel, and replies on their way back; the channel refuses more.
-const COMMAND_QUEUE: usize = 64;
+/// Commands on their way from the channel, and replies on their way back: what the far end may send
+/// unconfirmed, once from the connection before and once from this one.
+const COMMAND_QUEUE: usize = 2 * 256;
 /// Time that parts get to end at shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 

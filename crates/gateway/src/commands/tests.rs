@@ -19,6 +19,7 @@ struct Rig {
     commands: Commands,
     engine: mpsc::Receiver<EngineCommand>,
     replies: mpsc::Receiver<CommandReply>,
+    status: watch::Sender<UplinkStatus>,
     recovered: Recovered,
 }
 
@@ -28,9 +29,9 @@ fn rig_in(dir: tempfile::TempDir) -> Rig {
         ..OutboxLimits::default()
     };
     let (outbox, recovered) = Outbox::open(dir.path(), limits, clock::unix_ms()).unwrap();
-    let (engine_in, engine) = mpsc::channel(16);
-    let (replies_in, replies) = mpsc::channel(16);
-    let (_, status) = watch::channel(UplinkStatus::new(clock::now()));
+    let (engine_in, engine) = mpsc::channel(256);
+    let (replies_in, replies) = mpsc::channel(256);
+    let (status_in, status) = watch::channel(UplinkStatus::new(clock::now()));
     let identity = Identity {
         account_id: "a".to_owned(),
         site_id: "s".to_owned(),
@@ -48,6 +49,7 @@ fn rig_in(dir: tempfile::TempDir) -> Rig {
         commands,
         engine,
         replies,
+        status: status_in,
         recovered,
     }
 }
@@ -81,6 +83,19 @@ fn request() -> csta::Request {
     .into()
 }
 
+/// What comes of a command when there is nothing to wait for.
+async fn carry_out(commands: &Commands, command: &Command) -> Option<Outcome> {
+    match commands.take(command).await {
+        Taken::Underway => None,
+        Taken::Settled(outcome) => Some(outcome),
+        Taken::New(_running) => {
+            let outcome = commands.in_turn(command, &Semaphore::new(1)).await;
+            commands.finish(command, &outcome).await;
+            Some(outcome)
+        }
+    }
+}
+
 fn code(outcome: Option<Outcome>) -> ErrorCode {
     match outcome {
         Some(Outcome::Error(error)) => error.code,
@@ -110,14 +125,10 @@ async fn a_command_past_its_deadline_is_refused_and_the_pbx_never_asked() {
         commands, engine, ..
     } = rig();
     let playing = tokio::spawn(play(engine));
-    let outcome = commands
-        .carry_out(&call("k", "2002", -1), async || {})
-        .await;
+    let outcome = carry_out(&commands, &call("k", "2002", -1)).await;
     assert_eq!(code(outcome), ErrorCode::Expired);
     // Told again, the answer is the same.
-    let again = commands
-        .carry_out(&call("k", "2002", 5000), async || {})
-        .await;
+    let again = carry_out(&commands, &call("k", "2002", 5000)).await;
     assert_eq!(code(again), ErrorCode::Expired);
     drop(commands);
     assert_eq!(playing.await.unwrap(), 0);
@@ -130,22 +141,18 @@ async fn a_key_is_carried_out_once_and_tells_its_outcome_again() {
     } = rig();
     let playing = tokio::spawn(play(engine));
     for _ in 0..3 {
-        let outcome = commands
-            .carry_out(&call("k", "2002", 5000), async || {})
-            .await;
+        let outcome = carry_out(&commands, &call("k", "2002", 5000)).await;
         assert!(matches!(outcome, Some(Outcome::Ok(_))), "{outcome:?}");
     }
-    let other = commands
-        .carry_out(&call("k", "2003", 5000), async || {})
-        .await;
+    let other = carry_out(&commands, &call("k", "2003", 5000)).await;
     assert_eq!(code(other), ErrorCode::KeyReused);
     let (empty, long) = (call("", "2002", 5000), call(&"k".repeat(129), "2002", 5000));
     assert_eq!(
-        code(commands.carry_out(&empty, async || {}).await),
+        code(carry_out(&commands, &empty).await),
         ErrorCode::Unsupported
     );
     assert_eq!(
-        code(commands.carry_out(&long, async || {}).await),
+        code(carry_out(&commands, &long).await),
         ErrorCode::Unsupported
     );
     drop(commands);
@@ -161,18 +168,12 @@ async fn a_copy_of_a_command_that_is_being_carried_out_waits_for_nothing() {
     } = rig();
     let first = tokio::spawn({
         let commands = commands.clone();
-        async move {
-            commands
-                .carry_out(&call("k", "2002", 5000), async || {})
-                .await
-        }
+        async move { carry_out(&commands, &call("k", "2002", 5000)).await }
     });
     let Some(EngineCommand::Resolve(_, reply)) = engine.recv().await else {
         panic!()
     };
-    let copy = commands
-        .carry_out(&call("k", "2002", 5000), async || {})
-        .await;
+    let copy = carry_out(&commands, &call("k", "2002", 5000)).await;
     assert_eq!(copy, None, "the first one will tell");
     reply.send(Ok(request())).unwrap();
     let Some(EngineCommand::Execute(_, _, reply)) = engine.recv().await else {
@@ -192,11 +193,7 @@ async fn a_command_that_was_sent_when_the_process_died_has_an_unknown_outcome() 
     } = rig();
     let running = tokio::spawn({
         let commands = commands.clone();
-        async move {
-            commands
-                .carry_out(&call("k", "2002", 60_000), async || {})
-                .await
-        }
+        async move { carry_out(&commands, &call("k", "2002", 60_000)).await }
     });
     let Some(EngineCommand::Resolve(_, reply)) = engine.recv().await else {
         panic!()
@@ -220,41 +217,72 @@ async fn a_command_that_was_sent_when_the_process_died_has_an_unknown_outcome() 
     assert!(json.contains("outcomeUnknown"), "{json}");
     assert_eq!(completed.error.unwrap().code, ErrorCode::OutcomeUnknown);
     let playing = tokio::spawn(play(engine));
-    let again = commands
-        .carry_out(&call("k", "2002", 60_000), async || {})
-        .await;
+    let again = carry_out(&commands, &call("k", "2002", 60_000)).await;
     assert_eq!(code(again), ErrorCode::OutcomeUnknown);
     drop(commands);
     assert_eq!(playing.await.unwrap(), 0, "never dialled twice");
 }
 
 #[tokio::test]
-async fn more_commands_than_slots_are_refused_and_leave_their_keys_unused() {
+async fn commands_beyond_the_turns_wait_and_expire_and_the_pbx_is_never_asked_for_them() {
     let Rig {
         commands,
-        engine,
+        mut engine,
         mut replies,
         ..
     } = rig();
     let (incoming_in, incoming) = mpsc::channel(COMMANDS_MAX * 2);
-    let outbox = Arc::clone(&commands.outbox);
     let running = tokio::spawn(commands.run(incoming));
-    for n in 0..=COMMANDS_MAX {
-        let command = call(&format!("k{n}"), "2002", 60_000);
+    let send = async |n: usize, in_ms| {
+        let command = call(&format!("k{n}"), "2002", in_ms);
         let reference = CommandRef::default();
         incoming_in
             .send(IncomingCommand { reference, command })
             .await
             .unwrap();
+    };
+    for n in 0..COMMANDS_MAX {
+        send(n, 60_000).await;
     }
-    let refused = loop {
+    send(COMMANDS_MAX, 50).await;
+    // A copy of one that is underway is confirmed and told nothing.
+    send(0, 60_000).await;
+    let outcome = loop {
         let wait = tokio::time::timeout(Duration::from_secs(10), replies.recv());
         if let Some(CommandReply::Outcome(response)) = wait.await.unwrap() {
-            break response;
+            break response.outcome;
         }
     };
-    assert_eq!(code(Some(refused.outcome)), ErrorCode::Overloaded);
-    outbox.store().flush();
-    drop((engine, incoming_in));
+    assert_eq!(code(Some(outcome)), ErrorCode::Expired);
+    let mut resolved = 0;
+    while let Ok(command) = engine.try_recv() {
+        resolved += usize::from(matches!(command, EngineCommand::Resolve(..)));
+    }
+    assert_eq!(resolved, COMMANDS_MAX);
     running.abort();
+}
+
+#[tokio::test]
+async fn deadlines_are_the_far_ends_time() {
+    for (ahead_ms, in_ms, expected) in [
+        (-7_200_000, -3_600_000, true),
+        (7_200_000, 3_600_000, false),
+    ] {
+        let Rig {
+            commands,
+            engine,
+            status,
+            ..
+        } = rig();
+        status.send_modify(|status| status.far_end_ahead_ms = ahead_ms);
+        let playing = tokio::spawn(play(engine));
+        let outcome = carry_out(&commands, &call("k", "2002", in_ms)).await;
+        assert_eq!(
+            matches!(outcome, Some(Outcome::Ok(_))),
+            expected,
+            "{outcome:?}"
+        );
+        drop(commands);
+        assert_eq!(playing.await.unwrap(), usize::from(expected));
+    }
 }

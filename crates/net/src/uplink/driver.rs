@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloud_uplink::StreamId;
-use cloud_uplink::command::{CommandError, ErrorCode, Outcome};
-use cloud_uplink::frame::Response;
+use cloud_uplink::frame::close;
 use cloud_uplink::session::gateway::{GatewayEvent, GatewaySession, ReadRequest};
 use cloud_uplink::session::{Item, StreamState};
 use futures_util::StreamExt as _;
@@ -182,28 +181,29 @@ impl<S: EventSource> Driver<S> {
     fn act(&mut self, event: GatewayEvent, now: Instant) {
         match event {
             GatewayEvent::Welcome {
-                session, resumed, ..
+                session,
+                resumed,
+                time,
             } => {
+                let ahead_ms = time.as_unix_ms().cast_signed() - clock::unix_ms().cast_signed();
+                self.ports
+                    .status
+                    .send_modify(|status| status.far_end_ahead_ms = ahead_ms);
                 info!(session, resumed, "the far end accepted the gateway");
                 self.schedule.succeeded();
                 self.connections += 1;
             }
             GatewayEvent::Acked { stream, seq } => self.acked(stream, seq, now),
             GatewayEvent::Command { reference, command } => {
-                let id = command.id;
-                if self
-                    .ports
-                    .commands
-                    .try_send(IncomingCommand { reference, command })
-                    .is_err()
-                {
+                let incoming = IncomingCommand { reference, command };
+                if self.ports.commands.try_send(incoming).is_err() {
                     self.ports
                         .status
                         .send_modify(|status| status.commands_refused += 1);
-                    let text = "the gateway has too many commands waiting; nothing was done";
-                    let outcome = Outcome::Error(CommandError::new(ErrorCode::Overloaded, text));
-                    self.session.respond(Response { id, outcome });
-                    self.session.command_stored(reference);
+                    // Not confirmed, not answered: the far end sends it again at the next connect.
+                    // Only that is safe, as nobody has looked whether it was carried out before.
+                    let reason = "the gateway has too many commands waiting".to_owned();
+                    self.give_up(close::RETRY_LATER, reason, now);
                 }
             }
             GatewayEvent::ReadEvents(request) => {

@@ -26,6 +26,9 @@ pub struct UplinkStatus {
     pub since: Instant,
     /// Round-trip time of the last ping.
     pub rtt: Option<Duration>,
+    /// How far the far end's clock was ahead of ours at its last welcome, in milliseconds; negative when
+    /// ours is ahead. Deadlines of commands are set by the far end's.
+    pub far_end_ahead_ms: i64,
     /// Highest number that the far end has stored.
     pub acked: u64,
     /// Highest number given so far.
@@ -48,6 +51,7 @@ impl UplinkStatus {
             state: UplinkState::Connecting,
             since: now,
             rtt: None,
+            far_end_ahead_ms: 0,
             acked: 0,
             high_water: 0,
             in_flight: 0,
