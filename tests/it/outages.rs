@@ -154,6 +154,38 @@ async fn a_part_that_panics_is_built_anew_from_what_is_stored_and_a_second_panic
     assert!(error.to_string().contains("panicked twice"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_taken_on_while_running_are_followed_after_a_panic_too() {
+    let (mut world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+    world.extensions.truncate(2);
+    world.stop_gateway().await;
+    world.start_gateway().await;
+    world.synchronised().await;
+    world.extensions.push("2003".to_owned());
+    world.gateway().set_extensions(&world.extensions).await;
+    world.synchronised().await;
+    world.gateway().panic_pbx_part().await;
+    until("the part to be started anew", async || {
+        world.gateway().shared().restarts.counts().get("pbx") == Some(&1)
+    })
+    .await;
+    tell(&sim, "call 2003 0123456").await;
+    until("a leg of the new device", async || {
+        world.view().await.iter().any(|(_, device, _)| device == "2003")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_whose_writer_is_gone_ends_the_process() {
+    let (mut world, _sim) = World::with_sim(quiet_sim((2001, 2002))).await;
+    world.gateway().outbox().store().panic_writer();
+    let failed = world.gateway.as_mut().unwrap().failed();
+    let error = tokio::time::timeout(Duration::from_secs(10), failed).await;
+    let error = format!("{:#}", error.unwrap());
+    assert!(error.contains("writer thread"), "{error}");
+}
+
 /// The one test here that takes its time: a whole minute of calls while nobody takes the events.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn far_end_away_for_sixty_seconds_of_calls() {

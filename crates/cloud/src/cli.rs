@@ -125,15 +125,16 @@ fn run(config: Config) -> anyhow::Result<()> {
             "ready"
         );
         notify(NotifyState::Ready);
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let ended = tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            error = cloud.failed() => Err(error),
+        };
         tracing::info!("stopping");
         notify(NotifyState::Stopping);
         cloud.shutdown().await;
         tracing::info!("stopped");
-        Ok(())
+        ended
     })
 }
 

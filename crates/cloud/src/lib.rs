@@ -51,6 +51,9 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Time between removals of what is older than the retention.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Time between two looks whether the store still stores.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A running far end.
 #[derive(Debug)]
 pub struct Cloud {
@@ -159,6 +162,17 @@ impl Cloud {
         let state = self.app.read(move |store| store.stream_state(stream)).await;
         let state = state.context("read the stream")?;
         Ok(state.map_or(0, |state| state.last_seq))
+    }
+
+    /// Waits until nothing can be stored any more; only a new start of the process helps then.
+    pub async fn failed(&self) -> anyhow::Error {
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            look.tick().await;
+            if !self.app.store.is_running() {
+                return anyhow::anyhow!("the store's writer thread has ended");
+            }
+        }
     }
 
     /// How many gateways are connected.
@@ -271,5 +285,20 @@ async fn prune(app: Arc<App>) {
     loop {
         interval.tick().await;
         app.store.prune(unix_ms(), app.config.retention());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_store_whose_writer_is_gone_ends_the_far_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = Cloud::start(Config::loopback(dir.path())).await.unwrap();
+        cloud.app.store.panic_writer();
+        let error = tokio::time::timeout(Duration::from_secs(10), cloud.failed()).await;
+        assert!(error.unwrap().to_string().contains("writer"));
+        cloud.shutdown().await;
     }
 }

@@ -1,6 +1,8 @@
 //! The running gateway: its parts, started, supervised and stopped.
 
+use std::fs::DirBuilder;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +92,10 @@ impl Gateway {
     /// # Errors
     /// A sentence naming the file or address that cannot be used.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&settings.state_dir)
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&settings.state_dir)
             .with_context(|| format!("cannot make {}", settings.state_dir.display()))?;
         let (outbox, recovered) = Outbox::open(
             &settings.state_dir,
@@ -242,11 +247,11 @@ impl Wiring {
         let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
         let stopped = self.stopped.clone();
         let config = settings.pbx.clone();
-        let devices: Vec<_> = settings.extensions.iter().map(DeviceId::new).collect();
+        shared.set_devices(settings.extensions.iter().map(DeviceId::new).collect());
         let queue = Arc::new(Mutex::new(queue));
         Box::new(move || {
             let (shared, outbox) = (Arc::clone(&shared), Arc::clone(&outbox));
-            let (config, devices) = (config.clone(), devices.clone());
+            let (config, devices) = (config.clone(), shared.devices());
             let (stopped, queue) = (stopped.clone(), Arc::clone(&queue));
             Box::pin(async move {
                 let build = move || Engine::new(outbox, shared, devices, random_ids);

@@ -277,6 +277,7 @@ impl CstaHandler for Engine {
                 if let Some(client) = client {
                     client.set_devices(devices.iter().cloned(), at);
                 }
+                self.shared.set_devices(devices.clone());
                 self.devices = devices;
             }
             EngineCommand::Panic => panic!("as a test wished"),

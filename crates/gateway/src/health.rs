@@ -19,6 +19,9 @@ pub const SOFTWARE: &str = concat!("ringway/", env!("CARGO_PKG_VERSION"));
 /// A link may be away this long before the gateway counts as not ready.
 pub const READY_GRACE: Duration = Duration::from_secs(60);
 
+/// A write that takes longer means that the disk does not answer.
+pub const DISK_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What the portal sees of the gateway.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -136,7 +139,20 @@ impl View {
 
     fn outbox_part(&self) -> Part {
         let started = self.shared.started.to_string();
+        let waiting = self.outbox.store().waiting();
         let (state, since, detail, last_error) = match self.outbox.store().health() {
+            StoreHealth::Failed { error } => (
+                State3::Down,
+                started,
+                "nothing is stored any more: the service starts anew".to_owned(),
+                Some(error),
+            ),
+            _ if waiting > DISK_PATIENCE => {
+                let ms = u64::try_from(waiting.as_millis()).unwrap_or(0);
+                let since = Timestamp::from_unix_ms(clock::unix_ms().saturating_sub(ms));
+                let detail = format!("the disk does not answer since {since}");
+                (State3::Down, since.to_string(), detail, None)
+            }
             StoreHealth::Durable => (
                 State3::Ok,
                 started,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use call_control::RegistryStats;
 use cloud_uplink::{Identity, Outcome, Timestamp};
+use csta::DeviceId;
 use csta::client::ClientStats;
 use net::clock;
 use net::csta_link::CstaLinkState;
@@ -34,6 +35,7 @@ pub struct Shared {
     pub latency: Latency,
     pbx: Mutex<PbxStatus>,
     counters: Mutex<Counters>,
+    devices: Mutex<Vec<DeviceId>>,
     running: Mutex<BTreeSet<String>>,
     pbx_tick_ms: AtomicU64,
     uplink_tick_ms: AtomicU64,
@@ -102,6 +104,7 @@ impl Shared {
                 registry: RegistryStats::default(),
             }),
             counters: Mutex::default(),
+            devices: Mutex::default(),
             running: Mutex::default(),
             pbx_tick_ms: AtomicU64::new(0),
             uplink_tick_ms: AtomicU64::new(0),
@@ -119,6 +122,15 @@ impl Shared {
     #[must_use]
     pub fn counters(&self) -> Counters {
         lock(&self.counters).clone()
+    }
+
+    /// The devices to follow, as last configured.
+    pub(crate) fn devices(&self) -> Vec<DeviceId> {
+        lock(&self.devices).clone()
+    }
+
+    pub(crate) fn set_devices(&self, devices: Vec<DeviceId>) {
+        *lock(&self.devices) = devices;
     }
 
     pub(crate) fn set_pbx_link(&self, state: CstaLinkState) {

@@ -14,6 +14,11 @@ const PANIC_WINDOW: Duration = Duration::from_secs(60);
 /// Pause before a part that failed is started again.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
+/// Marks an error that no restart of a part can mend: the process has to end.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Fatal(pub String);
+
 /// How often each part was restarted, for metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Restarts(Arc<Mutex<BTreeMap<&'static str, u64>>>);
@@ -41,7 +46,7 @@ impl Restarts {
 /// Runs a part until it ends by itself, starting it again when it fails.
 ///
 /// # Errors
-/// When the part panicked twice within a minute.
+/// When the part panicked twice within a minute, or failed with [`Fatal`].
 pub async fn supervise<S, F>(
     part: &'static str,
     restarts: Restarts,
@@ -55,6 +60,7 @@ where
     loop {
         match tokio::spawn(start()).await {
             Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) if error.is::<Fatal>() => return Err(error.context(part)),
             Ok(Err(error)) => {
                 tracing::error!(
                     part,
@@ -101,6 +107,13 @@ mod tests {
             run(|start| if start < 5 { bail!("failed") } else { Ok(()) }).await;
         assert!(result.is_ok());
         assert_eq!(restarts, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fatal_error_ends_the_process_at_once() {
+        let (result, restarts) = run(|_| Err(Fatal("gone".to_owned()).into())).await;
+        assert!(result.unwrap_err().is::<Fatal>());
+        assert_eq!(restarts, 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::engine::EngineCommand;
 use crate::outbox::{Outbox, wall};
+use crate::supervise::Fatal;
 
 /// Time between two looks at the parts' health.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -20,7 +21,7 @@ const PRUNE_EVERY: u32 = 60;
 /// Looks after things until it is time to stop.
 ///
 /// # Errors
-/// When the engine is gone.
+/// When the engine is gone; [`Fatal`] when the outbox is.
 pub(crate) async fn run(
     outbox: Arc<Outbox>,
     engine: mpsc::Sender<EngineCommand>,
@@ -38,7 +39,11 @@ pub(crate) async fn run(
             outbox.store().prune(wall(clock::unix_ms()));
         }
         looks = looks.wrapping_add(1);
-        if let Some(event) = disk.look(&outbox.store().health()) {
+        let health = outbox.store().health();
+        if let StoreHealth::Failed { error } = health {
+            return Err(Fatal(error).into());
+        }
+        if let Some(event) = disk.look(&health) {
             engine.send(EngineCommand::Publish(event)).await?;
         }
     }
@@ -58,7 +63,7 @@ impl DiskAlarm {
                 return self.raised.take().map(EventData::AlarmCleared);
             }
             StoreHealth::Tight => "the disk is nearly full: the reserve was given up".to_owned(),
-            StoreHealth::Volatile { error, .. } => {
+            StoreHealth::Volatile { error, .. } | StoreHealth::Failed { error } => {
                 format!("the disk takes no writes, events are kept in memory only: {error}")
             }
         };

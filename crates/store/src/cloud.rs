@@ -215,6 +215,18 @@ impl CloudStore {
         }
     }
 
+    /// Whether the writer thread is there; once false, only a new start of the process helps.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.writer.is_running()
+    }
+
+    /// A fault switch for tests: the writer thread panics.
+    #[doc(hidden)]
+    pub fn panic_writer(&self) {
+        self.writer.panic();
+    }
+
     /// Waits until everything queued before is committed and its callbacks have run.
     ///
     /// Blocks: for start-up, shutdown and tests.

@@ -23,6 +23,7 @@ mod volatile;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -42,7 +43,7 @@ pub use self::volatile::{VOLATILE_BYTES_MAX, VOLATILE_EVENTS_MAX};
 use crate::db::{self, io_error, read_error, uint};
 use crate::error::{OpenError, StoreError};
 use crate::stats::WriterStats;
-use crate::writer::{Class, Refused, Writer};
+use crate::writer::{Class, Refused, WRITER_GONE, Writer};
 
 /// The gateway's store. Cheap to share behind an `Arc`; dropping it drains the queue.
 #[derive(Debug)]
@@ -264,7 +265,25 @@ impl GatewayStore {
     /// How well the store can keep its promise.
     #[must_use]
     pub fn health(&self) -> StoreHealth {
+        if !self.writer.is_running() {
+            return StoreHealth::Failed {
+                error: WRITER_GONE.to_owned(),
+            };
+        }
         self.shared.status().health.clone()
+    }
+
+    /// For how long the oldest unfinished job has waited: much more than a second means that the disk
+    /// does not answer.
+    #[must_use]
+    pub fn waiting(&self) -> Duration {
+        self.writer.waiting()
+    }
+
+    /// A fault switch for tests: the writer thread panics.
+    #[doc(hidden)]
+    pub fn panic_writer(&self) {
+        self.writer.panic();
     }
 
     /// Plain numbers.

@@ -74,6 +74,7 @@ impl WriterStats {
 }
 
 /// Measures how long something takes; decides nothing.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {

@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::stats::Stopwatch;
+
 /// Jobs waiting; above this they are refused. A second's worth of the fastest burst.
 pub(crate) const QUEUE_JOBS_MAX: usize = 16_384;
 /// Bytes waiting; above this jobs are refused.
@@ -21,6 +23,9 @@ pub(crate) const GROUP_JOBS_MAX: usize = 512;
 pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
 /// Quiet time after which the engine gets a turn for its chores.
 pub(crate) const IDLE_AFTER: Duration = Duration::from_millis(250);
+
+/// What a store says whose writer thread is no more.
+pub(crate) const WRITER_GONE: &str = "the store's writer thread has ended";
 
 /// Does the work; lives on the writer thread.
 pub(crate) trait Engine<J>: Send + 'static {
@@ -58,9 +63,13 @@ struct Shared<J> {
 }
 
 struct Queue<J> {
-    jobs: VecDeque<(J, usize)>,
+    jobs: VecDeque<(J, usize, Stopwatch)>,
+    /// Runs since the first job of the group at work was queued.
+    working: Option<Stopwatch>,
     bytes: usize,
     closed: bool,
+    /// A test wishes the thread to panic.
+    panic: bool,
     /// Jobs ever queued, and finished.
     queued: u64,
     finished: u64,
@@ -72,8 +81,10 @@ impl<J: Send + 'static> Writer<J> {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue {
                 jobs: VecDeque::new(),
+                working: None,
                 bytes: 0,
                 closed: false,
+                panic: false,
                 queued: 0,
                 finished: 0,
                 refused: 0,
@@ -110,7 +121,7 @@ impl<J: Send + 'static> Writer<J> {
             queue.refused += 1;
             return Err(Refused::Full(job));
         }
-        queue.jobs.push_back((job, bytes));
+        queue.jobs.push_back((job, bytes, Stopwatch::start()));
         queue.bytes += bytes;
         queue.queued += 1;
         drop(queue);
@@ -136,6 +147,25 @@ impl<J: Send + 'static> Writer<J> {
     pub(crate) fn load(&self) -> (u64, u64) {
         let queue = self.shared.lock();
         (queue.jobs.len() as u64, queue.refused)
+    }
+
+    /// For how long the oldest job that is not finished has waited; zero when there is none.
+    pub(crate) fn waiting(&self) -> Duration {
+        let queue = self.shared.lock();
+        let queued = queue.jobs.front().map(|(.., queued)| *queued);
+        let oldest = queue.working.or(queued);
+        oldest.map_or(Duration::ZERO, |watch| watch.elapsed())
+    }
+
+    /// A fault switch for tests: the thread panics.
+    pub(crate) fn panic(&self) {
+        self.shared.lock().panic = true;
+        self.shared.work.notify_one();
+    }
+
+    /// Whether the thread takes jobs; once false, it stays so.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.shared.lock().closed
     }
 
     fn is_gone(&self) -> bool {
@@ -172,7 +202,10 @@ impl<J> Shared<J> {
         while let Some(jobs) = self.next_group(&mut engine) {
             let count = jobs.len() as u64;
             engine.group(jobs);
-            self.lock().finished += count;
+            let mut queue = self.lock();
+            queue.finished += count;
+            queue.working = None;
+            drop(queue);
             self.progress.notify_all();
         }
     }
@@ -181,6 +214,7 @@ impl<J> Shared<J> {
     fn next_group(&self, engine: &mut impl Engine<J>) -> Option<Vec<J>> {
         let mut queue = self.lock();
         while queue.jobs.is_empty() {
+            assert!(!queue.panic, "as a test wished");
             if queue.closed {
                 return None;
             }
@@ -197,13 +231,14 @@ impl<J> Shared<J> {
         }
         let mut group = Vec::new();
         let mut group_bytes = 0;
-        while let Some((_, bytes)) = queue.jobs.front() {
+        queue.working = queue.jobs.front().map(|(.., queued)| *queued);
+        while let Some((_, bytes, _)) = queue.jobs.front() {
             group_bytes += bytes;
             let full = group.len() == GROUP_JOBS_MAX || group_bytes > GROUP_BYTES_MAX;
             if full && !group.is_empty() {
                 break;
             }
-            if let Some((job, bytes)) = queue.jobs.pop_front() {
+            if let Some((job, bytes, _)) = queue.jobs.pop_front() {
                 queue.bytes -= bytes;
                 group.push(job);
             }
@@ -217,7 +252,13 @@ struct Closer<J>(Arc<Shared<J>>);
 
 impl<J> Drop for Closer<J> {
     fn drop(&mut self) {
-        self.0.lock().closed = true;
+        let mut queue = self.0.lock();
+        queue.closed = true;
+        queue.bytes = 0;
+        let unheard = std::mem::take(&mut queue.jobs);
+        drop(queue);
+        // Whoever waits for one of them learns that nothing comes.
+        drop(unheard);
         self.0.progress.notify_all();
     }
 }

@@ -199,6 +199,11 @@ pub enum StoreHealth {
         /// What the disk said.
         error: String,
     },
+    /// The writer thread is gone: nothing is stored any more until the process starts anew.
+    Failed {
+        /// What is known of it.
+        error: String,
+    },
 }
 
 /// Plain numbers for the metrics page.

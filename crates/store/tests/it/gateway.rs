@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use store::StoreError;
 use store::gateway::{
-    Accepted, Batch, CommandState, GatewayStore, NewCommand, OutboxLimits, ViewChange,
+    Accepted, Batch, CommandState, GatewayStore, NewCommand, OutboxLimits, StoreHealth, ViewChange,
 };
 
 use crate::support::{NOW_MS, Rig, batch, file, limits};
@@ -184,6 +184,30 @@ fn turns_the_oldest_bytes_into_a_gap() {
     let lost = stats.lost_retention;
     assert_eq!(items[0], format!("1-{lost}:retention"));
     assert_eq!(items.len() as u64, 25 - lost + 1);
+}
+
+#[test]
+fn a_writer_that_panicked_is_visible_and_one_that_hangs_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (go, wait) = channel::<()>();
+    let on_commit = Box::new(move |_| drop(wait.recv()));
+    let (store, _) = GatewayStore::open(&file(dir.path()), limits(), NOW_MS, on_commit).unwrap();
+    assert_eq!(store.waiting(), Duration::ZERO);
+    store.append(batch(&["x"], NOW_MS)).unwrap();
+    let hangs = Duration::from_millis(20);
+    while store.waiting() < hangs {
+        std::thread::yield_now();
+    }
+    drop(go);
+    store.flush();
+    assert_eq!(store.waiting(), Duration::ZERO);
+    assert_eq!(store.health(), StoreHealth::Durable);
+    store.panic_writer();
+    while !matches!(store.health(), StoreHealth::Failed { .. }) {
+        std::thread::yield_now();
+    }
+    assert!(store.append(batch(&["y"], NOW_MS)).is_err());
+    store.flush();
 }
 
 #[test]
