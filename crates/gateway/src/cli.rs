@@ -113,7 +113,7 @@ fn check_config(path: &std::path::Path) -> ExitCode {
                 path.display(),
                 config.pbx.address.0,
                 config.uplink.url.0,
-                config.portal.listen,
+                config.portal.listen.0,
                 config.gateway.state_dir.display(),
             ));
             // Files that the service reads may be readable by the service alone.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use types::{
-    Association, Bytes, DeviceRange, HostPort, Hours, LogFormat, LogLevel, Name, Seconds, Url,
+    Association, Bytes, DeviceRange, HostPort, Hours, Listen, LogFormat, LogLevel, Name, Requests,
+    Seconds, Url,
 };
 
 /// The whole file.
@@ -85,7 +86,7 @@ pub struct PbxSection {
     pub devices: Vec<DeviceRange>,
     /// Requests in flight while monitors are set up.
     #[serde(default = "default_in_flight")]
-    pub requests_in_flight: u16,
+    pub requests_in_flight: Requests<1, REQUESTS_IN_FLIGHT_MAX>,
 }
 
 /// `[uplink]`
@@ -109,7 +110,7 @@ pub struct UplinkSection {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PortalSection {
     /// Address and port to listen on.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// Host names for the certificate beside the box's own.
     pub names: Vec<Name>,
 }
@@ -139,7 +140,7 @@ pub struct LogSection {
 impl Default for PortalSection {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8086)),
+            listen: Listen(SocketAddr::from(([0, 0, 0, 0], 8086))),
             names: Vec::new(),
         }
     }
@@ -167,8 +168,8 @@ const fn default_session_duration() -> Seconds<30, 86_400> {
     Seconds(600)
 }
 
-const fn default_in_flight() -> u16 {
-    20
+const fn default_in_flight() -> Requests<1, REQUESTS_IN_FLIGHT_MAX> {
+    Requests(20)
 }
 
 /// Why a configuration cannot be used.
@@ -192,7 +193,7 @@ pub enum ConfigError {
 /// Most devices that one gateway follows.
 pub const DEVICES_MAX: usize = 20_000;
 /// Most requests in flight that may be configured.
-pub const REQUESTS_IN_FLIGHT_MAX: u16 = 200;
+pub const REQUESTS_IN_FLIGHT_MAX: u64 = 200;
 
 impl Config {
     /// Reads and checks a file.
@@ -227,15 +228,6 @@ impl Config {
             return conflict(
                 "pbx.devices",
                 format!("{devices} extensions; at most {DEVICES_MAX} are allowed"),
-            );
-        }
-        if !(1..=REQUESTS_IN_FLIGHT_MAX).contains(&self.pbx.requests_in_flight) {
-            return conflict(
-                "pbx.requests-in-flight",
-                format!(
-                    "{}; allowed are 1 to {REQUESTS_IN_FLIGHT_MAX}",
-                    self.pbx.requests_in_flight
-                ),
             );
         }
         if self.pbx.tls && self.pbx.ca_file.is_none() {

@@ -291,6 +291,7 @@ impl Wiring {
             Box::pin(async move {
                 let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
                 let (replies, replies_out) = mpsc::channel(COMMAND_QUEUE);
+                let channel = Arc::clone(&shared);
                 let (latency, alive) = (Arc::clone(&shared), Arc::clone(&shared));
                 let ports = UplinkPorts {
                     outbox: outbox.tap(),
@@ -315,6 +316,7 @@ impl Wiring {
                 tokio::select! {
                     () = net::uplink::run(config, source, ports) => {}
                     () = executor.run(commands) => {}
+                    () = channel.watch_channel() => {}
                     () = ending => {}
                 }
                 Ok(())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use call_control::{Registry, ViewChange};
 use cloud_uplink::command::{Accepted, Action};
 use cloud_uplink::{CommandError, ErrorCode, Event, EventData, IdSource, Outcome, Timestamp};
-use csta::client::{Client, ClientEvent, InvocationError};
+use csta::client::{Client, ClientEvent, CloseReason, InvocationError};
 use csta::{DeviceId, InvokeId, Request, Response};
 use net::clock;
 use net::csta_link::{CstaHandler, CstaLinkState};
@@ -47,6 +47,15 @@ pub struct Engine {
     devices: Vec<DeviceId>,
     waiting: BTreeMap<InvokeId, (Action, oneshot::Sender<Outcome>)>,
     batch: Batch,
+    /// The association is over; its last figures are still to be taken, or were.
+    over: Option<Over>,
+}
+
+/// How far the end of an association is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Told,
+    Counted,
 }
 
 impl Engine {
@@ -60,6 +69,8 @@ impl Engine {
         devices: Vec<DeviceId>,
         mut ids: impl FnMut() -> IdSource,
     ) -> anyhow::Result<Self> {
+        // After a panic, the connection before did not end in good order.
+        shared.pbx_finished(None);
         let mut registry = Registry::new(shared.identity.clone(), ids());
         registry.restore(outbox.legs()?);
         registry.set_endpoints(devices.iter().cloned(), now());
@@ -71,6 +82,7 @@ impl Engine {
             devices,
             waiting: BTreeMap::new(),
             batch: Batch::default(),
+            over: None,
         };
         Ok(engine)
     }
@@ -172,7 +184,7 @@ impl CstaHandler for Engine {
     fn link_state(&mut self, state: CstaLinkState) {
         match &state {
             CstaLinkState::Up => tracing::info!("PBX link up"),
-            CstaLinkState::Connecting | CstaLinkState::Associating => {}
+            CstaLinkState::Connecting | CstaLinkState::Associating => self.over = None,
             CstaLinkState::Down { reason, .. } => self.registry.handle_link_down(reason, now()),
             CstaLinkState::Stopped => self.registry.handle_link_down("gateway stopped", now()),
         }
@@ -236,6 +248,8 @@ impl CstaHandler for Engine {
             }
             ClientEvent::Closed { reason, .. } => {
                 tracing::debug!(%reason, "PBX association over");
+                self.shared.count_close(close_kind(&reason));
+                self.over = Some(Over::Told);
             }
         }
         self.collect(received);
@@ -243,6 +257,10 @@ impl CstaHandler for Engine {
 
     fn input_done(&mut self, client: Option<&mut Client>, received: Instant) {
         self.collect(received);
+        if let (Some(client), Some(Over::Told)) = (&client, self.over) {
+            self.shared.pbx_finished(Some(client.stats()));
+            self.over = Some(Over::Counted);
+        }
         if let Some(client) = client {
             while let Some(device) = self.registry.poll_wanted_snapshot() {
                 client.resnapshot(&device, received);
@@ -286,6 +304,8 @@ impl CstaHandler for Engine {
 
     fn tick(&mut self, client: Option<&Client>, at: Instant) {
         self.registry.handle_timeout(now());
+        // What was counted once is not counted again.
+        let client = client.filter(|_| self.over.is_none());
         self.shared
             .pbx_tick(at, client.map(Client::stats), self.registry.stats());
     }
@@ -297,6 +317,21 @@ pub fn call_of(outcome: &Outcome) -> Option<cloud_uplink::CallId> {
     match outcome {
         Outcome::Ok(Accepted { call_id, .. }) => *call_id,
         Outcome::Error(_) => None,
+    }
+}
+
+/// The word for the end of an association in metrics.
+const fn close_kind(reason: &CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Framing(_) => "framing",
+        CloseReason::FrameLength(_) => "frame-length",
+        CloseReason::Incomplete { .. } => "incomplete-frame",
+        CloseReason::LinkClosed => "link-closed",
+        CloseReason::Silent => "silent",
+        CloseReason::HeartBeatLost => "heart-beat-lost",
+        CloseReason::Refused(_) => "refused",
+        CloseReason::Stopped => "stopped",
+        _ => "other",
     }
 }
 

@@ -59,7 +59,15 @@ impl View {
     fn pbx(&self) -> (Part, bool) {
         let pbx = self.shared.pbx();
         let address = &self.shared.pbx_address;
-        let away = clock::now().duration_since(pbx.since_instant);
+        let (now, standing) = (clock::now(), pbx.standing);
+        let away = now.saturating_duration_since(standing.since);
+        let retry = pbx.retry_at.map_or_else(
+            || "it is being tried now".to_owned(),
+            |at| {
+                let left = at.saturating_duration_since(now).as_secs_f64().ceil();
+                format!("next try in {left:.0} s")
+            },
+        );
         let (state, detail) = match &pbx.link {
             CstaLinkState::Up => {
                 let client = pbx.client.clone().unwrap_or_default();
@@ -75,17 +83,20 @@ impl View {
                 )
             }
             CstaLinkState::Associating => (
-                State3::Degraded,
+                if standing.failed {
+                    State3::Down
+                } else {
+                    State3::Degraded
+                },
                 format!("{address}: connected, association is being made"),
             ),
-            CstaLinkState::Connecting | CstaLinkState::Down { .. } => (
-                State3::Down,
-                format!("{address}: no link, it is being tried again"),
-            ),
+            CstaLinkState::Connecting | CstaLinkState::Down { .. } => {
+                (State3::Down, format!("{address}: no link, {retry}"))
+            }
             CstaLinkState::Stopped => (State3::Down, format!("{address}: stopped")),
         };
         let ready = pbx.link == CstaLinkState::Up || away < READY_GRACE;
-        let since = pbx.since.to_string();
+        let since = ago(away);
         (
             Part {
                 name: "pbx",
@@ -100,7 +111,8 @@ impl View {
 
     fn far_end(&self) -> (Part, bool) {
         let status = self.shared.uplink.borrow().clone();
-        let away = clock::now().saturating_duration_since(status.since);
+        let standing = self.shared.channel();
+        let away = clock::now().saturating_duration_since(standing.since);
         let backlog = status.high_water.saturating_sub(status.acked);
         let (state, detail) = match status.state {
             UplinkState::Up => (
@@ -108,7 +120,11 @@ impl View {
                 format!("connected, {backlog} events on their way"),
             ),
             UplinkState::Connecting | UplinkState::Greeting => (
-                State3::Degraded,
+                if standing.failed {
+                    State3::Down
+                } else {
+                    State3::Degraded
+                },
                 format!("connecting, {backlog} events wait"),
             ),
             UplinkState::Waiting => (
@@ -121,15 +137,13 @@ impl View {
             ),
         };
         let ready = status.state == UplinkState::Up || away < READY_GRACE;
-        let since = Timestamp::from_unix_ms(
-            clock::unix_ms().saturating_sub(u64::try_from(away.as_millis()).unwrap_or(0)),
-        );
+        let since = ago(away);
         let last_error = status.last_error;
         (
             Part {
                 name: "far-end",
                 state,
-                since: since.to_string(),
+                since,
                 detail,
                 last_error,
             },
@@ -148,10 +162,9 @@ impl View {
                 Some(error),
             ),
             _ if waiting > DISK_PATIENCE => {
-                let ms = u64::try_from(waiting.as_millis()).unwrap_or(0);
-                let since = Timestamp::from_unix_ms(clock::unix_ms().saturating_sub(ms));
+                let since = ago(waiting);
                 let detail = format!("the disk does not answer since {since}");
-                (State3::Down, since.to_string(), detail, None)
+                (State3::Down, since, detail, None)
             }
             StoreHealth::Durable => (
                 State3::Ok,
@@ -181,4 +194,10 @@ impl View {
             last_error,
         }
     }
+}
+
+/// The wall clock that long ago.
+fn ago(time: Duration) -> String {
+    let ms = u64::try_from(time.as_millis()).unwrap_or(0);
+    Timestamp::from_unix_ms(clock::unix_ms().saturating_sub(ms)).to_string()
 }

@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 use store::gateway::StoreHealth;
 
 use crate::outbox::Outbox;
-use crate::status::Shared;
+use crate::status::{PbxStatus, Shared};
 
 /// Bounds of the latency histogram.
 const LATENCY_BOUNDS: [Duration; 12] = [
@@ -150,27 +150,14 @@ impl Figures {
                 .iter()
                 .map(|(result, count)| (result.as_str(), *count)),
         )?;
-        if let Some(client) = pbx.client {
+        if let Some(client) = &pbx.client {
             page.gauge(
                 "ringway_monitored_devices",
                 "Devices whose calls are followed",
                 float(client.monitored as u64),
             )?;
-            page.counters(
-                "ringway_csta_bad_messages",
-                "CSTA messages that could not be read, by kind",
-                "kind",
-                client
-                    .bad_messages
-                    .iter()
-                    .map(|(kind, count)| (*kind, *count)),
-            )?;
-            page.counter(
-                "ringway_csta_request_timeouts",
-                "CSTA requests without an answer in time",
-                client.timeouts,
-            )?;
         }
+        Self::pbx_faults(page, &pbx)?;
         page.gauge(
             "ringway_calls_active",
             "Calls going on",
@@ -188,6 +175,32 @@ impl Figures {
                 ("illegal", pbx.registry.illegal),
                 ("overflowed", pbx.registry.overflowed),
             ],
+        )
+    }
+
+    fn pbx_faults(page: &mut Page<'_>, pbx: &PbxStatus) -> fmt::Result {
+        let bad_messages = pbx.bad_messages();
+        page.counters(
+            "ringway_csta_bad_messages",
+            "CSTA messages that could not be read, by kind",
+            "kind",
+            bad_messages.iter().map(|(kind, count)| (*kind, *count)),
+        )?;
+        page.counter(
+            "ringway_csta_unknown_messages",
+            "CSTA messages of unknown names",
+            pbx.unknown_messages(),
+        )?;
+        page.counters(
+            "ringway_csta_link_closes",
+            "Ends of associations with the PBX, by reason",
+            "reason",
+            pbx.closes.iter().map(|(kind, count)| (*kind, *count)),
+        )?;
+        page.counter(
+            "ringway_csta_request_timeouts",
+            "CSTA requests without an answer in time",
+            pbx.timeouts(),
         )
     }
 

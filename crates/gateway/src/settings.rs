@@ -34,7 +34,7 @@ impl Settings {
             pbx: pbx(config)?,
             extensions: config.extensions(),
             far_end: far_end(config)?,
-            portal: config.portal.listen,
+            portal: config.portal.listen.0,
             portal_names: config
                 .portal
                 .names
@@ -86,7 +86,7 @@ fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
                 Association::Implicit => AssociationMode::Implicit,
             },
             session_duration: Duration::from_secs(section.session_duration_s.0),
-            resync_in_flight_max: usize::from(section.requests_in_flight),
+            resync_in_flight_max: usize::try_from(section.requests_in_flight.0).unwrap_or(1),
             ..csta::client::Config::default()
         },
         retry: PBX_RETRY,

@@ -12,7 +12,7 @@ use csta::DeviceId;
 use csta::client::ClientStats;
 use net::clock;
 use net::csta_link::CstaLinkState;
-use net::uplink::UplinkStatus;
+use net::uplink::{UplinkState, UplinkStatus};
 use tokio::sync::watch;
 
 use crate::latency::Latency;
@@ -34,6 +34,7 @@ pub struct Shared {
     /// Frame received to acknowledgement by the far end.
     pub latency: Latency,
     pbx: Mutex<PbxStatus>,
+    channel: Mutex<Standing>,
     counters: Mutex<Counters>,
     devices: Mutex<Vec<DeviceId>>,
     running: Mutex<BTreeSet<String>>,
@@ -47,10 +48,10 @@ pub struct Shared {
 pub struct PbxStatus {
     /// State of the link.
     pub link: CstaLinkState,
-    /// Since when, wall clock.
-    pub since: Timestamp,
-    /// Since when, monotonic.
-    pub since_instant: Instant,
+    /// Whether it is up, and since when.
+    pub standing: Standing,
+    /// When it is tried again, while it waits for that.
+    pub retry_at: Option<Instant>,
     /// When TCP came up last: for how long a resynchronisation took.
     pub link_up_at: Option<Instant>,
     /// How long from there until every device was synchronised.
@@ -59,8 +60,12 @@ pub struct PbxStatus {
     pub last_error: Option<String>,
     /// Times that the link went down.
     pub downs: u64,
-    /// The client's own figures.
+    /// The client's own figures, of this connection.
     pub client: Option<ClientStats>,
+    /// Counters of the connections before.
+    finished: ClientStats,
+    /// Ends of associations, by reason.
+    pub closes: BTreeMap<&'static str, u64>,
     /// The registry's own figures.
     pub registry: RegistryStats,
 }
@@ -72,6 +77,85 @@ pub struct Counters {
     pub csta_events: BTreeMap<&'static str, u64>,
     /// Commands by result: `ok` or the error's code.
     pub commands: BTreeMap<String, u64>,
+}
+
+/// Whether a link is up, and since when. Tries in between change nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it is up.
+    pub up: bool,
+    /// Whether a try has failed since it was up.
+    pub failed: bool,
+    /// When it came up, or when it was last up; the start, if never.
+    pub since: Instant,
+}
+
+/// What is seen of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// It is up.
+    Up,
+    /// A try is being made.
+    Trying,
+    /// A try has failed, or the link broke.
+    Failed,
+}
+
+impl Standing {
+    /// Not up so far.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            up: false,
+            failed: false,
+            since: now,
+        }
+    }
+
+    /// Takes note of what is seen.
+    pub fn see(&mut self, sight: Sight, now: Instant) {
+        let up = sight == Sight::Up;
+        if up != self.up {
+            (self.up, self.since) = (up, now);
+        }
+        self.failed = !up && (self.failed || sight == Sight::Failed);
+    }
+}
+
+impl PbxStatus {
+    /// Messages that could not be read since the process started, by kind.
+    #[must_use]
+    pub fn bad_messages(&self) -> BTreeMap<&'static str, u64> {
+        let mut all = self.finished.bad_messages.clone();
+        for (kind, count) in self.client.iter().flat_map(|client| &client.bad_messages) {
+            *all.entry(kind).or_insert(0) += count;
+        }
+        all
+    }
+
+    /// Messages of unknown names since the process started.
+    #[must_use]
+    pub fn unknown_messages(&self) -> u64 {
+        let now = self.client.as_ref();
+        self.finished.unknown_messages + now.map_or(0, |client| client.unknown_messages)
+    }
+
+    /// Requests without an answer in time since the process started.
+    #[must_use]
+    pub fn timeouts(&self) -> u64 {
+        self.finished.timeouts + self.client.as_ref().map_or(0, |client| client.timeouts)
+    }
+
+    /// The connection is over: its counters go to those of the ones before.
+    fn finish(&mut self) {
+        self.finished.bad_messages = self.bad_messages();
+        self.finished.unknown_messages = self.unknown_messages();
+        self.finished.timeouts = self.timeouts();
+        if let Some(client) = &mut self.client {
+            client.bad_messages.clear();
+            (client.unknown_messages, client.timeouts) = (0, 0);
+        }
+    }
 }
 
 impl Shared {
@@ -94,8 +178,10 @@ impl Shared {
             latency: Latency::default(),
             pbx: Mutex::new(PbxStatus {
                 link: CstaLinkState::Connecting,
-                since: started,
-                since_instant: origin,
+                standing: Standing::new(origin),
+                retry_at: None,
+                finished: ClientStats::default(),
+                closes: BTreeMap::new(),
                 link_up_at: None,
                 synchronised_after: None,
                 last_error: None,
@@ -103,6 +189,7 @@ impl Shared {
                 client: None,
                 registry: RegistryStats::default(),
             }),
+            channel: Mutex::new(Standing::new(origin)),
             counters: Mutex::default(),
             devices: Mutex::default(),
             running: Mutex::default(),
@@ -143,20 +230,52 @@ impl Shared {
             }
             CstaLinkState::Connecting | CstaLinkState::Up | CstaLinkState::Stopped => {}
         }
-        // While the link is down, each try passes through connecting: that is no news.
-        let was_down = matches!(
-            pbx.link,
-            CstaLinkState::Down { .. } | CstaLinkState::Connecting
-        );
-        let is_down = matches!(
-            state,
-            CstaLinkState::Down { .. } | CstaLinkState::Connecting
-        );
-        if !(was_down && is_down) {
-            pbx.since = Timestamp::from_unix_ms(clock::unix_ms());
-            pbx.since_instant = clock::now();
-        }
+        let (sight, retry_in) = match &state {
+            CstaLinkState::Up => (Sight::Up, None),
+            CstaLinkState::Connecting | CstaLinkState::Associating => (Sight::Trying, None),
+            CstaLinkState::Down { retry_in, .. } => (Sight::Failed, Some(*retry_in)),
+            CstaLinkState::Stopped => (Sight::Failed, None),
+        };
+        let now = clock::now();
+        pbx.retry_at = retry_in.map(|delay| now + delay);
+        pbx.standing.see(sight, now);
         pbx.link = state;
+    }
+
+    /// The connection to the PBX is over; `client` has its last figures, where they are known.
+    pub(crate) fn pbx_finished(&self, client: Option<ClientStats>) {
+        let mut pbx = lock(&self.pbx);
+        if client.is_some() {
+            pbx.client = client;
+        }
+        pbx.finish();
+    }
+
+    pub(crate) fn count_close(&self, kind: &'static str) {
+        *lock(&self.pbx).closes.entry(kind).or_insert(0) += 1;
+    }
+
+    /// Whether the channel is up, and since when.
+    #[must_use]
+    pub fn channel(&self) -> Standing {
+        *lock(&self.channel)
+    }
+
+    /// Takes note of each change of the channel, for as long as there is one.
+    pub(crate) async fn watch_channel(&self) {
+        let mut status = self.uplink.clone();
+        loop {
+            let state = status.borrow_and_update().state;
+            let sight = match state {
+                UplinkState::Up => Sight::Up,
+                UplinkState::Connecting | UplinkState::Greeting => Sight::Trying,
+                UplinkState::Waiting | UplinkState::Refused => Sight::Failed,
+            };
+            lock(&self.channel).see(sight, clock::now());
+            if status.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     pub(crate) fn synchronised(&self, now: Instant) {
@@ -238,4 +357,33 @@ impl Drop for Running {
 /// A panic elsewhere leaves plain numbers behind, which are still good to read.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_is_tried_again_and_again_is_away_since_it_was_last_up() {
+        let start = clock::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut standing = Standing::new(start);
+        let steps = [
+            (1, Sight::Trying, false, false, 0),
+            (2, Sight::Failed, false, true, 0),
+            (3, Sight::Trying, false, true, 0),
+            (4, Sight::Up, true, false, 4),
+            (9, Sight::Up, true, false, 4),
+            (10, Sight::Failed, false, true, 10),
+            (20, Sight::Trying, false, true, 10),
+            (30, Sight::Failed, false, true, 10),
+            (40, Sight::Up, true, false, 40),
+            (50, Sight::Trying, false, false, 50),
+        ];
+        for (now, sight, up, failed, since) in steps {
+            standing.see(sight, at(now));
+            let since = at(since);
+            assert_eq!(standing, Standing { up, failed, since }, "at {now} s");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use bytes::{Buf as _, Bytes};
 use csta::DeviceId;
 use csta::client::{AssociationMode, Client, ClientEvent, CloseReason};
 use rand::rngs::StdRng;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 
 use crate::backoff::Backoff;
@@ -171,6 +171,8 @@ struct Link {
     stream: BoxedStream,
     backlog: VecDeque<Bytes>,
     backlog_len: usize,
+    /// TLS may hold a part of what was written.
+    unflushed: bool,
     was_up: bool,
     closed: Option<(CloseReason, Option<AssociationMode>)>,
 }
@@ -186,6 +188,7 @@ struct Ended {
 enum Wake<C> {
     Read(std::io::Result<usize>),
     Written(std::io::Result<usize>),
+    Flushed(std::io::Result<()>),
     Timer,
     Tick,
     Command(Option<C>),
@@ -199,6 +202,7 @@ impl Link {
             stream,
             backlog: VecDeque::new(),
             backlog_len: 0,
+            unflushed: false,
             was_up: false,
             closed: None,
         }
@@ -235,9 +239,14 @@ impl Link {
             match wake {
                 Wake::Read(Ok(0)) => self.client.handle_link_closed(now),
                 Wake::Read(Ok(len)) => self.client.handle_bytes(&buffer[..len], now),
-                Wake::Written(Ok(len)) => self.advance(len),
-                Wake::Read(Err(error)) | Wake::Written(Err(error)) => {
+                Wake::Written(Ok(len)) => {
+                    self.advance(len);
+                    self.unflushed = true;
+                }
+                Wake::Flushed(Ok(())) => self.unflushed = false,
+                Wake::Read(Err(error)) | Wake::Written(Err(error)) | Wake::Flushed(Err(error)) => {
                     tracing::debug!(%error, "PBX link broke");
+                    self.unflushed = false;
                     self.backlog.clear();
                     self.client.handle_link_closed(now);
                 }
@@ -307,11 +316,12 @@ impl Link {
         running: bool,
     ) -> Wake<C> {
         let deadline = self.client.poll_timeout().map(|(at, _)| at);
+        let unflushed = self.unflushed;
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
         let pending: &[u8] = self.backlog.front().map_or(&[], |bytes| bytes);
         tokio::select! {
             result = reader.read(buffer) => Wake::Read(result),
-            result = writer.write(pending), if !pending.is_empty() => Wake::Written(result),
+            wake = push(&mut writer, pending), if !pending.is_empty() || unflushed => wake,
             () = until(deadline) => Wake::Timer,
             _ = tick.tick() => Wake::Tick,
             command = commands.recv() => Wake::Command(command),
@@ -327,6 +337,16 @@ impl Link {
                 self.backlog.pop_front();
             }
         }
+    }
+}
+
+/// Writes what is pending; when nothing is, flushes what TLS may still hold. May be dropped at any
+/// time.
+async fn push<C>(writer: &mut (impl AsyncWrite + Unpin), pending: &[u8]) -> Wake<C> {
+    if pending.is_empty() {
+        Wake::Flushed(writer.flush().await)
+    } else {
+        Wake::Written(writer.write(pending).await)
     }
 }
 

@@ -33,7 +33,7 @@ fn reads_a_minimal_file_and_fills_in_the_defaults() {
         config.extensions(),
         ["0100", "2000", "2001", "2002", "2003"]
     );
-    assert_eq!(config.portal.listen.port(), 8086);
+    assert_eq!(config.portal.listen.0.port(), 8086);
     assert_eq!(config.retention(), Duration::from_secs(72 * 3600));
     assert_eq!(config.outbox.bytes_max.0, 2 << 30);
     assert_eq!(config.pbx.association, Association::Auto);
@@ -115,6 +115,21 @@ const BAD: &[(&str, &str, [&str; 3])] = &[
         "[uplink]",
         "[outbox]\nbytes-max = \"1 TB\"\n[uplink]",
         ["outbox.bytes-max", "1 TB", "512 MiB"],
+    ),
+    (
+        "[uplink]",
+        "requests-in-flight = \"many\"\n[uplink]",
+        ["pbx.requests-in-flight", "many", "1 to 200"],
+    ),
+    (
+        "[uplink]",
+        "requests-in-flight = 201\n[uplink]",
+        ["pbx.requests-in-flight", "201", "1 to 200"],
+    ),
+    (
+        "[uplink]",
+        "[portal]\nlisten = \"8086\"\n[uplink]",
+        ["portal.listen", "8086", "IP address and a port"],
     ),
     ("[pbx]", "[pbx", ["FILE", "pbx", ""]),
 ];

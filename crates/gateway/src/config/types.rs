@@ -1,8 +1,9 @@
 //! Values of the configuration, each of which says what it allows.
 
 use std::fmt;
+use std::net::SocketAddr;
 
-use serde::de::{self, Deserialize, Deserializer, Unexpected};
+use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
 /// A short name: 1 to 64 of letters, digits, `.`, `_`, `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub struct Name(pub String);
 /// `host:port`; an IPv6 address stands in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPort(pub String);
+
+/// An address and port to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen(pub SocketAddr);
 
 /// A WebSocket address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +36,10 @@ pub struct Seconds<const MIN: u64, const MAX: u64>(pub u64);
 /// Whole hours from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours<const MIN: u64, const MAX: u64>(pub u64);
+
+/// A number of requests from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requests<const MIN: u64, const MAX: u64>(pub u64);
 
 /// Bytes from `MIN` to `MAX`: a number, or one with KiB, MiB or GiB behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,16 +120,35 @@ fn bounded<'de, D: Deserializer<'de>>(
     (min, max): (u64, u64),
     unit: &str,
 ) -> Result<u64, D::Error> {
-    let value = i64::deserialize(deserializer)?;
-    match u64::try_from(value) {
-        Ok(value) if (min..=max).contains(&value) => Ok(value),
-        _ => {
-            let allowed = format!("{min} to {max} {unit}");
-            Err(de::Error::invalid_value(
-                Unexpected::Signed(value),
-                &allowed.as_str(),
-            ))
+    deserializer.deserialize_any(Within { min, max, unit })
+}
+
+/// Takes a whole number within bounds; of anything else it says what is allowed.
+struct Within<'a> {
+    min: u64,
+    max: u64,
+    unit: &'a str,
+}
+
+impl Visitor<'_> for Within<'_> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {} {}", self.min, self.max, self.unit)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<u64, E> {
+        match u64::try_from(value) {
+            Ok(value) if (self.min..=self.max).contains(&value) => Ok(value),
+            _ => Err(E::invalid_value(Unexpected::Signed(value), &self)),
         }
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<u64, E> {
+        if (self.min..=self.max).contains(&value) {
+            return Ok(value);
+        }
+        Err(E::invalid_value(Unexpected::Unsigned(value), &self))
     }
 }
 
@@ -173,6 +201,19 @@ impl<'de> Deserialize<'de> for Url {
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Seconds<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         bounded(deserializer, (MIN, MAX), "seconds").map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let allowed = "an IP address and a port, such as \"0.0.0.0:8086\" or \"[::1]:8086\"";
+        parsed(deserializer, allowed, |text| text.parse().ok().map(Self))
+    }
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Requests<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        bounded(deserializer, (MIN, MAX), "requests").map(Self)
     }
 }
 

@@ -217,7 +217,7 @@ impl Board {
         self.pbx_link = match pbx.link {
             CstaLinkState::Up => Link::Up,
             _ if pbx.downs == 0 => Link::Starting,
-            _ => Link::Away(for_how_long(pbx.since_instant)),
+            _ => Link::Away(for_how_long(pbx.standing.since)),
         };
         let channel = shared.uplink.borrow().clone();
         if self.channel == Link::Up {
