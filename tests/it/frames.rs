@@ -1,5 +1,6 @@
 //! Captured and broken frames on the PBX link.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -7,7 +8,10 @@ use csta::InvokeId;
 use csta::client::INCOMPLETE_FRAME_LIMIT;
 use net::clock;
 use pbx_sim::replay::{Replay, ReplayConfig};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
+use crate::privacy::Text;
 use crate::world::{World, quiet_sim, tell, testdata, until};
 
 /// The device of the captures.
@@ -171,8 +175,33 @@ fn broken() -> Vec<(&'static str, Vec<u8>, bool)> {
     ]
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// Warnings of one thread, as text.
+#[derive(Clone, Debug, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == Level::WARN {
+            let mut text = Text::default();
+            event.record(&mut text);
+            self.0.lock().unwrap().push(text.0);
+        }
+    }
+}
+
+impl Warnings {
+    fn with(&self, words: &str) -> usize {
+        let all = self.0.lock().unwrap();
+        all.iter().filter(|line| line.contains(words)).count()
+    }
+}
+
+/// On one thread, so that what is logged can be heard.
+#[tokio::test]
 async fn broken_frames_are_counted_and_the_link_is_kept_or_closed_as_framing_allows() {
+    let warnings = Warnings::default();
+    let subscriber = tracing_subscriber::registry().with(warnings.clone());
+    let _heard = tracing::subscriber::set_default(subscriber);
     let (world, sim) = World::with_sim(quiet_sim((2001, 2002))).await;
     let shared = world.gateway().shared().clone();
     tell(&sim, "call 2001 2002").await;
@@ -206,4 +235,16 @@ async fn broken_frames_are_counted_and_the_link_is_kept_or_closed_as_framing_all
         client.devices == 2 && client.monitored == 2
     })
     .await;
+    // The counts outlive the connections that were closed since.
+    let pbx = shared.pbx();
+    let kinds = pbx.bad_messages();
+    assert_eq!(kinds.values().sum::<u64>(), 15, "{kinds:?}");
+    assert_eq!(pbx.unknown_messages(), 3);
+    assert_eq!(pbx.closes.get("framing"), Some(&4), "{:?}", pbx.closes);
+    for kind in kinds.keys() {
+        let line = format!("kind=\"{kind}\"");
+        assert_eq!(warnings.with(&line), 1, "{kind}: {warnings:?}");
+    }
+    assert_eq!(warnings.with("unknown CSTA message"), 1);
+    assert_eq!(warnings.with("PBX link down"), 4);
 }

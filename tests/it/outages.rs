@@ -1,39 +1,60 @@
 //! Pulled plugs: afterwards the far end's view of all calls equals the simulator's truth.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use net::csta_link::CstaLinkState;
+use pbx_sim::PbxSim;
 
 use crate::world::{World, quiet_sim, tell, until};
 
-/// Every state that a call of 2001 and 2002 can be in, as the commands that lead there one by one.
-const STAGES: [&str; 6] = [
+/// What happens while the link is away, step by step: ringing, connected, failed (busy), held on
+/// either side, cleared, diverted.
+const STAGES: [&str; 11] = [
     "call 2001 2002",
     "answer 2002",
+    "call 2003 2001",
+    "clear 2003",
     "hold 2001",
     "retrieve 2001",
     "hold 2002",
     "clear 2002",
+    "forward 2002 immediate 2004",
+    "call 2001 2002",
+    "answer 2004",
 ];
+
+/// Cuts the link, keeps it away while `command` is carried out, and lets the gateway back.
+async fn away_during(world: &World, sim: &PbxSim, command: &str) {
+    let downs = world.gateway().shared().pbx().downs;
+    tell(sim, "refuse-session serverResourcesBusy").await;
+    tell(sim, "cut").await;
+    until("the gateway to be refused", async || {
+        world.gateway().shared().pbx().downs > downs + 1
+    })
+    .await;
+    tell(sim, command).await;
+    assert_ne!(world.gateway().shared().pbx().link, CstaLinkState::Up);
+    tell(sim, "refuse-session off").await;
+    world.synchronised().await;
+    world
+        .view_equals_truth(sim, &format!("after `{command}`"))
+        .await;
+}
 
 /// For every state of a call: the PBX link is cut, and while it is away the call goes on to the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pbx_link_cut_in_every_state_of_a_call() {
     let (world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
-    for (stage, command) in STAGES.iter().enumerate() {
-        tell(&sim, command).await;
-        world
-            .view_equals_truth(&sim, &format!("before cut {stage}"))
-            .await;
-        let downs = world.gateway().shared().pbx().downs;
-        tell(&sim, "cut").await;
-        until("the gateway to notice the cut", async || {
-            world.gateway().shared().pbx().downs > downs
-        })
-        .await;
-        world.synchronised().await;
-        world
-            .view_equals_truth(&sim, &format!("after cut {stage}"))
-            .await;
+    let mut states = BTreeSet::new();
+    for command in STAGES {
+        away_during(&world, &sim, command).await;
+        states.extend(world.view().await.into_iter().map(|(.., state)| state));
     }
+    let states: Vec<_> = states.iter().map(String::as_str).collect();
+    assert_eq!(states, ["alerting", "connected", "failed", "held"]);
+    tell(&sim, "drain").await;
+    world.view_equals_truth(&sim, "with no calls").await;
     tell(&sim, "call 2003 0123456").await;
     tell(&sim, "cut").await;
     tell(&sim, "drain").await;
@@ -115,18 +136,24 @@ async fn gateway_away_while_calls_change_tells_it_by_synthetic_events() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pbx_that_falls_silent_is_left_and_found_again() {
-    let mut config = quiet_sim((2001, 2002));
-    config.association.response_delay = Duration::from_millis(1);
-    let (world, sim) = World::with_sim(config).await;
+    let (mut world, sim) = World::with_sim(quiet_sim((2001, 2002))).await;
+    world.stop_gateway().await;
+    world.client.association_timeout = Duration::from_millis(200);
+    world.client.request_timeout = Duration::from_millis(200);
+    world.start_gateway().await;
+    world.synchronised().await;
     tell(&sim, "silent on").await;
     tell(&sim, "cut").await;
-    until("the gateway to notice the cut", async || {
-        world.gateway().shared().pbx().downs > 0
+    // From here on, the gateway is connected, hears nothing, and has to notice that by itself.
+    until("the silence to be noticed three times", async || {
+        let pbx = world.gateway().shared().pbx();
+        pbx.closes.get("silent").is_some_and(|&times| times >= 3)
     })
     .await;
-    tell(&sim, "silent off").await;
-    tell(&sim, "cut").await;
     tell(&sim, "call 2001 2002").await;
+    assert!(world.view().await.is_empty());
+    tell(&sim, "silent off").await;
+    world.synchronised().await;
     world.view_equals_truth(&sim, "after the silence").await;
     assert_eq!(world.view().await.len(), 2);
 }
@@ -171,7 +198,11 @@ async fn devices_taken_on_while_running_are_followed_after_a_panic_too() {
     .await;
     tell(&sim, "call 2003 0123456").await;
     until("a leg of the new device", async || {
-        world.view().await.iter().any(|(_, device, _)| device == "2003")
+        world
+            .view()
+            .await
+            .iter()
+            .any(|(_, device, _)| device == "2003")
     })
     .await;
 }
