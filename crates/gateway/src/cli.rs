@@ -97,6 +97,7 @@ fn demo(options: &crate::demo::Options) -> ExitCode {
     match crate::demo::run(options) {
         Ok(summary) if summary.is_good() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
+        Err(error) if crate::demo::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
             ExitCode::from(exit::SOFTWARE)

@@ -78,10 +78,22 @@ pub fn run(options: &Options) -> anyhow::Result<Summary> {
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    if !result.as_ref().is_ok_and(Summary::is_good) {
+    let in_order = match &result {
+        Ok(summary) => summary.is_good(),
+        Err(error) => is_closed_pipe(error),
+    };
+    if !in_order {
         keep(dir);
     }
     result
+}
+
+/// Whether nobody reads any more: that is the end, and no failure.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 async fn lines(

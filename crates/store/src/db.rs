@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,6 +65,9 @@ pub(crate) trait Work<J> {
     }
 }
 
+/// Of every file of a store: for its owner alone.
+pub(crate) const FILE_MODE: u32 = 0o600;
+
 impl Lock {
     pub(crate) fn take(path: &Path) -> Result<Self, OpenError> {
         let lock_path = beside(path, ".lock");
@@ -71,6 +75,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(FILE_MODE)
             .open(&lock_path)
             .map_err(|source| io_error(&lock_path, source))?;
         match file.try_lock() {
@@ -83,6 +88,18 @@ impl Lock {
     }
 }
 
+/// Makes the database readable by its owner alone; SQLite gives the files beside it the same mode.
+fn private(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(FILE_MODE)
+        .open(path)?;
+    drop(file);
+    Ok(())
+}
+
 impl Db {
     /// Opens or creates the file, checks it, and brings its schema up to date.
     pub(crate) fn open(path: &Path, lock: Lock, schema: &Schema) -> Result<Self, OpenError> {
@@ -92,6 +109,7 @@ impl Db {
             });
         }
         let size = path.metadata().map_or(0, |meta| meta.len());
+        private(path).map_err(|source| io_error(path, source))?;
         let mut conn = Connection::open(path).map_err(|e| sqlite_error(path, e))?;
         prepare(&mut conn, path, size, schema)?;
         sync_directory(path)?;

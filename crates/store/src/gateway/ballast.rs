@@ -1,7 +1,9 @@
 //! A file that is only there to be given up when the disk is full.
 
-use std::fs::{self, File};
+use crate::db::FILE_MODE;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -61,7 +63,12 @@ impl Ballast {
     }
 
     fn fill(&self) -> io::Result<()> {
-        let mut file = File::create(&self.path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(FILE_MODE)
+            .open(&self.path)?;
         if fallocate(&file, FallocateFlags::empty(), 0, self.bytes).is_err() {
             // Not every file system can reserve; all can write.
             let mut left = self.bytes;

@@ -9,8 +9,10 @@
 //! through a kill, and a power cut sets it back at most to the last checkpoint, never ahead of the
 //! database. Two slots are written in turn, so that a torn write leaves the other one.
 
+use crate::db::FILE_MODE;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use uuid::Uuid;
@@ -36,6 +38,7 @@ impl Mark {
             .truncate(false)
             .read(true)
             .write(true)
+            .mode(FILE_MODE)
             .open(&path)
             .map_err(|source| io_error(&path, source))?;
         Ok(Self { file, slot: 0 })

@@ -190,7 +190,9 @@ fn turns_the_oldest_bytes_into_a_gap() {
 fn a_writer_that_panicked_is_visible_and_one_that_hangs_too() {
     let dir = tempfile::tempdir().unwrap();
     let (go, wait) = channel::<()>();
-    let on_commit = Box::new(move |_| drop(wait.recv()));
+    let on_commit = Box::new(move |_| {
+        let _ = wait.recv();
+    });
     let (store, _) = GatewayStore::open(&file(dir.path()), limits(), NOW_MS, on_commit).unwrap();
     assert_eq!(store.waiting(), Duration::ZERO);
     store.append(batch(&["x"], NOW_MS)).unwrap();
@@ -338,4 +340,21 @@ fn hands_back_unfinished_commands_after_a_crash() {
         ("sent", CommandState::Sent),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn every_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut limits = limits();
+    limits.ballast_bytes = 4096;
+    let rig = Rig::with(tempfile::tempdir().unwrap(), limits);
+    rig.append(&["x"]);
+    let mut files = 0;
+    for entry in std::fs::read_dir(rig.dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+        files += 1;
+    }
+    assert!(files >= 4, "{files}");
 }
