@@ -3,7 +3,7 @@
 use std::fs::DirBuilder;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,11 +92,7 @@ impl Gateway {
     /// # Errors
     /// A sentence naming the file or address that cannot be used.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&settings.state_dir)
-            .with_context(|| format!("cannot make {}", settings.state_dir.display()))?;
+        make_state_dir(&settings.state_dir)?;
         let (outbox, recovered) = Outbox::open(
             &settings.state_dir,
             settings.outbox.clone(),
@@ -332,6 +328,15 @@ impl Wiring {
             Box::pin(upkeep)
         })
     }
+}
+
+/// Makes the directory, for its owner alone; one that is there stays as it is.
+fn make_state_dir(directory: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))
 }
 
 async fn start_portal(settings: &Settings, view: View) -> anyhow::Result<(web::Server, String)> {
