@@ -4,6 +4,7 @@
 
 mod application;
 mod calls;
+mod channel;
 mod crash;
 mod demo;
 mod disk;

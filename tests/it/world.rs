@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) pbx: String,
     pub(crate) extensions: Vec<String>,
     pub(crate) client: csta::client::Config,
+    /// Where the gateway looks for the far end, if not at its own port.
+    pub(crate) channel_port: Option<u16>,
     pub(crate) outbox: OutboxLimits,
     _temp: tempfile::TempDir,
 }
@@ -47,6 +49,7 @@ impl World {
             pbx: pbx.to_string(),
             extensions: extensions.iter().map(|&e| e.to_owned()).collect(),
             client: csta::client::Config::default(),
+            channel_port: None,
             outbox: OutboxLimits {
                 ballast_bytes: 0,
                 ..OutboxLimits::default()
@@ -110,7 +113,7 @@ impl World {
             far_end: FarEnd {
                 endpoint: format!(
                     "wss://localhost:{}/gateway/v1/channel",
-                    self.cloud_addr.port()
+                    self.channel_port.unwrap_or(self.cloud_addr.port())
                 )
                 .parse()
                 .unwrap(),

@@ -45,7 +45,9 @@ pub(crate) struct Claim {
     pub(crate) commands: mpsc::Receiver<Command>,
     /// Fires when a newer session took over.
     pub(crate) superseded: oneshot::Receiver<()>,
-    /// Whether the session asked for is the last one.
+    /// Name of the session: the old one's if it goes on.
+    pub(crate) session: String,
+    /// Whether the session asked for goes on.
     pub(crate) resumed: bool,
 }
 
@@ -54,12 +56,13 @@ pub(crate) struct Claim {
 pub(crate) struct Fenced;
 
 impl Gateways {
-    /// Makes this the gateway's live channel, and ends the one before it.
+    /// Makes this the gateway's live channel, and ends the one before it. The session goes on under its
+    /// name if it is the one to `resume`; otherwise a new one begins as `fresh`.
     pub(crate) fn claim(
         &self,
         identity: &Identity,
         fence: Fence,
-        session: &str,
+        fresh: &str,
         resume: Option<&str>,
     ) -> Result<Claim, Fenced> {
         let mut table = self.lock();
@@ -81,14 +84,18 @@ impl Gateways {
             // An error means that the old channel is ending by itself.
             let _ = old.superseded.send(());
         }
-        let last = table.sessions.insert(identity.clone(), session.to_owned());
+        let last = table.sessions.get(identity).map(String::as_str);
+        let resumed = last.is_some() && last == resume;
+        let session = resume.filter(|_| resumed).unwrap_or(fresh).to_owned();
+        table.sessions.insert(identity.clone(), session.clone());
         Ok(Claim {
+            session,
             gateways: self.clone(),
             identity: identity.clone(),
             number,
             commands,
             superseded,
-            resumed: last.is_some() && last.as_deref() == resume,
+            resumed,
         })
     }
 
@@ -186,7 +193,11 @@ mod tests {
         let mut second = gateways
             .claim(&gateway(), fence(0, 5), "two", Some("one"))
             .unwrap();
-        assert!(second.resumed);
+        assert!(
+            second.resumed && second.session == "one",
+            "a session that goes on keeps its name"
+        );
+        assert_eq!(first.session, "one");
         assert!(first.superseded.try_recv().is_ok());
         drop(first);
         assert!(

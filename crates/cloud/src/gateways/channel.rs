@@ -254,10 +254,10 @@ impl Channel {
             let reason = "the token belongs to another gateway";
             return self.session.refuse(close::FORBIDDEN, reason);
         }
-        let session = uuid::Uuid::new_v4().to_string();
+        let fresh = uuid::Uuid::new_v4().to_string();
         let fence = Fence::from(&hello);
         let resume = hello.resume.as_ref().map(|resume| resume.session.as_str());
-        let claim = self.app.gateways.claim(gateway, fence, &session, resume);
+        let claim = self.app.gateways.claim(gateway, fence, &fresh, resume);
         let Ok(claim) = claim.map_err(|Fenced| count(&self.app.counters.channels_refused)) else {
             let reason = "a newer session of this gateway is live";
             return self.session.refuse(close::SUPERSEDED, reason);
@@ -278,7 +278,7 @@ impl Channel {
             }
         };
         let accept = Accept {
-            session,
+            session: claim.session.clone(),
             resumed: claim.resumed,
             acked,
             time: timestamp(),
