@@ -22,6 +22,9 @@ pub const READY_GRACE: Duration = Duration::from_secs(60);
 /// A write that takes longer means that the disk does not answer.
 pub const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Clocks that differ by more than this are worth a word.
+const CLOCK_DIFFERENCE_MAX_MS: u64 = 2_000;
+
 /// What the portal sees of the gateway.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -115,6 +118,15 @@ impl View {
         let away = clock::now().saturating_duration_since(standing.since);
         let backlog = status.high_water.saturating_sub(status.acked);
         let (state, detail) = match status.state {
+            UplinkState::Up if status.far_end_ahead_ms.unsigned_abs() > CLOCK_DIFFERENCE_MAX_MS => {
+                (
+                    State3::Degraded,
+                    format!(
+                        "connected, but the clocks differ by {} s: set the time of this box",
+                        status.far_end_ahead_ms.unsigned_abs() / 1000
+                    ),
+                )
+            }
             UplinkState::Up => (
                 State3::Ok,
                 format!("connected, {backlog} events on their way"),

@@ -256,6 +256,13 @@ impl Figures {
             "Connections after the first",
             status.reconnects,
         )?;
+        #[expect(clippy::cast_precision_loss, reason = "a difference of clocks")]
+        let ahead = status.far_end_ahead_ms as f64 / 1000.0;
+        page.gauge(
+            "ringway_channel_clock_difference_seconds",
+            "How far the far end's clock was ahead of ours at the last welcome",
+            ahead,
+        )?;
         let rtt = status.rtt.unwrap_or_default().as_secs_f64();
         page.gauge(
             "ringway_channel_rtt_seconds",
