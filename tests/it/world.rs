@@ -113,7 +113,7 @@ impl World {
             far_end: FarEnd {
                 endpoint: format!(
                     "wss://localhost:{}/gateway/v1/channel",
-                    self.channel_port.unwrap_or(self.cloud_addr.port())
+                    self.channel_port.unwrap_or_else(|| self.cloud_addr.port())
                 )
                 .parse()
                 .unwrap(),
