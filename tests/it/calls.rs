@@ -13,7 +13,7 @@ async fn a_call_at_the_pbx_reaches_the_application_as_normalized_events() {
     tell(&sim, "hold 2001").await;
     tell(&sim, "retrieve 2001").await;
     tell(&sim, "clear 2001").await;
-    // csta.md §6.3: both parties are monitored, each change is published once.
+    // Both parties are monitored, each change is published once.
     let expected = [
         "initiated 2001 initiated",
         "originated 2001 connected",

@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`bench`] | `make bench`: measures what the product must reach |
+//! | [`mod@bench`] | `make bench`: measures what the product must reach |
 //! | [`harness`] | starts the built programs and talks to them from outside, as an operator and an application do |
 //! | [`crash`] | `make crash-test`: kills them at random moments and counts what is lost |
 

@@ -2,7 +2,7 @@
 //!
 //! [`run`] connects, says hello, sends what the outbox holds and hands over commands; when the
 //! connection breaks it waits and connects again. Every decision about frames is
-//! [`cloud_uplink::GatewaySession`]'s.
+//! `cloud_uplink::session::gateway::GatewaySession`'s.
 
 mod config;
 mod connect;

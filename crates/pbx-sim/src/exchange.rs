@@ -132,7 +132,7 @@ impl Exchange {
         id
     }
 
-    /// A client is gone: so are its session and monitors (csta.md §6.5).
+    /// A client is gone: so are its session and monitors (ECMA-354).
     pub fn close_link(&mut self, id: AssociationId) {
         if self.links.remove(&id).is_some() {
             self.pbx.stop_monitors(id);
@@ -164,7 +164,7 @@ impl Exchange {
                 self.answer(id, frame.invoke_id, &refusal.into());
             }
             Err(error) => {
-                // A body that cannot be read costs its sender an error, not the link (csta.md §2.2).
+                // A body that cannot be read costs its sender an error, not the link.
                 count(&mut self.ledger.bad_frames, error.kind());
                 self.answer(id, frame.invoke_id, &crate::switching::unreadable().into());
             }
@@ -172,7 +172,7 @@ impl Exchange {
         self.drain_events();
     }
 
-    /// A client has sent what is no frame: the link is closed (csta.md §2.2).
+    /// A client has sent what is no frame: the link is closed.
     pub fn handle_frame_error(&mut self, id: AssociationId, error: &FrameError) {
         let kind = match error {
             FrameError::Format(..) => "format",

@@ -3,7 +3,7 @@
 //! * [`gateway`]: `gateway.db`, the gateway's durable outbox, its view of live calls, its commands;
 //! * [`cloud`]: `cloud.db`, the far end's event log, its view of live calls, its commands.
 //!
-//! Each store owns its file: one [`writer`] thread commits, a reader connection reads beside it, a
+//! Each store owns its file: one writer thread commits, a reader connection reads beside it, a
 //! lock file keeps a second process out. Nothing here reads the wall clock: times come in as
 //! milliseconds since the Unix epoch, in UTC.
 

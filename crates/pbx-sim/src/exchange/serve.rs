@@ -72,7 +72,7 @@ impl Exchange {
         }
     }
 
-    /// csta.md §6.4: the events of a request may come before or after its response.
+    /// The events of a request may come before or after its response.
     fn carry_out(
         &mut self,
         id: AssociationId,

@@ -95,7 +95,7 @@ fn make_call(from: &str, to: &str) -> csta::message::MakeCall {
     }
 }
 
-// csta.md §6.4: events of a request may come before or after its response.
+// Events of a request may come before or after its response.
 #[test]
 fn the_response_comes_before_or_after_the_events_as_configured() {
     for events_first in [false, true] {

@@ -19,7 +19,7 @@ impl SwitchingFunction {
         };
         let (calling, called) = (call.calling.clone(), call.called.clone());
         call.advance(&calling, LocalConnectionState::Connected);
-        // csta.md §6.3 MakeCall: Originated C1A, local connected [newCall].
+        // ECMA-269 §17.2.14: Originated C1A, local connected, newCall.
         let report = Report::new(Change::Originated, &calling, EventCause::NEW_CALL);
         self.report(key, &report);
         self.route(key, called, EventCause::NEW_CALL, now);
@@ -102,7 +102,7 @@ impl SwitchingFunction {
         }
     }
 
-    /// csta.md §6.3 Busy: Failed C1B, A local connected, the called device's connection in fail.
+    /// ECMA-269 §17.2.9: Failed C1B, A local connected, the called device's connection in fail.
     fn fail_called(&mut self, key: CallKey, device: &DeviceId, now: Instant) {
         self.enter(key, device, LocalConnectionState::Fail, false);
         self.report(key, &Report::new(Change::Failed, device, EventCause::BUSY));
@@ -162,7 +162,7 @@ impl SwitchingFunction {
         }
     }
 
-    /// csta.md §6.3: Delivered B, Diverted B [callForwardNoAnswer], Delivered C.
+    /// ECMA-269 §17.2.7: Delivered B, Diverted B with callForwardNoAnswer, Delivered C.
     fn forward_no_answer(&mut self, key: CallKey, device: &DeviceId, now: Instant) {
         let target = self.forwarding(device, ForwardingType::NoAnswer).cloned();
         match target {

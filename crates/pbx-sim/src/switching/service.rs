@@ -58,7 +58,7 @@ impl SwitchingFunction {
         self.begin(calling, to, EventCause::NEW_CALL, now)
     }
 
-    /// csta.md §6.3 MakeCall: Service Initiated C1A, local initiated [makeCall, newCall].
+    /// ECMA-269 §17.2.18: Service Initiated C1A, local initiated, makeCall or newCall.
     fn begin(
         &mut self,
         calling: DeviceId,
@@ -157,7 +157,7 @@ impl SwitchingFunction {
             _ => return Err(connection_state()),
         }
         self.advance(key, &device, LocalConnectionState::Hold);
-        // csta.md §6.3: Held C1A, A local hold, B local connected [normal, keyOperation].
+        // ECMA-269 §17.2.10: Held C1A, A local hold, B local connected, normal or keyOperation.
         self.report(key, &Report::new(Change::Held, &device, key_cause(actor)));
         Ok(())
     }

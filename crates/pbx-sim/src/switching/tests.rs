@@ -115,7 +115,7 @@ impl Bench {
     }
 }
 
-// csta.md §6.3 MakeCall A to B (ECMA-269 §17.1.18, §17.2.4, 5, 8, 14, 18).
+// Make Call A to B (ECMA-269 §17.1.18, §17.2.4, 5, 8, 14, 18).
 #[test]
 fn make_call_answer_and_clear_give_the_basic_sequence() {
     let mut bench = Bench::new();
@@ -177,7 +177,7 @@ fn a_prompted_telephone_waits_for_its_user() {
     bench.expect("");
 }
 
-// csta.md §6.3 Busy: Failed C1B, the caller stays connected (§17.2.9).
+// Busy: Failed C1B, the caller stays connected (ECMA-269 §17.2.9).
 #[test]
 fn a_busy_extension_fails_the_called_connection() {
     let mut bench = Bench::new();
@@ -211,7 +211,7 @@ fn an_unknown_number_fails_the_caller_until_the_tone_ends() {
     bench.expect("2001 | ConnectionCleared C1/2001 null [normalClearing]");
 }
 
-// csta.md §6.3 Forward immediate: Diverted on B, Delivered on C with lastRedirectionDevice B.
+// Forward immediate (ECMA-269 §17.2.7): Diverted on B, Delivered on C with lastRedirectionDevice B.
 #[test]
 fn immediate_forwarding_diverts_and_names_the_last_redirection() {
     let mut bench = Bench::new();
@@ -240,7 +240,7 @@ fn immediate_forwarding_diverts_and_names_the_last_redirection() {
     assert_eq!(called, Some(&DeviceId::new("2002")));
 }
 
-// csta.md §6.3 No answer: Delivered B, Diverted B [callForwardNoAnswer], Delivered C.
+// No answer (ECMA-269 §17.2.7): Delivered B, Diverted B with callForwardNoAnswer, Delivered C.
 #[test]
 fn no_answer_forwarding_acts_when_its_time_is_over() {
     let mut bench = Bench::with(|config| config.diverted_to_all = true);
@@ -293,7 +293,7 @@ fn forwarding_in_a_circle_and_back_to_the_caller_fails() {
     assert_eq!(truth.connections[0].state, "fail");
 }
 
-// csta.md §6.3 HoldCall, RetrieveCall (§17.1.15, §17.1.23): local hold at A, connected at B.
+// Hold Call, Retrieve Call (ECMA-269 §17.1.15, §17.1.23): local hold at A, connected at B.
 #[test]
 fn hold_and_retrieve_show_each_side_its_own_state() {
     let mut bench = Bench::new();
@@ -351,7 +351,7 @@ fn ringing_ends_by_itself() {
     assert_eq!(bench.pbx.poll_timeout(), None);
 }
 
-// csta.md §6.3 ClearCall (§17.1.7): Connection Cleared for each device.
+// Clear Call (ECMA-269 §17.1.7): Connection Cleared for each device.
 #[test]
 fn clear_call_needs_the_call_alone() {
     let mut bench = Bench::new();
