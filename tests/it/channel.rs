@@ -1,12 +1,16 @@
 //! The channel cut while both ends live on.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use net::uplink::UplinkState;
 use pbx_sim::PbxSim;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::world::{World, quiet_sim, tell, until};
 
@@ -65,8 +69,44 @@ async fn connected(world: &World, reconnects: u64) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// Which crates logged that a session goes on.
+#[derive(Clone, Default)]
+struct Resumed(Arc<Mutex<Vec<&'static str>>>);
+
+impl Resumed {
+    fn said_by(&self, end: &str) -> u64 {
+        let all = self.0.lock().unwrap();
+        all.iter().filter(|name| **name == end).count() as u64
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Resumed {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut yes = IsResumed(false);
+        event.record(&mut yes);
+        if yes.0 {
+            let end = event.metadata().target().split("::").next().unwrap();
+            self.0.lock().unwrap().push(end);
+        }
+    }
+}
+
+struct IsResumed(bool);
+
+impl Visit for IsResumed {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0 |= value && field.name() == "resumed";
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// On one thread, so that what is logged can be heard.
+#[tokio::test]
 async fn a_session_goes_on_after_a_cut_and_takes_commands_at_once() {
+    let resumed = Resumed::default();
+    let subscriber = tracing_subscriber::registry().with(resumed.clone());
+    let _heard = tracing::subscriber::set_default(subscriber);
     let (world, sim, wire) = wired().await;
     let application = world.application();
     for round in 1..=3 {
@@ -88,6 +128,9 @@ async fn a_session_goes_on_after_a_cut_and_takes_commands_at_once() {
         let made = application.call(&free, "0123456", None).await;
         assert_eq!(made.status, 201, "after cut {round}: {}", made.body);
         assert_eq!(world.gateway().shared().uplink.borrow().reconnects, round);
+        for end in ["cloud", "net"] {
+            assert_eq!(resumed.said_by(end), round, "{end} after cut {round}");
+        }
     }
     world.view_equals_truth(&sim, "after the cuts").await;
 }
@@ -114,9 +157,11 @@ async fn calls_under_way_when_the_channel_is_cut_are_each_placed_once_and_answer
     })
     .await;
     wire.cut();
+    connected(&world, 1).await;
     while let Some(answer) = calls.join_next().await {
         let answer = answer.unwrap();
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
     assert_eq!(sim.ledger().requests["MakeCall"], 20);
+    assert_eq!(world.gateway().shared().uplink.borrow().reconnects, 1);
 }
