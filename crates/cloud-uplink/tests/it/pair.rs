@@ -516,7 +516,7 @@ fn cloud_config(rng: &mut StdRng) -> cloud::Config {
     }
 }
 
-fn command_number(number: u64) -> Command {
+pub(crate) fn command_number(number: u64) -> Command {
     command_named(CommandId::new(ulid::Ulid(u128::from(number))))
 }
 

@@ -12,7 +12,7 @@ use cloud_uplink::session::{Item, StreamState};
 use serde_json::value::RawValue;
 
 use crate::model::{NOW, identity};
-use crate::pair::start;
+use crate::pair::{command_number, start};
 
 #[test]
 fn the_gateway_closes_on_an_acknowledgement_of_what_it_never_sent() {
@@ -228,6 +228,47 @@ fn a_newer_start_takes_over_and_an_older_one_does_not() {
         fence(1, 1).supersedes(fence(0, 9)),
         "the lease counts first"
     );
+}
+
+#[test]
+fn a_session_that_goes_on_under_its_name_goes_on_numbering_commands() {
+    let (mut gateway, now) = gateway_up(welcome(0));
+    while gateway.poll_event().is_some() {}
+    let mut numbers = Vec::new();
+    for (session, resumed) in [("s", true), ("s", true), ("other", false), ("other", true)] {
+        gateway.handle_disconnected(None, now);
+        gateway.handle_connected(now);
+        let mut cloud = CloudSession::new(cloud::Config::default());
+        cloud.handle_connected(now);
+        cloud.handle_frame(gateway.poll_transmit().unwrap(), now);
+        let accept = Accept {
+            session: session.to_owned(),
+            resumed,
+            acked: 0,
+            time: NOW,
+        };
+        cloud.accept(accept, now);
+        let command = command_number(numbers.len() as u64);
+        numbers.push(cloud.send_command(command).unwrap());
+        let mut taken = 0;
+        while let Some(frame) = cloud.poll_transmit() {
+            gateway.handle_frame(frame, now);
+        }
+        while let Some(event) = gateway.poll_event() {
+            match event {
+                GatewayEvent::Welcome { resumed: said, .. } => assert_eq!(said, resumed),
+                GatewayEvent::Command { reference, .. } => {
+                    gateway.command_stored(reference);
+                    taken += 1;
+                }
+                GatewayEvent::Disconnect { reason, .. } => panic!("{session}: {reason}"),
+                _ => {}
+            }
+        }
+        assert_eq!(taken, 1, "the command after the welcome is taken");
+    }
+    // As the first welcome carried no command, the session that goes on begins with 1.
+    assert_eq!(numbers, [1, 2, 1, 2]);
 }
 
 fn is_ping(frame: &GatewayFrame) -> bool {
