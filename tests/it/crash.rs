@@ -14,7 +14,7 @@ async fn nothing_committed_is_lost_when_programs_are_killed() {
         seed: 2,
         kills: 6,
         events: 3_000,
-        limit: Duration::from_secs(60),
+        limit: Duration::from_secs(180),
         extensions: 40,
         events_per_second: NonZeroU32::new(400).unwrap(),
         pause_max: Duration::from_millis(300),

@@ -59,7 +59,7 @@ impl Fault {
     const AGAIN: [(Self, usize); 4] = [
         (Self::GatewayKilled, 4),
         (Self::FarEndKilled, 3),
-        (Self::KilledInCommand, 1),
+        (Self::KilledInCommand, 2),
         (Self::BothKilled, 1),
     ];
 }

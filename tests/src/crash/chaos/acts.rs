@@ -14,15 +14,16 @@ use crate::harness::rows::{self, Outbox, Progress};
 const ABSENCE_MAX: Duration = Duration::from_millis(1500);
 /// How long the far end stays away: long enough for several tries to reach it.
 const FAR_END_AWAY: std::ops::Range<Duration> = Duration::from_secs(3)..Duration::from_secs(6);
-/// How much later the PBX answers while a gateway is to be killed in the midst of a command.
-const SLOW_ANSWERS: &str = "delay 15";
+/// How much later the PBX answers while a gateway is to be killed in the midst of a command: much longer
+/// than an order needs to get there on a busy machine.
+const SLOW_ANSWERS: &str = "delay 500";
 /// How long it takes a gateway to monitor every extension when it is to be killed in between, and how
 /// many requests it has in flight.
 const RESYNC: (Duration, u32) = (Duration::from_millis(300), 20);
 /// Longest wait until a gateway that was just started has monitored its first device.
 const FIRST_MONITOR_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time from an order to the kill, at most.
-const COMMAND_MAX: Duration = Duration::from_millis(25);
+/// Time from an order to the kill, at most: the PBX answers at once, or late.
+const COMMAND_MAX: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(600));
 /// Mostly a fault waits until there is work to hit; now and then it comes when it likes.
 const WHEN_IT_LIKES: f64 = 0.15;
 /// Longest wait for work: longer than the far end's gateways wait before they connect again.
@@ -139,13 +140,16 @@ impl Run {
     }
 
     async fn kill_in_command(&mut self) -> Result<bool> {
+        let (at_once, late) = COMMAND_MAX;
+        let mut longest = at_once;
         if self.rng.random_bool(0.7) {
             self.site.pbx.tell(SLOW_ANSWERS)?;
+            longest = late;
         }
         for _ in 0..ORDERS_AT_ONCE {
             self.dial()?;
         }
-        let into = self.rng.random_range(Duration::ZERO..COMMAND_MAX);
+        let into = self.rng.random_range(Duration::ZERO..longest);
         sleep(into).await;
         let death = self.kill_gateway()?;
         self.site.pbx.tell("delay 0")?;
