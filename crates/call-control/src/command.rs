@@ -17,9 +17,8 @@ pub(crate) fn make_call(calling: &DeviceId, action: &MakeCall) -> Result<Request
         AutoOriginate::DoNotPrompt
     };
     let request = message::MakeCall {
-        calling_device: calling.clone(),
-        called_directory_number: DeviceId::new(action.to.as_str()),
         auto_originate: Some(prompt),
+        ..message::MakeCall::new(calling.clone(), DeviceId::new(action.to.as_str()))
     };
     Ok(request.into())
 }
@@ -27,28 +26,16 @@ pub(crate) fn make_call(calling: &DeviceId, action: &MakeCall) -> Result<Request
 /// The request that acts on a connection; `None` if the action acts on none.
 pub(crate) fn act(action: &Action, connection: ConnectionId) -> Option<Request> {
     let request = match action {
-        Action::MakeCall(_) => return None,
-        Action::Answer(_) => message::AnswerCall {
-            call_to_be_answered: connection,
-        }
-        .into(),
+        Action::Answer(_) => message::AnswerCall::new(connection).into(),
         Action::Hold(_) => message::HoldCall {
-            call_to_be_held: connection,
             connection_reservation: None,
+            ..message::HoldCall::new(connection)
         }
         .into(),
-        Action::Retrieve(_) => message::RetrieveCall {
-            call_to_be_retrieved: connection,
-        }
-        .into(),
-        Action::End(_) => message::ClearConnection {
-            connection_to_be_cleared: connection,
-        }
-        .into(),
-        Action::EndCall(_) => message::ClearCall {
-            call_to_be_cleared: connection,
-        }
-        .into(),
+        Action::Retrieve(_) => message::RetrieveCall::new(connection).into(),
+        Action::End(_) => message::ClearConnection::new(connection).into(),
+        Action::EndCall(_) => message::ClearCall::new(connection).into(),
+        _ => return None,
     };
     Some(request)
 }
@@ -56,12 +43,12 @@ pub(crate) fn act(action: &Action, connection: ConnectionId) -> Option<Request> 
 /// The leg that an action acts on.
 pub(crate) const fn leg_ref(action: &Action) -> Option<&LegRef> {
     match action {
-        Action::MakeCall(_) => None,
         Action::Answer(leg)
         | Action::Hold(leg)
         | Action::Retrieve(leg)
         | Action::End(leg)
         | Action::EndCall(leg) => Some(leg),
+        _ => None,
     }
 }
 
@@ -71,7 +58,7 @@ pub(crate) const fn needed_state(action: &Action) -> Option<(LegState, &'static 
         Action::Answer(_) => Some((LegState::Alerting, "answer")),
         Action::Hold(_) => Some((LegState::Connected, "hold")),
         Action::Retrieve(_) => Some((LegState::Held, "retrieve")),
-        Action::MakeCall(_) | Action::End(_) | Action::EndCall(_) => None,
+        _ => None,
     }
 }
 
@@ -82,7 +69,7 @@ pub(crate) fn refused(action: &Action, error: &CstaError) -> Outcome {
         Action::End(leg) | Action::EndCall(leg) if is_already_over(error) => {
             Outcome::Ok(Accepted {
                 call_id: Some(leg.call_id),
-                leg_id: None,
+                ..Accepted::default()
             })
         }
         _ => Outcome::Error(pbx_error(error)),

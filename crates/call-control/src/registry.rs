@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cloud_uplink::event::{Alarm, EndpointMonitored, EndpointUnmonitored, LinkChange};
 use cloud_uplink::{
-    CallId, Event, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp,
+    CallId, EndpointView, Event, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp,
 };
 use csta::{ConnectionId, DeviceId};
 
@@ -79,6 +79,8 @@ pub enum ViewChange {
     Put(LegView),
     /// The leg is over.
     Delete(LegId),
+    /// The extension's features are now so.
+    PutEndpoint(EndpointView),
 }
 
 /// Counters since the start, and how things stand.

@@ -3,6 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::{
+    DoNotDisturb, EndpointView, ForwardingKind, Forwardings, MessageWaiting, Origin, Presence,
+    PresenceState,
+};
+use crate::event::{LegState, LegView, PbxIds};
 use crate::id::{CallId, CommandId, LegId};
 use crate::time::Timestamp;
 
@@ -37,6 +42,50 @@ pub enum Action {
     End(LegRef),
     /// Ends a call for everybody; the extension names the device that asks.
     EndCall(LegRef),
+    /// Holds an extension's call and calls somebody else from there.
+    Consult(Redirect),
+    /// Holds an extension's active call and takes its held one.
+    Alternate(LegPair),
+    /// Ends an extension's active call and takes its held one back.
+    Reconnect(LegPair),
+    /// Joins an extension's held and active calls and leaves them.
+    Transfer(LegPair),
+    /// Hands an extension's call on to a number.
+    SingleStepTransfer(Redirect),
+    /// Joins an extension's held and active calls.
+    Conference(LegPair),
+    /// Adds a number to an extension's call.
+    SingleStepConference(Redirect),
+    /// Sends a call that alerts at an extension on to a number.
+    Deflect(Redirect),
+    /// Sends digits in an extension's call.
+    Dtmf(Digits),
+    /// Turns do not disturb of an extension on or off.
+    SetDoNotDisturb(SetSwitch),
+    /// Asks the PBX whether do not disturb is on.
+    GetDoNotDisturb(EndpointId),
+    /// Turns a forwarding of an extension on or off.
+    SetForwarding(SetForwarding),
+    /// Asks the PBX for the forwardings of an extension.
+    GetForwarding(EndpointId),
+    /// Turns the message waiting indicator of an extension on or off.
+    SetMessageWaiting(SetSwitch),
+    /// Asks the PBX whether messages wait.
+    GetMessageWaiting(EndpointId),
+    /// Sets the presence of an extension's user.
+    SetPresence(SetPresence),
+    /// Asks the PBX for the presence of an extension's user.
+    GetPresence(EndpointId),
+    /// Reads the calls and features of an extension anew from the PBX.
+    Snapshot(EndpointId),
+    /// Asks the PBX for the devices of a call.
+    SnapshotCall(LegRef),
+    /// Asks the PBX what an extension's device is and can do.
+    GetDevice(EndpointId),
+    /// Asks the PBX for the list of its devices.
+    GetDevices(Site),
+    /// Asks the PBX which services and events it has.
+    GetFeatures(Site),
 }
 
 impl Action {
@@ -50,6 +99,83 @@ impl Action {
             Self::Retrieve(_) => Method::Retrieve,
             Self::End(_) => Method::End,
             Self::EndCall(_) => Method::EndCall,
+            Self::Consult(_) => Method::Consult,
+            Self::Alternate(_) => Method::Alternate,
+            Self::Reconnect(_) => Method::Reconnect,
+            Self::Transfer(_) => Method::Transfer,
+            Self::SingleStepTransfer(_) => Method::SingleStepTransfer,
+            Self::Conference(_) => Method::Conference,
+            Self::SingleStepConference(_) => Method::SingleStepConference,
+            Self::Deflect(_) => Method::Deflect,
+            Self::Dtmf(_) => Method::Dtmf,
+            Self::SetDoNotDisturb(_) => Method::SetDoNotDisturb,
+            Self::GetDoNotDisturb(_) => Method::GetDoNotDisturb,
+            Self::SetForwarding(_) => Method::SetForwarding,
+            Self::GetForwarding(_) => Method::GetForwarding,
+            Self::SetMessageWaiting(_) => Method::SetMessageWaiting,
+            Self::GetMessageWaiting(_) => Method::GetMessageWaiting,
+            Self::SetPresence(_) => Method::SetPresence,
+            Self::GetPresence(_) => Method::GetPresence,
+            Self::Snapshot(_) => Method::Snapshot,
+            Self::SnapshotCall(_) => Method::SnapshotCall,
+            Self::GetDevice(_) => Method::GetDevice,
+            Self::GetDevices(_) => Method::GetDevices,
+            Self::GetFeatures(_) => Method::GetFeatures,
+        }
+    }
+    /// The extension that it acts for; `None` where it is about the site.
+    #[must_use]
+    pub fn endpoint_id(&self) -> Option<&str> {
+        Some(match self {
+            Self::MakeCall(make) => &make.endpoint_id,
+            Self::Answer(leg)
+            | Self::Hold(leg)
+            | Self::Retrieve(leg)
+            | Self::End(leg)
+            | Self::EndCall(leg)
+            | Self::SnapshotCall(leg) => &leg.endpoint_id,
+            Self::Consult(redirect)
+            | Self::SingleStepTransfer(redirect)
+            | Self::SingleStepConference(redirect)
+            | Self::Deflect(redirect) => &redirect.endpoint_id,
+            Self::Alternate(pair)
+            | Self::Reconnect(pair)
+            | Self::Transfer(pair)
+            | Self::Conference(pair) => &pair.endpoint_id,
+            Self::Dtmf(digits) => &digits.endpoint_id,
+            Self::SetDoNotDisturb(set) | Self::SetMessageWaiting(set) => &set.endpoint_id,
+            Self::SetForwarding(set) => &set.endpoint_id,
+            Self::SetPresence(set) => &set.endpoint_id,
+            Self::GetDoNotDisturb(endpoint)
+            | Self::GetForwarding(endpoint)
+            | Self::GetMessageWaiting(endpoint)
+            | Self::GetPresence(endpoint)
+            | Self::Snapshot(endpoint)
+            | Self::GetDevice(endpoint) => &endpoint.endpoint_id,
+            Self::GetDevices(_) | Self::GetFeatures(_) => return None,
+        })
+    }
+
+    /// The call that it acts on; of two the active one.
+    #[must_use]
+    pub const fn call_id(&self) -> Option<CallId> {
+        match self {
+            Self::Answer(leg)
+            | Self::Hold(leg)
+            | Self::Retrieve(leg)
+            | Self::End(leg)
+            | Self::EndCall(leg)
+            | Self::SnapshotCall(leg) => Some(leg.call_id),
+            Self::Consult(redirect)
+            | Self::SingleStepTransfer(redirect)
+            | Self::SingleStepConference(redirect)
+            | Self::Deflect(redirect) => Some(redirect.call_id),
+            Self::Alternate(pair)
+            | Self::Reconnect(pair)
+            | Self::Transfer(pair)
+            | Self::Conference(pair) => Some(pair.active_call_id),
+            Self::Dtmf(digits) => Some(digits.call_id),
+            _ => None,
         }
     }
 }
@@ -70,6 +196,87 @@ pub enum Method {
     End,
     /// See [`Action::EndCall`].
     EndCall,
+    /// See [`Action::Consult`].
+    Consult,
+    /// See [`Action::Alternate`].
+    Alternate,
+    /// See [`Action::Reconnect`].
+    Reconnect,
+    /// See [`Action::Transfer`].
+    Transfer,
+    /// See [`Action::SingleStepTransfer`].
+    SingleStepTransfer,
+    /// See [`Action::Conference`].
+    Conference,
+    /// See [`Action::SingleStepConference`].
+    SingleStepConference,
+    /// See [`Action::Deflect`].
+    Deflect,
+    /// See [`Action::Dtmf`].
+    Dtmf,
+    /// See [`Action::SetDoNotDisturb`].
+    SetDoNotDisturb,
+    /// See [`Action::GetDoNotDisturb`].
+    GetDoNotDisturb,
+    /// See [`Action::SetForwarding`].
+    SetForwarding,
+    /// See [`Action::GetForwarding`].
+    GetForwarding,
+    /// See [`Action::SetMessageWaiting`].
+    SetMessageWaiting,
+    /// See [`Action::GetMessageWaiting`].
+    GetMessageWaiting,
+    /// See [`Action::SetPresence`].
+    SetPresence,
+    /// See [`Action::GetPresence`].
+    GetPresence,
+    /// See [`Action::Snapshot`].
+    Snapshot,
+    /// See [`Action::SnapshotCall`].
+    SnapshotCall,
+    /// See [`Action::GetDevice`].
+    GetDevice,
+    /// See [`Action::GetDevices`].
+    GetDevices,
+    /// See [`Action::GetFeatures`].
+    GetFeatures,
+}
+
+impl Method {
+    /// What it is in plain words, for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::MakeCall => "make call",
+            Self::Answer => "answer",
+            Self::Hold => "hold",
+            Self::Retrieve => "retrieve",
+            Self::End => "hang up",
+            Self::EndCall => "end call",
+            Self::Consult => "consult",
+            Self::Alternate => "alternate",
+            Self::Reconnect => "reconnect",
+            Self::Transfer => "transfer",
+            Self::SingleStepTransfer => "single step transfer",
+            Self::Conference => "conference",
+            Self::SingleStepConference => "single step conference",
+            Self::Deflect => "deflect",
+            Self::Dtmf => "send digits",
+            Self::SetDoNotDisturb => "set do not disturb",
+            Self::GetDoNotDisturb => "get do not disturb",
+            Self::SetForwarding => "set forwarding",
+            Self::GetForwarding => "get forwarding",
+            Self::SetMessageWaiting => "set message waiting",
+            Self::GetMessageWaiting => "get message waiting",
+            Self::SetPresence => "set presence",
+            Self::GetPresence => "get presence",
+            Self::Snapshot => "snapshot",
+            Self::SnapshotCall => "snapshot call",
+            Self::GetDevice => "get device",
+            Self::GetDevices => "get devices",
+            Self::GetFeatures => "get features",
+        }
+    }
 }
 
 /// Parameters of [`Action::MakeCall`].
@@ -99,6 +306,92 @@ pub struct LegRef {
     pub call_id: CallId,
 }
 
+/// One extension's part in a call, and a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Redirect {
+    /// The extension.
+    pub endpoint_id: String,
+    /// The call.
+    pub call_id: CallId,
+    /// The number: as in [`MakeCall::to`].
+    pub to: String,
+}
+
+/// An extension's held and active calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LegPair {
+    /// The extension.
+    pub endpoint_id: String,
+    /// The held call.
+    pub held_call_id: CallId,
+    /// The active call.
+    pub active_call_id: CallId,
+}
+
+/// Digits to send in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Digits {
+    /// The extension.
+    pub endpoint_id: String,
+    /// The call.
+    pub call_id: CallId,
+    /// The digits: 1 to 32 of `0-9 * # A-D` and `,` for a pause.
+    pub digits: String,
+}
+
+/// An extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointId {
+    /// The extension.
+    pub endpoint_id: String,
+}
+
+/// The site as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Site {}
+
+/// A switch of an extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetSwitch {
+    /// The extension.
+    pub endpoint_id: String,
+    /// On or off.
+    pub on: bool,
+}
+
+/// Parameters of [`Action::SetForwarding`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetForwarding {
+    /// The extension.
+    pub endpoint_id: String,
+    /// Which calls.
+    pub kind: ForwardingKind,
+    /// Only calls from inside or outside; all where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// On or off.
+    pub on: bool,
+    /// Where to; needed to turn it on, unless the PBX has a destination of its own for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Parameters of [`Action::SetPresence`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetPresence {
+    /// The extension.
+    pub endpoint_id: String,
+    /// The state.
+    pub presence: PresenceState,
+}
+
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +412,86 @@ pub struct Accepted {
     /// The extension's leg in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leg_id: Option<LegId>,
+    /// What the PBX answered, where it was asked for something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// What the PBX answered to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Answer {
+    /// Do not disturb.
+    DoNotDisturb(DoNotDisturb),
+    /// Forwardings that are on.
+    Forwarding(Forwardings),
+    /// Message waiting.
+    MessageWaiting(MessageWaiting),
+    /// Presence.
+    Presence(Presence),
+    /// An extension's calls and features as they are known after the snapshot.
+    Snapshot(EndpointSnapshot),
+    /// The devices of a call.
+    Call(Vec<PbxConnection>),
+    /// What a device is.
+    Device(PbxDevice),
+    /// The devices of the PBX, at most 20,000.
+    Devices(Vec<PbxDevice>),
+    /// Services and events of the PBX.
+    Features(PbxFeatures),
+}
+
+/// An extension after a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSnapshot {
+    /// Its legs.
+    pub legs: Vec<LegView>,
+    /// Its features.
+    pub endpoint: EndpointView,
+}
+
+/// A device in a call, as the PBX lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PbxConnection {
+    /// Number of the device, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// State of its connection, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<LegState>,
+    /// What the PBX calls the connection.
+    pub pbx: PbxIds,
+}
+
+/// A device of the PBX.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PbxDevice {
+    /// The id as the PBX writes it.
+    pub device_id: String,
+    /// Its number.
+    pub number: String,
+    /// What kind of device (ECMA-269 device category), where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The model, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Names of the services that may be used with it, where told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+}
+
+/// Services and events of a PBX, by their names in the schema.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PbxFeatures {
+    /// Services.
+    pub services: Vec<String>,
+    /// Events.
+    pub events: Vec<String>,
 }
 
 /// Why a command was not carried out.

@@ -7,7 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{CommandError, Method};
+use crate::endpoint::{
+    Agent, DoNotDisturb, EndpointChange, EndpointRef, Forwardings, MessageWaiting, Presence,
+    Service,
+};
 use crate::id::{CallId, CommandId, EventId, Identity, LegId};
+use crate::record::CallRecord;
 use crate::time::Timestamp;
 
 /// One event, as applications get it.
@@ -94,6 +99,45 @@ pub enum EventData {
     /// A device left the call; the leg is over.
     #[serde(rename = "ringway.call.cleared.v1")]
     CallCleared(LegChange),
+    /// The call was transferred: a leg that goes on got another call or other identifiers at the PBX.
+    #[serde(rename = "ringway.call.transferred.v1")]
+    CallTransferred(LegChange),
+    /// The call became a conference, or got another party: a leg that is in it from now on.
+    #[serde(rename = "ringway.call.conferenced.v1")]
+    CallConferenced(LegChange),
+    /// The call left the PBX for a network: the leg of the outside party.
+    #[serde(rename = "ringway.call.networkReached.v1")]
+    CallNetworkReached(LegChange),
+    /// Digits were sent in a call.
+    #[serde(rename = "ringway.call.digits.v1")]
+    CallDigits(CallDigits),
+    /// Data of a call changed.
+    #[serde(rename = "ringway.call.information.v1")]
+    CallInformation(CallInformation),
+    /// A user is out of a call for good: its record for the call history.
+    #[serde(rename = "ringway.call.recorded.v1")]
+    CallRecorded(CallRecord),
+    /// A device went out of service or came back.
+    #[serde(rename = "ringway.endpoint.service.v1")]
+    EndpointService(EndpointChange<Service>),
+    /// Do not disturb was turned on or off.
+    #[serde(rename = "ringway.endpoint.doNotDisturb.v1")]
+    EndpointDoNotDisturb(EndpointChange<DoNotDisturb>),
+    /// Forwardings changed: all that are on now.
+    #[serde(rename = "ringway.endpoint.forwarding.v1")]
+    EndpointForwarding(EndpointChange<Forwardings>),
+    /// Messages wait, or no longer.
+    #[serde(rename = "ringway.endpoint.messageWaiting.v1")]
+    EndpointMessageWaiting(EndpointChange<MessageWaiting>),
+    /// The presence of a user changed.
+    #[serde(rename = "ringway.endpoint.presence.v1")]
+    EndpointPresence(EndpointChange<Presence>),
+    /// The state of an agent changed.
+    #[serde(rename = "ringway.endpoint.agent.v1")]
+    EndpointAgent(EndpointChange<Agent>),
+    /// An event of the PBX that has no meaning here, as it came.
+    #[serde(rename = "ringway.pbx.unknown.v1")]
+    PbxUnknown(PbxUnknown),
     /// A command has its outcome.
     #[serde(rename = "ringway.command.completed.v1")]
     CommandCompleted(CommandCompleted),
@@ -131,15 +175,26 @@ impl EventData {
             | Self::CallQueued(change)
             | Self::CallDiverted(change)
             | Self::CallFailed(change)
-            | Self::CallCleared(change) => Some(change),
-            Self::CommandCompleted(_)
-            | Self::EndpointMonitored(_)
-            | Self::EndpointUnmonitored(_)
-            | Self::LinkUp(_)
-            | Self::LinkDown(_)
-            | Self::AlarmRaised(_)
-            | Self::AlarmCleared(_) => None,
+            | Self::CallCleared(change)
+            | Self::CallTransferred(change)
+            | Self::CallConferenced(change)
+            | Self::CallNetworkReached(change) => Some(change),
+            _ => None,
         }
+    }
+
+    /// Which extension it is a change of, where it is one of features, presence, agent or service.
+    #[must_use]
+    pub const fn endpoint_change(&self) -> Option<EndpointRef<'_>> {
+        Some(match self {
+            Self::EndpointService(change) => change.about(),
+            Self::EndpointDoNotDisturb(change) => change.about(),
+            Self::EndpointForwarding(change) => change.about(),
+            Self::EndpointMessageWaiting(change) => change.about(),
+            Self::EndpointPresence(change) => change.about(),
+            Self::EndpointAgent(change) => change.about(),
+            _ => return None,
+        })
     }
 
     fn subject(&self) -> String {
@@ -148,10 +203,26 @@ impl EventData {
             | Self::EndpointUnmonitored(EndpointUnmonitored { endpoint_id, .. }) => {
                 format!("endpoints/{endpoint_id}")
             }
+            Self::CallDigits(CallDigits { endpoint_id, .. })
+            | Self::CallRecorded(CallRecord { endpoint_id, .. }) => {
+                format!("endpoints/{endpoint_id}")
+            }
+            Self::CallInformation(information) => format!("calls/{}", information.call_id),
+            Self::PbxUnknown(unknown) => match &unknown.endpoint_id {
+                Some(endpoint) => format!("endpoints/{endpoint}"),
+                None => "links/pbx".to_owned(),
+            },
             Self::CommandCompleted(done) => format!("commands/{}", done.command_id),
             Self::LinkUp(link) | Self::LinkDown(link) => format!("links/{}", link.link),
             Self::AlarmRaised(alarm) | Self::AlarmCleared(alarm) => {
                 format!("alarms/{}", alarm.name)
+            }
+            other if other.endpoint_change().is_some() => {
+                let change = other.endpoint_change();
+                format!(
+                    "endpoints/{}",
+                    change.map_or("", |change| change.endpoint_id)
+                )
             }
             call => match call.leg_change() {
                 Some(LegChange {
@@ -263,9 +334,60 @@ pub struct LegChange {
     /// Name of the PBX's event; absent for what was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pbx_event: Option<String>,
+    /// The call that the leg was in before a transfer or conference joined it to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_call_id: Option<CallId>,
+    /// Number of the device that transferred or conferenced, where it was that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Inferred from a snapshot or from what must have happened, not reported by an event.
     #[serde(default)]
     pub synthetic: bool,
+}
+
+/// Digits were sent in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CallDigits {
+    /// The conversation.
+    pub call_id: CallId,
+    /// The extension that sent them.
+    pub endpoint_id: String,
+    /// The digits.
+    pub digits: String,
+}
+
+/// Data of a call changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CallInformation {
+    /// The conversation.
+    pub call_id: CallId,
+    /// The extension that it was reported for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// Number of the calling party, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What the call is about, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Data that applications attached, as hexadecimal digits, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlator_data: Option<String>,
+}
+
+/// An event of the PBX that has no meaning here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PbxUnknown {
+    /// The extension whose monitor reported it, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// Name of the event's element.
+    pub name: String,
+    /// The event as it came, shortened to 4,096 bytes.
+    pub xml: String,
 }
 
 /// A command has its outcome.

@@ -6,21 +6,27 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`event`] | the normalized event: CloudEvents 1.0 attributes and versioned data |
+//! | [`endpoint`] | what is known of an extension beside its calls |
+//! | [`record`] | call history: one record for each call and user |
 //! | [`command`] | what the far end may ask, and every way it can be refused |
 //! | [`frame`] | the messages of the channel, in both directions |
 //! | [`session`] | who may say what when: the gateway's end and the far end's, without I/O |
 //! | [`schema`] | JSON Schemas of all of these, generated from the types |
 
 pub mod command;
+pub mod endpoint;
 pub mod event;
 pub mod frame;
 pub mod id;
+pub mod record;
 pub mod schema;
 pub mod session;
 pub mod time;
 
 pub use command::{Command, CommandError, ErrorCode, Method, Outcome};
+pub use endpoint::EndpointView;
 pub use event::{Event, EventData, LegState, LegView};
 pub use frame::{CloudFrame, FrameParseError, GatewayFrame};
 pub use id::{CallId, IdSource, Identity, LegId, StreamId};
+pub use record::CallRecord;
 pub use time::Timestamp;

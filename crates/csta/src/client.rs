@@ -253,6 +253,8 @@ impl Client {
                 self.monitors.handle_monitor_stopped(&cross_ref, now);
             }
             SessionEvent::SnapshotData(segment) => self.monitors.handle_segment(segment, now),
+            SessionEvent::DevicesChanged => self.say(ClientEvent::DevicesChanged),
+            SessionEvent::Devices(segment) => self.say(ClientEvent::Devices(segment)),
             SessionEvent::Status(status) => {
                 self.monitors.handle_status(status);
                 self.say(ClientEvent::SystemStatus(status));

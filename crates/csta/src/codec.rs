@@ -20,10 +20,15 @@ pub(crate) fn required<T: Value>(
 ) -> Result<T, DecodeError> {
     match parent.child(name) {
         Some(child) => T::read(child),
-        None => Err(DecodeError::Missing {
-            parent: parent.name().to_owned(),
-            element: name,
-        }),
+        None => Err(missing(parent, name)),
+    }
+}
+
+/// Error for an element that is not there.
+pub(crate) fn missing(parent: Element<'_, '_>, name: &'static str) -> DecodeError {
+    DecodeError::Missing {
+        parent: parent.name().to_owned(),
+        element: name,
     }
 }
 
@@ -134,8 +139,12 @@ impl Value for ConnectionId {
 
 /// Declares messages: each a struct and its elements in schema order.
 ///
-/// `req` elements are those without which the message says nothing; every other is `opt`, because
-/// switching functions leave out what the standard calls mandatory.
+/// | kind | read | write |
+/// | --- | --- | --- |
+/// | `req` | refused without it: the message would say nothing | always |
+/// | `man` | may be absent, as switching functions leave out what the standard calls mandatory | if there; the standard wants it |
+/// | `opt` | may be absent | if there |
+/// | `ed6` | may be absent | if there, from the sixth edition on |
 macro_rules! messages {
     ($(
         $(#[$doc:meta])*
@@ -149,21 +158,45 @@ macro_rules! messages {
             $( $(#[$field_doc])* pub $field: $crate::codec::field_type!($kind $ty), )*
         }
 
+        $crate::codec::constructor! { $name [] [] $( $kind $field: $ty, )* }
+
         impl $name {
-            /// Name of the message's root element.
+            /// The element's name.
             pub const NAME: &'static str = $element;
+
+            /// The elements inside, in the schema's order.
+            pub const ELEMENTS: &'static [$crate::codec::ElementRule] = &[
+                $( $crate::codec::ElementRule {
+                    name: $tag,
+                    presence: $crate::codec::field_presence!($kind),
+                }, )*
+            ];
         }
 
         impl $crate::codec::Value for $name {
-            #[allow(unused_variables, reason = "a message without elements reads none")]
+            #[allow(
+                unused_variables,
+                clippy::never_loop,
+                clippy::match_single_binding,
+                reason = "a message without elements reads none"
+            )]
             fn read(
                 element: $crate::xml::Element<'_, '_>,
             ) -> Result<Self, $crate::message::DecodeError> {
+                $( let mut $field = None; )*
+                for child in element.children() {
+                    match child.name() {
+                        // The first of several counts.
+                        $( $tag if $field.is_none() => {
+                            $field = Some($crate::codec::Value::read(child)?);
+                        } )*
+                        _ => {}
+                    }
+                }
                 Ok(Self {
-                    $( $field: $crate::codec::field_read!($kind element, $tag), )*
+                    $( $field: $crate::codec::field_read!($kind $field, element, $tag), )*
                 })
             }
-            #[allow(unused_variables, reason = "a message without elements writes none")]
             fn write(&self, name: &str, writer: &mut $crate::xml::Writer) {
                 writer.element(name, &[], |w| self.write_elements(w));
             }
@@ -178,17 +211,81 @@ macro_rules! messages {
     )*};
 }
 
+/// Writes `new`: the required elements as arguments, every other absent.
+macro_rules! constructor {
+    ($name:ident [$($arg:ident: $arg_ty:ty,)*] [$($absent:ident,)*]) => {
+        impl $name {
+            /// The message with the elements that it cannot do without, and no other.
+            #[must_use]
+            pub const fn new($($arg: $arg_ty),*) -> Self {
+                Self { $($arg,)* $($absent: None,)* }
+            }
+        }
+    };
+    ($name:ident [$($args:tt)*] [$($absent:tt)*] req $field:ident: $ty:ty, $($rest:tt)*) => {
+        $crate::codec::constructor! { $name [$($args)* $field: $ty,] [$($absent)*] $($rest)* }
+    };
+    ($name:ident [$($args:tt)*] [$($absent:tt)*] $kind:ident $field:ident: $ty:ty, $($rest:tt)*) => {
+        $crate::codec::constructor! { $name [$($args)*] [$($absent)* $field,] $($rest)* }
+    };
+}
+
+/// One element of a message, as the standard has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ElementRule {
+    /// The element's name.
+    pub name: &'static str,
+    /// Whether it must be there.
+    pub presence: Presence,
+}
+
+/// Whether an element must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// The message is not read without it.
+    Required,
+    /// Mandatory by the standard, read without it.
+    Mandatory,
+    /// It may be absent.
+    Optional,
+    /// It may be absent, and is there from the sixth edition on.
+    OptionalSinceEd6,
+}
+
+impl Presence {
+    /// Whether the standard wants the element.
+    #[must_use]
+    pub const fn is_mandatory(self) -> bool {
+        matches!(self, Self::Required | Self::Mandatory)
+    }
+}
+
+macro_rules! field_presence {
+    (req) => {
+        $crate::codec::Presence::Required
+    };
+    (man) => {
+        $crate::codec::Presence::Mandatory
+    };
+    (opt) => {
+        $crate::codec::Presence::Optional
+    };
+    (ed6) => {
+        $crate::codec::Presence::OptionalSinceEd6
+    };
+}
+
 macro_rules! field_type {
     (req $ty:ty) => { $ty };
-    (opt $ty:ty) => { Option<$ty> };
+    ($kind:ident $ty:ty) => { Option<$ty> };
 }
 
 macro_rules! field_read {
-    (req $element:ident, $tag:literal) => {
-        $crate::codec::required($element, $tag)?
+    (req $field:ident, $element:ident, $tag:literal) => {
+        $field.ok_or_else(|| $crate::codec::missing($element, $tag))?
     };
-    (opt $element:ident, $tag:literal) => {
-        $crate::codec::optional($element, $tag)?
+    ($kind:ident $field:ident, $element:ident, $tag:literal) => {
+        $field
     };
 }
 
@@ -196,11 +293,48 @@ macro_rules! field_write {
     (req $value:expr, $tag:literal, $w:ident) => {
         $crate::codec::Value::write(&$value, $tag, $w)
     };
-    (opt $value:expr, $tag:literal, $w:ident) => {
+    (ed6 $value:expr, $tag:literal, $w:ident) => {
+        if $w.edition() >= $crate::edition::Edition::Ed6
+            && let Some(value) = &$value
+        {
+            $crate::codec::Value::write(value, $tag, $w);
+        }
+    };
+    ($kind:ident $value:expr, $tag:literal, $w:ident) => {
         if let Some(value) = &$value {
             $crate::codec::Value::write(value, $tag, $w);
         }
     };
 }
 
-pub(crate) use {field_read, field_type, field_write, messages};
+/// Declares a list: an element that holds any number of another.
+macro_rules! lists {
+    ($( $(#[$doc:meta])* $name:ident of $item:ty = $tag:expr; )*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct $name(pub Vec<$item>);
+
+        impl $crate::codec::Value for $name {
+            fn read(
+                element: $crate::xml::Element<'_, '_>,
+            ) -> Result<Self, $crate::message::DecodeError> {
+                let items = element.children().filter(|child| child.name() == $tag);
+                items
+                    .map(<$item as $crate::codec::Value>::read)
+                    .collect::<Result<_, _>>()
+                    .map(Self)
+            }
+            fn write(&self, name: &str, writer: &mut $crate::xml::Writer) {
+                writer.element(name, &[], |w| {
+                    for item in &self.0 {
+                        $crate::codec::Value::write(item, $tag, w);
+                    }
+                });
+            }
+        }
+    )*};
+}
+
+pub(crate) use {
+    constructor, field_presence, field_read, field_type, field_write, lists, messages,
+};

@@ -12,7 +12,7 @@
 //! | [`client`] | the computing function: association, invocations, monitors, snapshots |
 
 pub mod client;
-mod codec;
+pub mod codec;
 pub mod edition;
 pub mod frame;
 pub mod id;

@@ -197,7 +197,7 @@ impl Commands {
         let completed = CommandCompleted {
             command_id: command.id,
             method: command.action.method(),
-            call_id: call_of(outcome).or_else(|| target_of(&command.action)),
+            call_id: call_of(outcome).or_else(|| command.action.call_id()),
             error: match outcome {
                 Outcome::Ok(_) => None,
                 Outcome::Error(error) => Some(error.clone()),
@@ -264,17 +264,6 @@ fn parse_outcome(json: &str) -> Outcome {
     serde_json::from_str(json).unwrap_or_else(|_| outcome_unknown())
 }
 
-fn target_of(action: &Action) -> Option<cloud_uplink::CallId> {
-    match action {
-        Action::MakeCall(_) => None,
-        Action::Answer(leg)
-        | Action::Hold(leg)
-        | Action::Retrieve(leg)
-        | Action::End(leg)
-        | Action::EndCall(leg) => Some(leg.call_id),
-    }
-}
-
 /// The outcome of a command that was sent when the process died: for the store and for publishing.
 /// `None` for a row that cannot be read.
 pub(crate) fn interrupted(stored: &StoredCommand) -> Option<(String, CommandCompleted)> {
@@ -290,7 +279,7 @@ pub(crate) fn interrupted(stored: &StoredCommand) -> Option<(String, CommandComp
     let completed = CommandCompleted {
         command_id: stored.id.parse().ok()?,
         method: action.method(),
-        call_id: target_of(&action),
+        call_id: action.call_id(),
         error,
     };
     Some((json, completed))

@@ -18,6 +18,9 @@ use tokio::sync::oneshot;
 use crate::outbox::{Outbox, wall};
 use crate::status::Shared;
 
+/// What the keys of extensions in the view begin with; those of legs are their ids.
+pub const ENDPOINT_KEY: &str = "endpoint/";
+
 /// Time that the PBX gets to answer a command.
 pub const PBX_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -168,6 +171,13 @@ impl Engine {
                         key: leg.to_string(),
                     });
                 }
+                Some(ViewChange::PutEndpoint(endpoint)) => match serde_json::to_string(&endpoint) {
+                    Ok(body) => {
+                        let key = format!("{ENDPOINT_KEY}{}", endpoint.endpoint_id);
+                        self.batch.view.push(StoredChange::Put { key, body });
+                    }
+                    Err(error) => tracing::error!(%error, "an extension cannot be written as JSON"),
+                },
                 None => {}
             }
         }
@@ -235,6 +245,7 @@ impl CstaHandler for Engine {
                 self.shared.synchronised(clock::now());
             }
             ClientEvent::Answered { invoke_id, result } => self.answered(invoke_id, result),
+            ClientEvent::DevicesChanged | ClientEvent::Devices(_) => {}
             ClientEvent::SystemStatus(status) => {
                 tracing::warn!(%status, "the PBX reports its status");
             }

@@ -126,6 +126,7 @@ impl Exchange {
             let status = SystemStatus {
                 sys_stat_register_id: None,
                 system_status: Some(SystemStatusValue::Normal),
+                ..SystemStatus::new()
             };
             self.ask(id, &status.into());
         }

@@ -244,9 +244,9 @@ impl SwitchingFunction {
         let calls = self.calls_at(&device);
         Ok(calls
             .map(|(_, call)| SnapshotCallInfo {
-                connection_identifier: call.connection_id(&device),
                 endpoint_device: Some(ExtendedDeviceId::Known(device.clone())),
                 local_call_state: Some(call.compound_state(&device)),
+                ..SnapshotCallInfo::new(call.connection_id(&device))
             })
             .collect())
     }

@@ -77,6 +77,7 @@ impl Registry {
             return Accepted {
                 call_id: Some(leg.call_id),
                 leg_id: own.map(|own| own.id),
+                answer: None,
             };
         }
         let Response::MakeCall(made) = response else {
@@ -109,7 +110,11 @@ impl Registry {
         });
         let call_id = Some(call.id);
         self.put_call(key, call, now);
-        Accepted { call_id, leg_id }
+        Accepted {
+            call_id,
+            leg_id,
+            answer: None,
+        }
     }
 
     /// What a negative answer to `action` means. Ending what is already over has succeeded.

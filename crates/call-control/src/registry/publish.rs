@@ -74,6 +74,8 @@ impl Publisher {
             previous_state: previous,
             cause: why.cause.map(|cause| cause.as_str().to_owned()),
             pbx_event: why.reported.map(|(_, name)| name.to_owned()),
+            previous_call_id: None,
+            by: None,
             synthetic: why.is_synthetic(),
             leg,
         };

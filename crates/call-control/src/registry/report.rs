@@ -29,8 +29,8 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     /// Reads an event; `None` if it names no call.
     pub(super) fn read(event: &'a Event) -> Option<Self> {
-        let connection = event.connection();
-        let (kind, subject, parties, redirected) = dissect(event);
+        let connection = event.connection()?;
+        let (kind, subject, parties, redirected) = dissect(event)?;
         let redirected_from = redirected.and_then(RedirectionDeviceId::device);
         Some(Self {
             kind,
@@ -69,9 +69,9 @@ type Parts<'a> = (
     Option<&'a RedirectionDeviceId>,
 );
 
-const fn dissect(event: &Event) -> Parts<'_> {
+const fn dissect(event: &Event) -> Option<Parts<'_>> {
     const NONE: &Device = &None;
-    match event {
+    Some(match event {
         // The one who initiates is the one who calls.
         Event::ServiceInitiated(e) => (
             Kind::ServiceInitiated,
@@ -112,7 +112,8 @@ const fn dissect(event: &Event) -> Parts<'_> {
             e.last_redirection_device.as_ref(),
         ),
         Event::ConnectionCleared(e) => (Kind::Cleared, &e.releasing_device, (NONE, NONE), None),
-    }
+        _ => return None,
+    })
 }
 
 const fn event_name(kind: Kind) -> &'static str {

@@ -112,9 +112,7 @@ fn the_ids_of_a_made_call_hold_whether_answer_or_event_comes_first() {
         if !answer_first {
             bench.event("2001", &begun);
         }
-        let made = MakeCallResponse {
-            calling_device: connection("C1", "2001"),
-        };
+        let made = MakeCallResponse::new(connection("C1", "2001"));
         let now = bench.now();
         let accepted = bench
             .registry
@@ -136,7 +134,7 @@ fn an_answer_to_a_leg_command_names_the_leg() {
     let now = bench.now();
     let accepted = bench
         .registry
-        .accepted(&action, &AnswerCallResponse {}.into(), now);
+        .accepted(&action, &AnswerCallResponse::new().into(), now);
     assert_eq!(accepted.call_id, Some(call_id));
     assert_eq!(
         accepted.leg_id,

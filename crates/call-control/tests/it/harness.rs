@@ -73,9 +73,8 @@ impl Bench {
     pub(crate) fn snapshot(&mut self, device: &str, calls: &[(&str, &[LocalConnectionState])]) {
         self.now_ms += 1;
         let item = |(call, states): &(&str, &[LocalConnectionState])| SnapshotCallInfo {
-            connection_identifier: connection(call, device),
-            endpoint_device: None,
             local_call_state: Some(CallState::Compound(states.to_vec())),
+            ..SnapshotCallInfo::new(connection(call, device))
         };
         let calls: Vec<_> = calls.iter().map(item).collect();
         let now = self.now();
@@ -99,7 +98,7 @@ impl Bench {
             match change.view {
                 Some(ViewChange::Put(leg)) => drop(self.view.insert(leg.leg_id, leg)),
                 Some(ViewChange::Delete(leg)) => assert!(self.view.remove(&leg).is_some()),
-                None => {}
+                Some(ViewChange::PutEndpoint(_)) | None => {}
             }
         }
         let ids: Vec<_> = self
@@ -221,54 +220,44 @@ impl Short<'_> {
         let cause = Some(self.cause.clone());
         let (monitor_cross_ref_id, local_connection_info) = (xref(), local);
         macro_rules! full {
-            ($ty:ident, $connection:ident, $subject:ident) => {
+            ($ty:ident, $subject:ident) => {
                 message::$ty {
-                    monitor_cross_ref_id,
-                    $connection: connection,
                     $subject: subject,
                     calling_device,
                     called_device,
                     last_redirection_device,
                     local_connection_info,
                     cause,
+                    ..message::$ty::new(monitor_cross_ref_id, connection)
                 }
                 .into()
             };
         }
         macro_rules! bare {
-            ($ty:ident, $connection:ident, $subject:ident) => {
+            ($ty:ident, $subject:ident) => {
                 message::$ty {
-                    monitor_cross_ref_id,
-                    $connection: connection,
                     $subject: subject,
                     local_connection_info,
                     cause,
+                    ..message::$ty::new(monitor_cross_ref_id, connection)
                 }
                 .into()
             };
         }
         match kind {
-            "initiated" => bare!(
-                ServiceInitiatedEvent,
-                initiated_connection,
-                initiating_device
-            ),
+            "initiated" => bare!(ServiceInitiatedEvent, initiating_device),
             "originated" => message::OriginatedEvent {
-                monitor_cross_ref_id,
-                originated_connection: connection,
                 calling_device,
                 called_device,
-                originating_device: None,
                 local_connection_info,
                 cause,
+                ..message::OriginatedEvent::new(monitor_cross_ref_id, connection)
             }
             .into(),
-            "delivered" => full!(DeliveredEvent, connection, alerting_device),
-            "established" => full!(EstablishedEvent, established_connection, answering_device),
-            "failed" => full!(FailedEvent, failed_connection, failing_device),
+            "delivered" => full!(DeliveredEvent, alerting_device),
+            "established" => full!(EstablishedEvent, answering_device),
+            "failed" => full!(FailedEvent, failing_device),
             "diverted" => message::DivertedEvent {
-                monitor_cross_ref_id,
-                connection,
                 diverting_device: subject,
                 new_destination: None,
                 calling_device,
@@ -276,11 +265,12 @@ impl Short<'_> {
                 last_redirection_device,
                 local_connection_info,
                 cause,
+                ..message::DivertedEvent::new(monitor_cross_ref_id, connection)
             }
             .into(),
-            "held" => bare!(HeldEvent, held_connection, holding_device),
-            "retrieved" => bare!(RetrievedEvent, retrieved_connection, retrieving_device),
-            "cleared" => bare!(ConnectionClearedEvent, dropped_connection, releasing_device),
+            "held" => bare!(HeldEvent, holding_device),
+            "retrieved" => bare!(RetrievedEvent, retrieving_device),
+            "cleared" => bare!(ConnectionClearedEvent, releasing_device),
             other => panic!("no event {other}"),
         }
     }

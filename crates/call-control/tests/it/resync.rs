@@ -139,17 +139,19 @@ fn a_failure_may_name_the_call_alone() {
     let mut bench = Bench::new(&["2001"]);
     bench.event("2001", &event("C1", "originated", "2001", State::Connected));
     let failed = FailedEvent {
-        monitor_cross_ref_id: csta::MonitorCrossRefId::new("1"),
-        failed_connection: ConnectionId {
-            call_id: Some(CallId::new("C1")),
-            device_id: None,
-        },
         failing_device: Some(ExtendedDeviceId::NotKnown),
         calling_device: Some(DeviceId::new("2001").into()),
         called_device: Some(DeviceId::new("4711").into()),
         last_redirection_device: None,
         local_connection_info: Some(State::Connected),
         cause: Some(EventCause::DEST_NOT_OBTAINABLE),
+        ..FailedEvent::new(
+            csta::MonitorCrossRefId::new("1"),
+            ConnectionId {
+                call_id: Some(CallId::new("C1")),
+                device_id: None,
+            },
+        )
     };
     bench.event("2001", &failed.into());
     assert_eq!(bench.leg("C1", "").unwrap().device, "4711");

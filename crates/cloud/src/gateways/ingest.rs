@@ -208,7 +208,7 @@ fn outcome(done: CommandCompleted) -> (CommandId, Outcome) {
         Some(error) => Outcome::Error(error),
         None => Outcome::Ok(Accepted {
             call_id: done.call_id,
-            leg_id: None,
+            ..Accepted::default()
         }),
     };
     (done.command_id, outcome)

@@ -7,7 +7,9 @@ use super::config::AssociationMode;
 use crate::edition::Edition;
 use crate::frame::{BodyTooLong, FrameError};
 use crate::id::{DeviceId, InvokeId};
-use crate::message::{DecodeError, Event, Response, SessionError, SnapshotCallInfo};
+use crate::message::{
+    DecodeError, Event, Response, SessionError, SnapshotCallInfo, SwitchingFunctionDevices,
+};
 use crate::value::{CstaError, SystemStatusValue};
 
 /// What happened, in the order in which it happened.
@@ -70,6 +72,10 @@ pub enum ClientEvent {
         /// The positive answer, or why there is none.
         result: Result<Response, InvocationError>,
     },
+    /// The switching function's list of devices changed: ask for it anew.
+    DevicesChanged,
+    /// A segment of the list of devices, asked for with Get Switching Function Devices.
+    Devices(SwitchingFunctionDevices),
     /// The switching function says how it is. The client acts on it already: `messagesLost` and
     /// `enabled` snapshot every device anew, overload slows its requests.
     SystemStatus(SystemStatusValue),

@@ -334,9 +334,7 @@ impl Monitors {
             if watch.failures < snapshot::SNAPSHOT_TRIES {
                 watch.held.get_or_insert_default();
             }
-            let request = SnapshotDevice {
-                snapshot_object: watch.device.clone(),
-            };
+            let request = SnapshotDevice::new(watch.device.clone());
             return Some((request.into(), Task::Snapshot(id, watch.serial)));
         }
         None
@@ -344,9 +342,7 @@ impl Monitors {
 
     fn next_stop(&mut self) -> Option<(Request, Task)> {
         let monitor_cross_ref_id = self.stops.pop_front()?;
-        let request = MonitorStop {
-            monitor_cross_ref_id,
-        };
+        let request = MonitorStop::new(monitor_cross_ref_id);
         Some((request.into(), Task::Stop))
     }
 
@@ -361,8 +357,8 @@ impl Monitors {
             watch.step = Step::Starting;
             self.starts_in_flight += 1;
             let request = MonitorStart {
-                monitor_object: MonitorObject::Device(watch.device.clone()),
                 monitor_type: Some(MonitorType::Device),
+                ..MonitorStart::new(MonitorObject::Device(watch.device.clone()))
             };
             return Some((request.into(), Task::Start(id)));
         }

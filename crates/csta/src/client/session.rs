@@ -18,7 +18,9 @@ use super::invocation::Invocations;
 use crate::edition::Edition;
 use crate::frame::{self, BodyTooLong, FrameDecoder};
 use crate::id::{InvokeId, MonitorCrossRefId};
-use crate::message::{DecodeError, Event, Request, Response, SnapshotDeviceData};
+use crate::message::{
+    DecodeError, Event, Request, Response, SnapshotDeviceData, SwitchingFunctionDevices,
+};
 use crate::value::SystemStatusValue;
 
 /// One link's association, as a state machine without I/O.
@@ -87,6 +89,10 @@ pub(super) enum SessionEvent<T> {
     MonitorStopped(MonitorCrossRefId),
     /// A segment of a snapshot.
     SnapshotData(SnapshotDeviceData),
+    /// The list of devices changed.
+    DevicesChanged,
+    /// A segment of the list of devices.
+    Devices(SwitchingFunctionDevices),
     /// The switching function's status.
     Status(SystemStatusValue),
     /// The first bad message of its kind.

@@ -228,21 +228,24 @@ pub(super) fn xml(message: impl Into<Response>) -> String {
 
 pub(super) fn monitor_started(cross_ref: &str) -> String {
     xml(MonitorStartResponse {
-        monitor_cross_ref_id: MonitorCrossRefId::new(cross_ref),
         monitor_existing_calls: None,
+        ..MonitorStartResponse::new(MonitorCrossRefId::new(cross_ref))
     })
 }
 
 /// An empty snapshot.
 pub(super) fn idle() -> String {
-    xml(SnapshotDeviceResponse { data: None })
+    xml(SnapshotDeviceResponse {
+        data: None,
+        ..SnapshotDeviceResponse::new()
+    })
 }
 
 pub(super) fn call_info(call: &str) -> SnapshotCallInfo {
     SnapshotCallInfo {
-        connection_identifier: connection(call),
         endpoint_device: None,
         local_call_state: None,
+        ..SnapshotCallInfo::new(connection(call))
     }
 }
 
@@ -253,11 +256,10 @@ pub(super) fn connection(call: &str) -> ConnectionId {
 /// An event about a call, as the monitor `cross_ref` reports it.
 pub(super) fn event(cross_ref: &str, call: &str) -> String {
     let event = ServiceInitiatedEvent {
-        monitor_cross_ref_id: MonitorCrossRefId::new(cross_ref),
-        initiated_connection: connection(call),
         initiating_device: None,
         local_connection_info: None,
         cause: None,
+        ..ServiceInitiatedEvent::new(MonitorCrossRefId::new(cross_ref), connection(call))
     };
     Event::from(event).to_xml(crate::Edition::Ed5)
 }

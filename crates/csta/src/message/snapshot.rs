@@ -1,34 +1,42 @@
 //! Snapshot services (ECMA-269 §16.1).
 
-use crate::codec::{Value, messages, optional};
+use crate::codec::{Value, lists, messages, optional};
 use crate::id::{ConnectionId, DeviceId};
 use crate::message::DecodeError;
-use crate::value::{CallState, ExtendedDeviceId};
+use crate::value::{
+    CallState, ExtendedDeviceId, Extensions, LocalConnectionState, OpaqueData, Raw,
+};
 use crate::xml::{Element, Writer};
 
 messages! {
-    /// Asks for the calls at a device.
+    /// Asks for the calls at a device (ECMA-269 §16.1.2).
     SnapshotDevice as "SnapshotDevice" {
         /// The device.
         req snapshot_object: DeviceId = "snapshotObject",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 
     /// The calls at the device, inline or announced under a service cross reference.
     SnapshotDeviceResponse as "SnapshotDeviceResponse" {
         /// Where the data are; nothing at all is read as no calls.
         opt data: SnapshotSource = "crossRefIDorSnapshotData",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 
     /// One segment of a snapshot that was announced; unanswered (ECMA-269 §16.1.4).
     SnapshotDeviceData as "SnapshotDeviceData" {
-        /// The id from the announcing response.
+        /// Names the segments that belong together.
         req service_cross_ref_id: String = "serviceCrossRefID",
         /// Number of the segment, from 1.
-        opt segment_id: u32 = "segmentID",
+        man segment_id: u32 = "segmentID",
         /// Whether no more segments follow; absent means that this is the only one.
-        opt last_segment: bool = "lastSegment",
+        man last_segment: bool = "lastSegment",
         /// The calls.
-        opt snapshot_data: SnapshotCalls = "snapshotData",
+        man snapshot_data: SnapshotCalls = "snapshotData",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 
     /// One call at the device.
@@ -39,53 +47,107 @@ messages! {
         opt endpoint_device: ExtendedDeviceId = "endpointDevice",
         /// The state of the call, the device's own connection first.
         opt local_call_state: CallState = "localCallState",
+        /// Services that the device may use now, as they came.
+        opt services_permitted: Raw = "servicesPermitted",
+        /// Media services attached, as they came.
+        opt media_service_info_list: Raw = "mediaServiceInfoList",
+        /// Media of the call, as it came.
+        opt media_call_characteristics: Raw = "mediaCallCharacteristics",
+        /// Identifiers that link the call with others.
+        ed6 call_linkage_data: Raw = "callLinkageData",
+    }
+
+    /// Asks for the devices of a call (ECMA-269 §16.1.1).
+    SnapshotCall as "SnapshotCall" {
+        /// The call, by one of its connections.
+        req snapshot_object: ConnectionId = "snapshotObject",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
+    }
+
+    /// The devices of the call, inline or announced under a service cross reference.
+    SnapshotCallResponse as "SnapshotCallResponse" {
+        /// Where the data are; nothing at all is read as no calls.
+        opt data: SnapshotCallSource = "crossRefIDorSnapshotData",
+        /// Media of the call, as it came.
+        opt media_call_characteristics: Raw = "mediaCallCharacteristics",
+        /// Characteristics of the call, as they came.
+        opt call_characteristics: Raw = "callCharacteristics",
+        /// The calling device.
+        opt calling_device: ExtendedDeviceId = "callingDevice",
+        /// The device that was called at first.
+        opt called_device: ExtendedDeviceId = "calledDevice",
+        /// The device in the sub-domain that stands for a calling party outside.
+        opt associated_calling_device: ExtendedDeviceId = "associatedCallingDevice",
+        /// The device in the sub-domain that stands for a called party outside.
+        opt associated_called_device: ExtendedDeviceId = "associatedCalledDevice",
+        /// Data that applications have attached to the call.
+        opt correlator_data: OpaqueData = "correlatorData",
+        /// Identifiers that link the call with others.
+        opt call_linkage_data: Raw = "callLinkageData",
+        /// What the call is about.
+        opt subject_of_call: String = "subjectOfCall",
+        /// Messages of the call, as they came.
+        opt message_info: Raw = "messageInfo",
+        /// Languages preferred for the call, as they came.
+        opt language_preferences: String = "languagePreferences",
+        /// Devices that the call went through, as they came.
+        opt device_history: Raw = "deviceHistory",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
+    }
+
+    /// One device of the call.
+    SnapshotDeviceInfo as "snapshotCallResponseInfo" {
+        /// The device.
+        req device_on_call: ExtendedDeviceId = "deviceOnCall",
+        /// Its connection.
+        man call_identifier: ConnectionId = "callIdentifier",
+        /// State of the monitored device's connection.
+        opt local_connection_info: LocalConnectionState = "localConnectionInfo",
+        /// Services that the device may use now, as they came.
+        opt services_permitted: Raw = "servicesPermitted",
+        /// Media services attached, as they came.
+        opt media_service_info_list: Raw = "mediaServiceInfoList",
+        /// Its place, as it came.
+        ed6 location_info: Raw = "locationInfo",
     }
 }
 
-/// Where a snapshot's data are: inline or segmented, not both.
+lists! {
+    /// The calls at a device.
+    SnapshotCalls of SnapshotCallInfo = SnapshotCallInfo::NAME;
+    /// The devices of a call.
+    SnapshotDevices of SnapshotDeviceInfo = SnapshotDeviceInfo::NAME;
+}
+
+/// Where a snapshot's data are: here or in segments, not both (ECMA-269 §16.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SnapshotSource {
+pub enum Source<T> {
     /// Here.
-    Inline(SnapshotCalls),
-    /// In [`SnapshotDeviceData`] messages under this id.
+    Inline(T),
+    /// In messages of their own under this id.
     Segmented(String),
 }
 
-impl Value for SnapshotSource {
+/// Where the calls of a device are: here, or in [`SnapshotDeviceData`] messages.
+pub type SnapshotSource = Source<SnapshotCalls>;
+/// Where the devices of a call are.
+pub type SnapshotCallSource = Source<SnapshotDevices>;
+
+impl<T: Value + Default> Value for Source<T> {
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         match optional(element, "serviceCrossRefID")? {
             Some(id) => Ok(Self::Segmented(id)),
-            None => optional(element, "snapshotData")
-                .map(|calls| Self::Inline(calls.unwrap_or_default())),
+            None => {
+                optional(element, "snapshotData").map(|data| Self::Inline(data.unwrap_or_default()))
+            }
         }
     }
     fn write(&self, name: &str, writer: &mut Writer) {
         writer.element(name, &[], |w| match self {
-            Self::Inline(calls) => calls.write("snapshotData", w),
+            Self::Inline(data) => data.write("snapshotData", w),
             Self::Segmented(id) => id.write("serviceCrossRefID", w),
-        });
-    }
-}
-
-/// The calls at a device.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SnapshotCalls(pub Vec<SnapshotCallInfo>);
-
-impl Value for SnapshotCalls {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        let items = element
-            .children()
-            .filter(|child| child.name() == SnapshotCallInfo::NAME);
-        items
-            .map(SnapshotCallInfo::read)
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        writer.element(name, &[], |w| {
-            for call in &self.0 {
-                call.write(SnapshotCallInfo::NAME, w);
-            }
         });
     }
 }

@@ -2,69 +2,77 @@
 
 use crate::codec::{Value, bad_value, messages};
 use crate::message::DecodeError;
-use crate::value::{CstaError, ErrorCategory, SystemStatusValue};
+use crate::value::{
+    CstaError, ErrorCategory, Extensions, RequestTypes, StatusFilter, SystemStatusValue,
+};
 use crate::xml::{Element, Writer};
 
 messages! {
-    /// Asks the other side for its status.
+    /// Asks the other side for its status (ECMA-269 §14.1).
     RequestSystemStatus as "RequestSystemStatus" {
         /// The registration it belongs to.
         opt sys_stat_register_id: String = "sysStatRegisterID",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 
     /// The status asked for.
     RequestSystemStatusResponse as "RequestSystemStatusResponse" {
         /// The status.
         req system_status: SystemStatusValue = "systemStatus",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 
-    /// Reports the sender's status; some switching functions send it first, and without its status as
-    /// a heart-beat.
+    /// Reports the sender's status; some switching functions send it first, and without its status as a
+    /// heart-beat (ECMA-269 §14.1).
     SystemStatus as "SystemStatus" {
         /// The registration it belongs to.
         opt sys_stat_register_id: String = "sysStatRegisterID",
         /// The status.
-        opt system_status: SystemStatusValue = "systemStatus",
+        man system_status: SystemStatusValue = "systemStatus",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 
     /// The report was received.
-    SystemStatusResponse as "SystemStatusResponse" {}
+    SystemStatusResponse as "SystemStatusResponse" {
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
+    }
 
-    /// Registers for system services.
+    /// Registers for system services (ECMA-269 §14.2).
     SystemRegister as "SystemRegister" {
         /// What is asked for.
         req request_types: RequestTypes = "requestTypes",
+        /// States that are not to be reported.
+        opt requested_status_filter: StatusFilter = "requestedStatusFilter",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 
     /// The registration.
     SystemRegisterResponse as "SystemRegisterResponse" {
         /// Its id.
         req sys_stat_register_id: String = "sysStatRegisterID",
+        /// States that are not reported.
+        opt actual_status_filter: StatusFilter = "actualStatusFilter",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
-}
 
-/// Which system services a registration covers (`RequestTypes`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RequestTypes {
-    /// System Status reports are to be sent.
-    pub system_status: bool,
-    /// Request System Status will be answered.
-    pub request_system_status: bool,
-}
-
-impl Value for RequestTypes {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        let flag = |name| element.child(name).map_or(Ok(false), bool::read);
-        Ok(Self {
-            system_status: flag("systemStatus")?,
-            request_system_status: flag("requestSystemStatus")?,
-        })
+    /// The list of devices changed (ECMA-269 §14.1).
+    SwFunctionDevicesChanged as "SwFunctionDevicesChanged" {
+        /// The registration it belongs to.
+        opt sys_stat_register_id: String = "sysStatRegisterID",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        writer.element(name, &[], |w| {
-            self.system_status.write("systemStatus", w);
-            self.request_system_status.write("requestSystemStatus", w);
-        });
+
+    /// The report was received.
+    SwFunctionDevicesChangedResponse as "SwFunctionDevicesChangedResponse" {
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
     }
 }
 

@@ -197,6 +197,13 @@ impl<'d, 'x> Element<'d, 'x> {
             .find_map(|(key, value)| (key == name).then_some(value.as_str()))
     }
 
+    /// The attributes by local name, but for declarations of namespaces.
+    pub fn attributes(self) -> impl Iterator<Item = (&'d str, &'d str)> {
+        let (from, to) = self.node().attributes;
+        let attributes = self.document.attributes[from as usize..to as usize].iter();
+        attributes.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// The child elements in document order.
     pub fn children(self) -> impl Iterator<Item = Element<'d, 'x>> {
         let document = self.document;

@@ -4,20 +4,29 @@ use std::fmt::{Display, Write as _};
 
 use quick_xml::escape::escape;
 
+use crate::edition::Edition;
+
 /// Builds one document. Elements appear in the order in which they are written: the caller's order is
 /// the schema's.
 #[derive(Debug)]
 pub struct Writer {
     out: String,
+    edition: Edition,
 }
 
 impl Writer {
-    /// Begins a document with its declaration.
+    /// Begins a document of that edition with its declaration.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(edition: Edition) -> Self {
         let mut out = String::with_capacity(512);
         out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-        Self { out }
+        Self { out, edition }
+    }
+
+    /// The edition that is written.
+    #[must_use]
+    pub const fn edition(&self) -> Edition {
+        self.edition
     }
 
     /// Writes `<name …>inner</name>`.
@@ -63,19 +72,13 @@ impl Writer {
     }
 }
 
-impl Default for Writer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn writes_escaped_text_and_collapses_empty_elements() {
-        let mut writer = Writer::new();
+        let mut writer = Writer::new(Edition::Ed6);
         writer.element("a", &[("k", "\"<")], |w| {
             w.element("b", &[], |w| w.text("N<1!2>&"));
             w.element("c", &[], |_| {});

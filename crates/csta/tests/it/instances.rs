@@ -5,8 +5,8 @@
 use csta::message::application_session::{ApplicationInfo, ProtocolVersions, SessionEndReason};
 use csta::message::monitoring::MonitorObject;
 use csta::message::snapshot::{SnapshotCalls, SnapshotSource};
-use csta::message::system::RequestTypes;
 use csta::message::*;
+use csta::value::RequestTypes;
 use csta::{
     AutoOriginate, CallId, CallState, ConnectionId, CstaError, DeviceId, Edition, ErrorCategory,
     EventCause, ExtendedDeviceId, LocalConnectionState, MonitorCrossRefId, MonitorType,
@@ -158,6 +158,7 @@ fn requests(full: bool) -> Vec<Request> {
             request_types: RequestTypes {
                 system_status: full,
                 request_system_status: true,
+                ..RequestTypes::default()
             },
         }
         .into(),
@@ -221,34 +222,28 @@ fn responses(full: bool) -> Vec<Response> {
         MonitorStopResponse {}.into(),
         SnapshotDeviceResponse {
             data: full.then(|| SnapshotSource::Inline(calls(full))),
+            ..SnapshotDeviceResponse::new()
         }
         .into(),
         SnapshotDeviceResponse {
             data: Some(SnapshotSource::Segmented("k".to_owned())),
+            ..SnapshotDeviceResponse::new()
         }
         .into(),
         SnapshotDeviceResponse {
             data: Some(SnapshotSource::Inline(SnapshotCalls::default())),
+            ..SnapshotDeviceResponse::new()
         }
         .into(),
-        MakeCallResponse {
-            calling_device: connection(),
-        }
-        .into(),
-        AnswerCallResponse {}.into(),
-        ClearConnectionResponse {}.into(),
-        ClearCallResponse {}.into(),
-        HoldCallResponse {}.into(),
-        RetrieveCallResponse {}.into(),
-        RequestSystemStatusResponse {
-            system_status: SystemStatusValue::Normal,
-        }
-        .into(),
-        SystemStatusResponse {}.into(),
-        SystemRegisterResponse {
-            sys_stat_register_id: "r1".to_owned(),
-        }
-        .into(),
+        MakeCallResponse::new(connection()).into(),
+        AnswerCallResponse::new().into(),
+        ClearConnectionResponse::new().into(),
+        ClearCallResponse::new().into(),
+        HoldCallResponse::new().into(),
+        RetrieveCallResponse::new().into(),
+        RequestSystemStatusResponse::new(SystemStatusValue::Normal).into(),
+        SystemStatusResponse::new().into(),
+        SystemRegisterResponse::new("r1".to_owned()).into(),
     ];
     use ErrorCategory as C;
     let errors = [
@@ -272,11 +267,10 @@ fn responses(full: bool) -> Vec<Response> {
 macro_rules! event {
     ($full:ident, $name:ident, $connection:ident, { $($field:ident : $value:expr),* }) => {
         Event::from($name {
-            monitor_cross_ref_id: cross_ref(),
-            $connection: connection(),
             $( $field: $full.then(|| $value), )*
             local_connection_info: $full.then_some(LocalConnectionState::Alerting),
             cause: Some(EventCause::ALTERNATE),
+            ..$name::new(cross_ref(), connection())
         })
     };
 }

@@ -76,9 +76,8 @@ fn request() -> csta::Request {
     let calling_device = csta::DeviceId::new("2001");
     let called_directory_number = csta::DeviceId::new("2002");
     csta::message::MakeCall {
-        calling_device,
-        called_directory_number,
         auto_originate: None,
+        ..csta::message::MakeCall::new(calling_device, called_directory_number)
     }
     .into()
 }

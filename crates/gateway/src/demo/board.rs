@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use cloud_uplink::{Event, EventData, Method, Timestamp};
+use cloud_uplink::{Event, EventData, Timestamp};
 use net::csta_link::CstaLinkState;
 use net::uplink::UplinkState;
 use uuid::Uuid;
@@ -397,14 +397,7 @@ fn describe(body: &EventData) -> (String, String, String) {
     let word = |word: &str| word.to_owned();
     match body {
         EventData::CommandCompleted(done) => {
-            let method = match done.method {
-                Method::MakeCall => "make call",
-                Method::Answer => "answer",
-                Method::Hold => "hold",
-                Method::Retrieve => "retrieve",
-                Method::End => "hang up",
-                Method::EndCall => "end call",
-            };
+            let method = done.method.words();
             match &done.error {
                 None => (word(method), word("done"), String::new()),
                 Some(error) => (word(method), word("failed"), error.message.clone()),

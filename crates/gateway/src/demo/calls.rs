@@ -149,6 +149,8 @@ pub(crate) mod tests {
             previous_state: None,
             cause: None,
             pbx_event: None,
+            previous_call_id: None,
+            by: None,
             synthetic: false,
         }
     }

@@ -113,40 +113,36 @@ impl Exchange {
             Request::MonitorStart(start) => self.start_monitor(id, start)?.into(),
             Request::MonitorStop(stop) => {
                 pbx.stop_monitor(id, &stop.monitor_cross_ref_id)?;
-                MonitorStopResponse {}.into()
+                MonitorStopResponse::new().into()
             }
             Request::SnapshotDevice(snapshot) => self.snapshot(snapshot)?.into(),
             Request::MakeCall(make) => self.make_call(make, model_now)?.into(),
             Request::AnswerCall(answer) => {
                 pbx.answer(&answer.call_to_be_answered, service, model_now)?;
-                AnswerCallResponse {}.into()
+                AnswerCallResponse::new().into()
             }
             Request::HoldCall(hold) => {
                 pbx.hold(&hold.call_to_be_held, service)?;
-                HoldCallResponse {}.into()
+                HoldCallResponse::new().into()
             }
             Request::RetrieveCall(retrieve) => {
                 pbx.retrieve(&retrieve.call_to_be_retrieved, service)?;
-                RetrieveCallResponse {}.into()
+                RetrieveCallResponse::new().into()
             }
             Request::ClearConnection(clear) => {
                 pbx.clear_connection(&clear.connection_to_be_cleared)?;
-                ClearConnectionResponse {}.into()
+                ClearConnectionResponse::new().into()
             }
             Request::ClearCall(clear) => {
                 let call_id = clear.call_to_be_cleared.call_id.as_ref();
                 pbx.clear_call(call_id.ok_or_else(invalid_call)?)?;
-                ClearCallResponse {}.into()
+                ClearCallResponse::new().into()
             }
-            Request::RequestSystemStatus(_) => RequestSystemStatusResponse {
-                system_status: SystemStatusValue::Normal,
+            Request::RequestSystemStatus(_) => {
+                RequestSystemStatusResponse::new(SystemStatusValue::Normal).into()
             }
-            .into(),
-            Request::SystemStatus(_) => SystemStatusResponse {}.into(),
-            Request::SystemRegister(_) => SystemRegisterResponse {
-                sys_stat_register_id: id.0.to_string(),
-            }
-            .into(),
+            Request::SystemStatus(_) => SystemStatusResponse::new().into(),
+            Request::SystemRegister(_) => SystemRegisterResponse::new(id.0.to_string()).into(),
             // Not for a switching function, and unanswered by their nature.
             Request::ApplicationSessionTerminated(_) | Request::SnapshotDeviceData(_) => {
                 return Ok(None);
@@ -212,8 +208,8 @@ impl Exchange {
             return Err(monitor_limit());
         }
         Ok(MonitorStartResponse {
-            monitor_cross_ref_id: self.pbx.start_monitor(id, device)?,
             monitor_existing_calls: Some(true),
+            ..MonitorStartResponse::new(self.pbx.start_monitor(id, device)?)
         })
     }
 
@@ -229,7 +225,7 @@ impl Exchange {
         if made.len() < CALLED_NUMBERS_MAX || made.contains_key(called.as_str()) {
             count(made, called.as_str());
         }
-        Ok(MakeCallResponse { calling_device })
+        Ok(MakeCallResponse::new(calling_device))
     }
 
     /// ECMA-269 §16.1.2: inline or segmented, not both.
@@ -240,7 +236,10 @@ impl Exchange {
         } else {
             SnapshotSource::Inline(SnapshotCalls(calls))
         };
-        Ok(SnapshotDeviceResponse { data: Some(data) })
+        Ok(SnapshotDeviceResponse {
+            data: Some(data),
+            ..SnapshotDeviceResponse::new()
+        })
     }
 
     /// One call in each segment; one empty segment when there is no call (§16.1.4).
@@ -254,10 +253,10 @@ impl Exchange {
         for number in 1..=count {
             let segment: Vec<SnapshotCallInfo> = calls.next().into_iter().collect();
             let data = SnapshotDeviceData {
-                service_cross_ref_id: segments_id(request),
                 segment_id: u32::try_from(number).ok(),
                 last_segment: Some(number == count),
                 snapshot_data: Some(SnapshotCalls(segment)),
+                ..SnapshotDeviceData::new(segments_id(request))
             };
             self.ask(id, &data.into());
         }

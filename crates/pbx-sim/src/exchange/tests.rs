@@ -76,22 +76,19 @@ impl Bench {
 
 fn monitor(device: &str) -> MonitorStart {
     MonitorStart {
-        monitor_object: MonitorObject::Device(DeviceId::new(device)),
         monitor_type: None,
+        ..MonitorStart::new(MonitorObject::Device(DeviceId::new(device)))
     }
 }
 
 fn snapshot(device: &str) -> SnapshotDevice {
-    SnapshotDevice {
-        snapshot_object: DeviceId::new(device),
-    }
+    SnapshotDevice::new(DeviceId::new(device))
 }
 
 fn make_call(from: &str, to: &str) -> csta::message::MakeCall {
     csta::message::MakeCall {
-        calling_device: DeviceId::new(from),
-        called_directory_number: DeviceId::new(to),
         auto_originate: Some(csta::AutoOriginate::DoNotPrompt),
+        ..csta::message::MakeCall::new(DeviceId::new(from), DeviceId::new(to))
     }
 }
 
@@ -140,8 +137,8 @@ fn refusals_of_monitors_name_the_limit_and_the_object() {
     bench.send(
         4,
         MonitorStart {
-            monitor_object: MonitorObject::Call(call),
             monitor_type: None,
+            ..MonitorStart::new(MonitorObject::Call(call))
         },
     );
     assert_eq!(
@@ -169,6 +166,7 @@ fn unknown_requests_and_unreadable_bodies_cost_an_error_and_not_the_link() {
         4,
         RequestSystemStatus {
             sys_stat_register_id: None,
+            ..RequestSystemStatus::new()
         },
     );
     // Unanswered by its nature.

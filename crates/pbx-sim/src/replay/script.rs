@@ -80,7 +80,7 @@ impl Script {
 }
 
 fn subject(event: &Event) -> Option<String> {
-    let device = event.connection().device_id.as_ref()?;
+    let device = event.connection()?.device_id.as_ref()?;
     Some(device.number().to_owned())
 }
 
@@ -169,7 +169,7 @@ impl<'s> Player<'s> {
             }
             Request::StopApplicationSession(stop) => self.session.stop(stop),
             Request::MonitorStart(start) => self.start_monitor(start),
-            Request::MonitorStop(_) => MonitorStopResponse {}.into(),
+            Request::MonitorStop(_) => MonitorStopResponse::new().into(),
             Request::SnapshotDevice(snapshot) => {
                 let number = snapshot.snapshot_object.number().to_owned();
                 if self.monitored.contains(&number) {
@@ -177,18 +177,15 @@ impl<'s> Player<'s> {
                 }
                 SnapshotDeviceResponse {
                     data: Some(SnapshotSource::Inline(SnapshotCalls::default())),
+                    ..SnapshotDeviceResponse::new()
                 }
                 .into()
             }
-            Request::RequestSystemStatus(_) => RequestSystemStatusResponse {
-                system_status: SystemStatusValue::Normal,
+            Request::RequestSystemStatus(_) => {
+                RequestSystemStatusResponse::new(SystemStatusValue::Normal).into()
             }
-            .into(),
-            Request::SystemStatus(_) => SystemStatusResponse {}.into(),
-            Request::SystemRegister(_) => SystemRegisterResponse {
-                sys_stat_register_id: "replay".to_owned(),
-            }
-            .into(),
+            Request::SystemStatus(_) => SystemStatusResponse::new().into(),
+            Request::SystemRegister(_) => SystemRegisterResponse::new("replay".to_owned()).into(),
             request if !request.expects_answer() => return None,
             // There is no call model behind a replay.
             _ => service_not_supported().into(),
@@ -200,8 +197,8 @@ impl<'s> Player<'s> {
             return invalid_monitor_object().into();
         };
         MonitorStartResponse {
-            monitor_cross_ref_id: self.cross_reference(device),
             monitor_existing_calls: Some(true),
+            ..MonitorStartResponse::new(self.cross_reference(device))
         }
         .into()
     }

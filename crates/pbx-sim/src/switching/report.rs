@@ -158,58 +158,50 @@ fn event(
     let cause = Some(report.cause.clone());
     match report.change {
         Change::ServiceInitiated => Event::from(ServiceInitiatedEvent {
-            monitor_cross_ref_id,
-            initiated_connection: connection,
             initiating_device: subject,
             local_connection_info,
             cause,
+            ..ServiceInitiatedEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::Originated => Event::from(OriginatedEvent {
-            monitor_cross_ref_id,
-            originated_connection: connection,
             calling_device,
             called_device,
             originating_device: None,
             local_connection_info,
             cause,
+            ..OriginatedEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::Delivered => Event::from(DeliveredEvent {
-            monitor_cross_ref_id,
-            connection,
             alerting_device: subject,
             calling_device,
             called_device,
             last_redirection_device,
             local_connection_info,
             cause,
+            ..DeliveredEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::Established => Event::from(EstablishedEvent {
-            monitor_cross_ref_id,
-            established_connection: connection,
             answering_device: subject,
             calling_device,
             called_device,
             last_redirection_device,
             local_connection_info,
             cause,
+            ..EstablishedEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::Held => Event::from(HeldEvent {
-            monitor_cross_ref_id,
-            held_connection: connection,
             holding_device: subject,
             local_connection_info,
             cause,
+            ..HeldEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::Retrieved => Event::from(RetrievedEvent {
-            monitor_cross_ref_id,
-            retrieved_connection: connection,
             retrieving_device: subject,
             local_connection_info,
             cause,
+            ..RetrievedEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::Diverted => Event::from(DivertedEvent {
-            monitor_cross_ref_id,
-            connection,
             diverting_device: subject,
             new_destination: report.new_destination.and_then(known),
             calling_device,
@@ -217,23 +209,22 @@ fn event(
             last_redirection_device,
             local_connection_info,
             cause,
+            ..DivertedEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::Failed => Event::from(FailedEvent {
-            monitor_cross_ref_id,
-            failed_connection: connection,
             failing_device: subject,
             calling_device,
             called_device,
             last_redirection_device,
             local_connection_info,
             cause,
+            ..FailedEvent::new(monitor_cross_ref_id, connection)
         }),
         Change::ConnectionCleared => Event::from(ConnectionClearedEvent {
-            monitor_cross_ref_id,
-            dropped_connection: connection,
             releasing_device: subject,
             local_connection_info,
             cause,
+            ..ConnectionClearedEvent::new(monitor_cross_ref_id, connection)
         }),
     }
 }

@@ -52,7 +52,7 @@ impl Bench {
             .collect();
         let lines = self.last.iter().map(|event| {
             let device = &self.watched[event.monitor_cross_ref_id().as_str()];
-            let connection = event.connection();
+            let connection = event.connection().unwrap();
             let call = connection.call_id.as_ref().unwrap().as_str();
             let number = u32::from_str_radix(&call[8..], 16).unwrap();
             let subject = connection.device_id.as_ref().unwrap();
@@ -595,7 +595,13 @@ fn follow(bench: &mut Bench, view: &mut View) {
     bench.trace();
     for event in &bench.last {
         let device = bench.watched[event.monitor_cross_ref_id().as_str()].clone();
-        let call = event.connection().call_id.as_ref().unwrap().to_string();
+        let call = event
+            .connection()
+            .unwrap()
+            .call_id
+            .as_ref()
+            .unwrap()
+            .to_string();
         let local = event.local_connection_info().unwrap();
         let key = (device, call);
         let before = view

@@ -13,13 +13,15 @@ use crate::client::Client;
 
 fn originated(device: &str, cross_reference: &str) -> Bytes {
     let event = OriginatedEvent {
-        monitor_cross_ref_id: MonitorCrossRefId::new(cross_reference),
-        originated_connection: ConnectionId::new(CallId::new("c1"), DeviceId::new(device)),
         calling_device: None,
         called_device: None,
         originating_device: None,
         local_connection_info: Some(LocalConnectionState::Connected),
         cause: None,
+        ..OriginatedEvent::new(
+            MonitorCrossRefId::new(cross_reference),
+            ConnectionId::new(CallId::new("c1"), DeviceId::new(device)),
+        )
     };
     framed(InvokeId::EVENT, &Event::from(event).to_xml(Edition::Ed4))
 }
@@ -42,8 +44,8 @@ async fn start(captures: Vec<Bytes>, after_monitor: &[&str]) -> Replay {
 
 async fn monitor(client: &mut Client, device: &str) -> String {
     let request = MonitorStart {
-        monitor_object: MonitorObject::Device(DeviceId::new(device)),
         monitor_type: None,
+        ..MonitorStart::new(MonitorObject::Device(DeviceId::new(device)))
     };
     let Response::MonitorStart(started) = client.ask(request).await else {
         panic!()
@@ -53,7 +55,7 @@ async fn monitor(client: &mut Client, device: &str) -> String {
 
 async fn snapshot(client: &mut Client, device: &str) {
     let snapshot_object = DeviceId::new(device);
-    client.ask(SnapshotDevice { snapshot_object }).await;
+    client.ask(SnapshotDevice::new(snapshot_object)).await;
 }
 
 #[tokio::test]
@@ -84,8 +86,8 @@ async fn plays_once_its_device_is_monitored_and_snapshotted() {
 #[tokio::test]
 async fn frames_of_a_wrong_length_go_out_byte_by_byte() {
     let response = MonitorStartResponse {
-        monitor_cross_ref_id: MonitorCrossRefId::new("99"),
         monitor_existing_calls: None,
+        ..MonitorStartResponse::new(MonitorCrossRefId::new("99"))
     };
     let xml = Response::from(response).to_xml(Edition::Ed4);
     let mut wrong = framed(InvokeId::new(3).unwrap(), &xml).to_vec();
@@ -109,9 +111,8 @@ async fn calls_are_refused_because_no_model_is_behind() {
     let replay = start(vec![Bytes::from_static(b"\0\0")], &[]).await;
     let mut client = Client::connect(replay.addr()).await;
     let request = csta::message::MakeCall {
-        calling_device: DeviceId::new("1"),
-        called_directory_number: DeviceId::new("2"),
         auto_originate: None,
+        ..csta::message::MakeCall::new(DeviceId::new("1"), DeviceId::new("2"))
     };
     let Response::Error(error) = client.ask(request).await else {
         panic!()

@@ -21,15 +21,13 @@ async fn start(adjust: impl FnOnce(&mut Config)) -> PbxSim {
 
 fn monitor(device: &str) -> MonitorStart {
     MonitorStart {
-        monitor_object: MonitorObject::Device(DeviceId::new(device)),
         monitor_type: None,
+        ..MonitorStart::new(MonitorObject::Device(DeviceId::new(device)))
     }
 }
 
 fn snapshot(device: &str) -> SnapshotDevice {
-    SnapshotDevice {
-        snapshot_object: DeviceId::new(device),
-    }
+    SnapshotDevice::new(DeviceId::new(device))
 }
 
 async fn event(client: &mut Client) -> Event {
@@ -56,9 +54,8 @@ async fn a_client_makes_holds_and_clears_a_call() {
     client.ask(monitor("2001")).await;
     let made = client
         .ask(MakeCall {
-            calling_device: DeviceId::new("2001"),
-            called_directory_number: DeviceId::new("2002"),
             auto_originate: Some(AutoOriginate::DoNotPrompt),
+            ..MakeCall::new(DeviceId::new("2001"), DeviceId::new("2002"))
         })
         .await;
     let Response::MakeCall(made) = made else {
@@ -68,16 +65,12 @@ async fn a_client_makes_holds_and_clears_a_call() {
     assert!(matches!(event(&mut client).await, Event::Originated(_)));
     assert!(matches!(event(&mut client).await, Event::Delivered(_)));
     let ringing = ConnectionId::new(call, DeviceId::new("2002"));
-    let answered = client
-        .ask(AnswerCall {
-            call_to_be_answered: ringing,
-        })
-        .await;
+    let answered = client.ask(AnswerCall::new(ringing)).await;
     assert!(matches!(answered, Response::AnswerCall(_)));
     assert!(matches!(event(&mut client).await, Event::Established(_)));
     let hold = HoldCall {
-        call_to_be_held: made.calling_device.clone(),
         connection_reservation: None,
+        ..HoldCall::new(made.calling_device.clone())
     };
     client.ask(hold).await;
     let held = event(&mut client).await;
@@ -93,11 +86,7 @@ async fn a_client_makes_holds_and_clears_a_call() {
     };
     assert_eq!(calls.0[0].connection_identifier, made.calling_device);
     assert_eq!(pbx.truth().calls[0].connections[0].state, "hold");
-    let cleared = client
-        .ask(ClearCall {
-            call_to_be_cleared: made.calling_device,
-        })
-        .await;
+    let cleared = client.ask(ClearCall::new(made.calling_device)).await;
     assert!(matches!(cleared, Response::ClearCall(_)));
     assert!(matches!(
         event(&mut client).await,

@@ -7,12 +7,12 @@ use crate::client::config::{AssociationMode, Config, STOP_TIMEOUT};
 use crate::client::event::{ClientState, CloseReason, InvocationError};
 use crate::edition::Edition;
 use crate::message::application_session::{ApplicationInfo, ProtocolVersions, SessionEndReason};
-use crate::message::system::RequestTypes;
 use crate::message::{
     Request, RequestSystemStatus, ResetApplicationSessionTimer, Response, SessionError,
     StartApplicationSession, StartApplicationSessionPosResponse, StopApplicationSession,
     SystemRegister,
 };
+use crate::value::RequestTypes;
 use crate::value::{CstaError, ErrorCategory};
 
 /// The two kinds of association.
@@ -102,8 +102,10 @@ impl<T: Copy> ApplicationSession<T> {
             let request_types = RequestTypes {
                 system_status: true,
                 request_system_status: true,
+                switching_function_devices_changed: true,
+                ..RequestTypes::default()
             };
-            let request = SystemRegister { request_types }.into();
+            let request = SystemRegister::new(request_types).into();
             let timeout = self.config.request_timeout;
             self.send_own(request, Purpose::Register, timeout, now);
         }
@@ -256,6 +258,7 @@ fn start_request(config: &Config) -> StartApplicationSession {
 fn status_request() -> Request {
     RequestSystemStatus {
         sys_stat_register_id: None,
+        ..RequestSystemStatus::new()
     }
     .into()
 }

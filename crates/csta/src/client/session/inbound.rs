@@ -11,7 +11,7 @@ use crate::frame::Frame;
 use crate::id::InvokeId;
 use crate::message::{
     ApplicationSessionTerminated, DecodeError, Message, MonitorStopResponse, Request,
-    RequestSystemStatusResponse, Response, SystemStatusResponse,
+    RequestSystemStatusResponse, Response, SwFunctionDevicesChangedResponse, SystemStatusResponse,
 };
 use crate::value::{CstaError, ErrorCategory, SystemStatusValue};
 use crate::xml::{Document, XmlError};
@@ -80,7 +80,7 @@ impl<T: Copy> ApplicationSession<T> {
         match request {
             Request::SystemStatus(report) => {
                 self.register |= self.state == ClientState::Starting;
-                self.answer(id, SystemStatusResponse {});
+                self.answer(id, SystemStatusResponse::new());
                 // Without a status it is a heart-beat.
                 if let Some(status) = report.system_status {
                     self.status_is(status);
@@ -88,10 +88,10 @@ impl<T: Copy> ApplicationSession<T> {
             }
             Request::RequestSystemStatus(_) => {
                 let system_status = SystemStatusValue::Normal;
-                self.answer(id, RequestSystemStatusResponse { system_status });
+                self.answer(id, RequestSystemStatusResponse::new(system_status));
             }
             Request::MonitorStop(stop) => {
-                self.answer(id, MonitorStopResponse {});
+                self.answer(id, MonitorStopResponse::new());
                 let cross_ref = stop.monitor_cross_ref_id;
                 self.events
                     .push_back(SessionEvent::MonitorStopped(cross_ref));
@@ -100,18 +100,14 @@ impl<T: Copy> ApplicationSession<T> {
                 self.events.push_back(SessionEvent::SnapshotData(data));
             }
             Request::ApplicationSessionTerminated(terminated) => self.terminated(&terminated),
-            Request::StartApplicationSession(_)
-            | Request::StopApplicationSession(_)
-            | Request::ResetApplicationSessionTimer(_)
-            | Request::MonitorStart(_)
-            | Request::SnapshotDevice(_)
-            | Request::MakeCall(_)
-            | Request::AnswerCall(_)
-            | Request::ClearConnection(_)
-            | Request::ClearCall(_)
-            | Request::HoldCall(_)
-            | Request::RetrieveCall(_)
-            | Request::SystemRegister(_) => self.refuse(id),
+            Request::SwFunctionDevicesChanged(_) => {
+                self.answer(id, SwFunctionDevicesChangedResponse::new());
+                self.events.push_back(SessionEvent::DevicesChanged);
+            }
+            Request::SwitchingFunctionDevices(segment) => {
+                self.events.push_back(SessionEvent::Devices(segment));
+            }
+            _ => self.refuse(id),
         }
     }
 

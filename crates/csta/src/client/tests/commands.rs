@@ -7,9 +7,8 @@ use crate::message::{ClearCall, MakeCall, Request, SnapshotDeviceData, StopAppli
 
 fn make_call() -> Request {
     MakeCall {
-        calling_device: DeviceId::new("2001"),
-        called_directory_number: DeviceId::new("2002"),
         auto_originate: None,
+        ..MakeCall::new(DeviceId::new("2001"), DeviceId::new("2002"))
     }
     .into()
 }
@@ -82,19 +81,17 @@ fn refuses_what_cannot_be_sent() {
             session_end_reason: None,
         }),
         Request::from(SnapshotDeviceData {
-            service_cross_ref_id: "1".to_owned(),
             segment_id: None,
             last_segment: None,
             snapshot_data: None,
+            ..SnapshotDeviceData::new("1".to_owned())
         }),
     ] {
         let name = request.name();
         let result = link.client.request(request, secs(1), link.now);
         assert_eq!(result, Err(CommandError::NotARequest(name)));
     }
-    let huge = ClearCall {
-        call_to_be_cleared: connection(&"x".repeat(70_000)),
-    };
+    let huge = ClearCall::new(connection(&"x".repeat(70_000)));
     let result = link.client.request(huge.into(), secs(1), link.now);
     assert!(matches!(result, Err(CommandError::TooLong(_))));
     assert_eq!((send(&mut link), send(&mut link)), (Ok(1), Ok(2)));

@@ -23,16 +23,19 @@ fn snapshotting() -> Link {
 
 fn segmented(service: &str) -> String {
     let data = Some(SnapshotSource::Segmented(service.to_owned()));
-    xml(SnapshotDeviceResponse { data })
+    xml(SnapshotDeviceResponse {
+        data,
+        ..SnapshotDeviceResponse::new()
+    })
 }
 
 fn segment(service: &str, calls: &[&str], last: Option<bool>) -> String {
     let calls = calls.iter().map(|call| call_info(call)).collect();
     Request::from(SnapshotDeviceData {
-        service_cross_ref_id: service.to_owned(),
         segment_id: None,
         last_segment: last,
         snapshot_data: Some(SnapshotCalls(calls)),
+        ..SnapshotDeviceData::new(service.to_owned())
     })
     .to_xml(Edition::Ed5)
 }
@@ -42,7 +45,13 @@ fn brings_inline_calls() {
     let mut link = snapshotting();
     let calls = SnapshotCalls(vec![call_info("c1"), call_info("c2")]);
     let data = Some(SnapshotSource::Inline(calls));
-    link.receive(2, &xml(SnapshotDeviceResponse { data }));
+    link.receive(
+        2,
+        &xml(SnapshotDeviceResponse {
+            data,
+            ..SnapshotDeviceResponse::new()
+        }),
+    );
     link.expect_told(&["Snapshot 2001 calls=2", "Synchronised 1/0"]);
 }
 
