@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PREFIX ?= /usr
 DESTDIR ?=
 BIN_DIR ?= target/release
+# How long each target is fuzzed.
+FUZZ_SECONDS ?= 60
 # More arguments for what is run: make demo ARGS='--for 30s'
 ARGS ?=
 
@@ -95,6 +97,16 @@ bench: build ## Measure latency, throughput and memory against their goals
 crash-test: build ## Kill gateway and far end at random moments and count what is lost
 	cargo run --release -p system-tests --bin ringway-crash-test -- $(ARGS)
 
+.PHONY: model-test
+model-test: ## A million random steps of users, commands and bad luck, in virtual time
+	cargo run --release -p system-tests --bin ringway-model-test -- $(ARGS)
+
+# The sanitizers that cargo-fuzz builds with want a compiler that takes unstable options.
+.PHONY: fuzz
+fuzz: ## Fuzz frame, xml, device_id and scenario, FUZZ_SECONDS each (needs cargo-fuzz)
+	for target in frame xml device_id scenario; do (cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run \
+	  --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=70000) || exit 1; done
+
 .PHONY: build
 build: ## The release binaries
 	cargo build --release $(LOCKED) -p gateway -p cloud -p pbx-sim --bins
@@ -116,7 +128,7 @@ box-test: build ## Install into a booted Debian and try the service there (root,
 	tests/box/box-test.sh '$(BIN_DIR)'
 
 .PHONY: nightly
-nightly: bench crash-test box-test ## What takes too long for each change
+nightly: bench crash-test model-test fuzz box-test ## What takes too long for each change
 
 .PHONY: ci
 ci: check deny none-ignored test ## What every change must pass

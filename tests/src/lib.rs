@@ -4,8 +4,12 @@
 //! | --- | --- |
 //! | [`mod@bench`] | `make bench`: measures what the product must reach |
 //! | [`harness`] | starts the built programs and talks to them from outside, as an operator and an application do |
+//! | [`fuzz`] | what is fuzzed: functions of any bytes |
+//! | [`model`] | users, commands and bad luck at random, in virtual time |
 //! | [`crash`] | `make crash-test`: kills them at random moments and counts what is lost |
 
 pub mod bench;
 pub mod crash;
+pub mod fuzz;
 pub mod harness;
+pub mod model;

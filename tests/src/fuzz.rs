@@ -1,0 +1,90 @@
+//! What is fuzzed: each function takes any bytes and must neither panic nor break a promise. The
+//! targets under `tests/fuzz` call these, and a test plays the committed corpus through them.
+
+use csta::{DeviceId, FrameDecoder, Message};
+
+/// Targets by name: that of its corpus.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("frame", frame),
+    ("xml", xml),
+    ("device_id", device_id),
+    ("scenario", scenario),
+];
+
+/// The frame decoder: the same frames however the bytes are cut, and never more than it was given.
+///
+/// # Panics
+/// A promise is broken.
+pub fn frame(data: &[u8]) {
+    let whole = decode(data, data.len().max(1));
+    for piece in [1, 7, 1024] {
+        assert_eq!(decode(data, piece), whole, "cut into pieces of {piece}");
+    }
+}
+
+fn decode(data: &[u8], piece: usize) -> (Vec<csta::Frame>, Option<csta::FrameError>) {
+    let mut decoder = FrameDecoder::default();
+    let mut frames = Vec::new();
+    for chunk in data.chunks(piece) {
+        decoder.push(chunk);
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+        assert!(decoder.buffered() <= usize::from(u16::MAX) + piece);
+    }
+    (frames, None)
+}
+
+/// Messages: what was read is read again as the same when it is written, in every edition.
+///
+/// # Panics
+/// A promise is broken.
+pub fn xml(data: &[u8]) {
+    let Ok(message) = Message::parse(data) else {
+        return;
+    };
+    for edition in csta::Edition::NEWEST_FIRST {
+        let written = match &message {
+            Message::Request(request) => request.to_xml(edition),
+            Message::Response(response) => response.to_xml(edition),
+            Message::Event(event) => event.to_xml(edition),
+            Message::Unknown { .. } => return,
+        };
+        let again = Message::parse(written.as_bytes());
+        let again = again.unwrap_or_else(|error| panic!("{error}: {written}"));
+        assert_eq!(again.name(), message.name());
+        if edition == csta::Edition::Ed6 {
+            assert_eq!(again, message, "{written}");
+        }
+    }
+}
+
+/// Device identifiers: number and instance are parts of the text, and the text stays.
+///
+/// # Panics
+/// A promise is broken.
+pub fn device_id(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let id = DeviceId::new(text);
+    assert_eq!(id.as_str(), text);
+    assert!(text.contains(id.number()));
+    if let Some(instance) = id.instance() {
+        assert!(!instance.is_empty() && text.contains(instance));
+    }
+}
+
+/// Scenario files and control commands of the simulator.
+pub fn scenario(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    for line in text.lines() {
+        let _ = line.parse::<pbx_sim::Command>();
+    }
+}

@@ -1,0 +1,60 @@
+//! The model test: users, commands and bad luck at random against the whole way of an event, in one
+//! thread and in virtual time.
+//!
+//! ```text
+//! pbx_sim::Exchange ═ frames, in pieces ═ csta::Client ─ call_control::Registry ─ JSON ─ FarEnd
+//! ```
+//!
+//! After each quiet point the far end's view, made of the published events alone, has to equal the
+//! simulator's truth, and every publication has to be legal for the leg it is about.
+//!
+//! * [`world`] carries bytes, events and time from one to the next;
+//! * [`far_end`] believes the events, and complains of those that cannot be;
+//! * [`acts`] are the users, the applications and the faults;
+//! * [`report`] says how it went.
+
+pub mod acts;
+pub mod far_end;
+pub mod report;
+pub mod world;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+pub use report::Report;
+use world::World;
+
+/// How much of it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The same seed makes the same run.
+    pub seed: u64,
+    /// Acts, commands and faults.
+    pub steps: u64,
+    /// Telephones; all are monitored.
+    pub extensions: u32,
+}
+
+/// Steps between two quiet points, at most.
+const QUIET_EVERY_MAX: u64 = 60;
+
+/// One run.
+#[must_use]
+pub fn run(options: &Options) -> Report {
+    let mut world = World::new(options);
+    let mut rng = StdRng::seed_from_u64(options.seed);
+    let mut until_quiet = QUIET_EVERY_MAX;
+    for _ in 0..options.steps {
+        acts::step(&mut world, &mut rng);
+        until_quiet -= 1;
+        if until_quiet == 0 {
+            world.quiet_point();
+            until_quiet = rng.random_range(1..=QUIET_EVERY_MAX);
+        }
+        if !world.report.complaints.is_empty() {
+            break;
+        }
+    }
+    world.quiet_point();
+    world.into_report()
+}

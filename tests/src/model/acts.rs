@@ -1,0 +1,171 @@
+//! What happens: users at their telephones, applications, time, and bad luck.
+
+use std::time::Duration;
+
+use cloud_uplink::command::{Action, Digits, LegPair, LegRef, MakeCall, Redirect};
+use cloud_uplink::{LegState, LegView};
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+
+use super::world::{World, command_name};
+
+/// What users do at their telephones: the control command without its extension, and whether a
+/// number follows.
+const BY_HAND: &[(&str, bool)] = &[
+    ("call", true),
+    ("answer", false),
+    ("answer", false),
+    ("hold", false),
+    ("retrieve", false),
+    ("clear", false),
+];
+
+/// Bad luck that a control command makes.
+const TOLD_FAULTS: &[&str] = &["events-first on", "events-first off", "delay 40", "delay 0"];
+
+/// One step.
+pub fn step(world: &mut World, rng: &mut StdRng) {
+    world.report.steps += 1;
+    match rng.random_range(0..100) {
+        0..45 => by_hand(world, rng),
+        45..75 => by_command(world, rng),
+        75..96 => world.advance(Duration::from_millis(rng.random_range(1..4_000))),
+        _ => fault(world, rng),
+    }
+}
+
+fn by_hand(world: &mut World, rng: &mut StdRng) {
+    let Some(&(verb, number)) = BY_HAND.choose(rng) else {
+        return;
+    };
+    let who = extension(world, rng);
+    let line = if number {
+        format!("{verb} {who} {}", somebody(world, rng))
+    } else {
+        format!("{verb} {who}")
+    };
+    let done = world.tell(&line).is_some();
+    world.report.act(verb, done);
+}
+
+fn extension(world: &World, rng: &mut StdRng) -> String {
+    let all: Vec<_> = world.extensions().collect();
+    all.choose(rng).cloned().unwrap_or_default()
+}
+
+/// An extension mostly, at times an outside number, seldom one that does not exist.
+fn somebody(world: &World, rng: &mut StdRng) -> String {
+    match rng.random_range(0..20) {
+        0..3 => format!("0{}", rng.random_range(100..999)),
+        3 => "9999".to_owned(),
+        _ => extension(world, rng),
+    }
+}
+
+/// An application acts on what it believes, which may be out of date.
+fn by_command(world: &mut World, rng: &mut StdRng) {
+    let legs: Vec<LegView> = world.far_end.legs().cloned().collect();
+    let legs: Vec<_> = legs
+        .iter()
+        .filter(|leg| leg.endpoint_id.is_some())
+        .collect();
+    let Some(leg) = legs.choose(rng).filter(|_| rng.random_bool(0.9)) else {
+        let action = Action::MakeCall(MakeCall {
+            endpoint_id: extension(world, rng),
+            to: somebody(world, rng),
+            prompt: rng.random_bool(0.5),
+        });
+        return ask(world, &action);
+    };
+    let endpoint_id = leg.endpoint_id.clone().unwrap_or_default();
+    let other = legs
+        .iter()
+        .find(|it| it.endpoint_id == leg.endpoint_id && it.leg_id != leg.leg_id);
+    let to = somebody(world, rng);
+    let own = LegRef {
+        endpoint_id: endpoint_id.clone(),
+        call_id: leg.call_id,
+    };
+    let redirect = Redirect {
+        endpoint_id: endpoint_id.clone(),
+        call_id: leg.call_id,
+        to,
+    };
+    let action = match (leg.state, other) {
+        (_, Some(other)) if rng.random_bool(0.6) => {
+            let held_first = leg.state == LegState::Held;
+            let (held, active) = if held_first {
+                (leg, other)
+            } else {
+                (other, leg)
+            };
+            let pair = LegPair {
+                endpoint_id,
+                held_call_id: held.call_id,
+                active_call_id: active.call_id,
+            };
+            match rng.random_range(0..4) {
+                0 => Action::Alternate(pair),
+                1 => Action::Reconnect(pair),
+                2 => Action::Transfer(pair),
+                _ => Action::Conference(pair),
+            }
+        }
+        (LegState::Alerting, _) => match rng.random_range(0..4) {
+            0 => Action::Deflect(redirect),
+            1 => Action::End(own),
+            _ => Action::Answer(own),
+        },
+        (LegState::Held, _) => match rng.random_range(0..3) {
+            0 => Action::End(own),
+            _ => Action::Retrieve(own),
+        },
+        (LegState::Connected, _) => match rng.random_range(0..9) {
+            0 => Action::Hold(own),
+            1 => Action::End(own),
+            2 => Action::EndCall(own),
+            3 | 4 => Action::Consult(redirect),
+            5 => Action::SingleStepTransfer(redirect),
+            6 => Action::SingleStepConference(redirect),
+            7 => Action::Dtmf(Digits {
+                endpoint_id,
+                call_id: leg.call_id,
+                digits: "12#".to_owned(),
+            }),
+            _ => Action::Hold(own),
+        },
+        _ => Action::End(own),
+    };
+    ask(world, &action);
+}
+
+fn ask(world: &mut World, action: &Action) {
+    world.ask(action);
+    world.report.act(command_name(action), false);
+}
+
+fn fault(world: &mut World, rng: &mut StdRng) {
+    match rng.random_range(0..10) {
+        0 | 1 => {
+            let bit = world.cut();
+            world.report.fault("link cut", bit);
+        }
+        2 => {
+            let calls = !world.pbx.truth().calls.is_empty();
+            world.tell("restart");
+            world.report.fault("PBX restarted", calls);
+        }
+        3 => {
+            let legs = world.far_end.legs().count() > 0;
+            world.restart_gateway();
+            world.report.fault("gateway restarted", legs);
+        }
+        _ => {
+            if let Some(line) = TOLD_FAULTS.choose(rng) {
+                let done = world.tell(line).is_some();
+                world.report.fault(line, done);
+            }
+        }
+    }
+}

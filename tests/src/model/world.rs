@@ -1,0 +1,417 @@
+//! PBX, client, registry and far end, and what lies between them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use call_control::{Registry, ViewChange};
+use cloud_uplink::command::Action;
+use cloud_uplink::{EndpointView, IdSource, Identity, LegId, LegView, Timestamp};
+use csta::client::{Client, ClientEvent, Config};
+use csta::{DeviceId, FrameDecoder, InvokeId};
+use pbx_sim::exchange::{Exchange, Output};
+use pbx_sim::switching::AssociationId;
+use pbx_sim::{Command, Reply};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::far_end::FarEnd;
+use super::{Options, Report};
+use crate::harness::legs::differences;
+use crate::harness::pbx::legs_of;
+
+/// First extension.
+const FIRST_EXTENSION: u32 = 2000;
+/// How long the client waits before it connects again.
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
+/// Longest wait at a quiet point until everything is in order: more than a session lives, so that
+/// every time-out has run out.
+const QUIET_MAX: Duration = Duration::from_secs(400);
+/// Wall clock at the beginning of each run.
+const BEGIN_MS: u64 = 1_800_000_000_000;
+/// Longest wait for the answer to a command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Debug)]
+pub struct World {
+    /// The PBX.
+    pub pbx: Exchange,
+    /// What the far end believes.
+    pub far_end: FarEnd,
+    /// Figures so far.
+    pub report: Report,
+    options: Options,
+    registry: Registry,
+    link: Option<Link>,
+    connect_at: Instant,
+    begin: Instant,
+    now: Instant,
+    rng: StdRng,
+    /// What the gateway has on disk.
+    legs: BTreeMap<LegId, LegView>,
+    endpoints: BTreeMap<String, EndpointView>,
+    synchronised: bool,
+    /// Part of the call ids after a restart of the PBX.
+    boots: u32,
+}
+
+/// One connection to the PBX; what is under way on it is lost with it.
+#[derive(Debug)]
+struct Link {
+    id: AssociationId,
+    client: Client,
+    decoder: FrameDecoder,
+    up: VecDeque<Bytes>,
+    down: VecDeque<Bytes>,
+    awaited: BTreeMap<InvokeId, Action>,
+}
+
+impl World {
+    /// A PBX without calls, and a gateway that has just connected to it.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
+        let begin = net::clock::now();
+        let config = pbx_config(options);
+        let mut world = Self {
+            pbx: Exchange::new(&config, 1, begin),
+            far_end: FarEnd::default(),
+            report: Report {
+                seed: options.seed,
+                ..Report::default()
+            },
+            options: options.clone(),
+            registry: registry(options.seed),
+            link: None,
+            connect_at: begin,
+            begin,
+            now: begin,
+            rng: StdRng::seed_from_u64(options.seed ^ 0x5eed),
+            legs: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            synchronised: false,
+            boots: 1,
+        };
+        world.start_gateway();
+        world.advance(Duration::from_secs(2));
+        world
+    }
+
+    /// The figures.
+    #[must_use]
+    pub fn into_report(mut self) -> Report {
+        self.report.events = std::mem::take(&mut self.far_end.events);
+        self.report.synthetic = self.far_end.synthetic;
+        self.report
+    }
+
+    /// The extensions.
+    pub fn extensions(&self) -> impl Iterator<Item = String> + use<> {
+        let last = FIRST_EXTENSION + self.options.extensions;
+        (FIRST_EXTENSION..last).map(|number| number.to_string())
+    }
+
+    /// Somebody or something acts on the PBX; whether it was carried out.
+    ///
+    /// # Panics
+    /// The line is no command: a defect of this test.
+    pub fn tell(&mut self, line: &str) -> Option<Reply> {
+        let command: Command = match line.parse() {
+            Ok(command) => command,
+            Err(error) => panic!("{line:?}: {error}"),
+        };
+        self.boots += 1;
+        let reply = self.pbx.command(command, self.now, self.boots);
+        self.pump(false);
+        reply.ok()
+    }
+
+    /// An application asks for something; whether the PBX was asked.
+    pub fn ask(&mut self, action: &Action) -> bool {
+        let Some(link) = &mut self.link else {
+            return false;
+        };
+        let Ok(request) = self.registry.resolve(action) else {
+            return false;
+        };
+        let sent = link.client.request(request, COMMAND_TIMEOUT, self.now);
+        let Ok(invoke_id) = sent else { return false };
+        link.awaited.insert(invoke_id, action.clone());
+        self.pump(false);
+        true
+    }
+
+    /// The link is cut, with everything that is under way on it. Whether there was one.
+    pub fn cut(&mut self) -> bool {
+        let Some(mut link) = self.link.take() else {
+            return false;
+        };
+        self.pbx.close_link(link.id);
+        link.client.handle_link_closed(self.now);
+        self.drain_client(&mut link);
+        self.registry.handle_link_down("cut", self.stamp());
+        self.publish();
+        self.synchronised = false;
+        self.connect_at = self.now + RECONNECT_AFTER;
+        true
+    }
+
+    /// The gateway is killed and starts from what it had stored.
+    pub fn restart_gateway(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.pbx.close_link(link.id);
+        }
+        self.synchronised = false;
+        self.connect_at = self.now + RECONNECT_AFTER;
+        let seed = self.rng.random();
+        self.registry = registry(seed);
+        self.registry.restore(self.legs.values().cloned().collect());
+        self.start_gateway();
+    }
+
+    fn start_gateway(&mut self) {
+        let devices: Vec<_> = self.devices().collect();
+        let stamp = self.stamp();
+        self.registry.set_endpoints(devices, stamp);
+        self.publish();
+    }
+
+    fn devices(&self) -> impl Iterator<Item = DeviceId> + use<> {
+        self.extensions().map(DeviceId::new)
+    }
+
+    /// Lets time go by.
+    pub fn advance(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(next) = self.next_due().filter(|due| *due <= end) {
+            self.now = next.max(self.now);
+            self.pbx.handle_timeout(self.now);
+            if let Some(link) = &mut self.link {
+                link.client.handle_timeout(self.now);
+            } else if self.connect_at <= self.now {
+                self.connect();
+            }
+            self.registry.handle_timeout(self.stamp());
+            self.pump(false);
+        }
+        self.now = end;
+        self.pump(true);
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let client = match &self.link {
+            Some(link) => link.client.poll_timeout().map(|(due, _)| due),
+            None => Some(self.connect_at),
+        };
+        client.into_iter().chain(self.pbx.poll_timeout()).min()
+    }
+
+    fn connect(&mut self) {
+        let id = self.pbx.open_link();
+        let config = Config::default();
+        self.link = Some(Link {
+            id,
+            client: Client::new(config, self.devices(), self.now),
+            decoder: FrameDecoder::default(),
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            awaited: BTreeMap::new(),
+        });
+    }
+
+    /// Carries what is under way: all of it, or as much as chance will have.
+    fn pump(&mut self, all: bool) {
+        loop {
+            let Some(mut link) = self.link.take() else {
+                while self.pbx.poll_output().is_some() {}
+                self.publish();
+                return;
+            };
+            let mut moved = false;
+            while let Some(bytes) = link.client.poll_transmit() {
+                link.up.push_back(bytes);
+            }
+            let mut cut = false;
+            while let Some(output) = self.pbx.poll_output() {
+                match output {
+                    Output::Send(id, bytes) if id == link.id => link.down.push_back(bytes),
+                    Output::Close(id) | Output::Cut(id) if id == link.id => cut = true,
+                    Output::Send(..) | Output::Close(_) | Output::Cut(_) => {}
+                }
+            }
+            while self.goes_on(all)
+                && let Some(bytes) = link.up.pop_front()
+            {
+                moved = true;
+                self.to_pbx(&mut link, &bytes);
+            }
+            while self.goes_on(all)
+                && let Some(bytes) = link.down.pop_front()
+            {
+                moved = true;
+                let middle = self.rng.random_range(0..=bytes.len());
+                link.client.handle_bytes(&bytes[..middle], self.now);
+                link.client.handle_bytes(&bytes[middle..], self.now);
+                self.drain_client(&mut link);
+            }
+            self.drain_client(&mut link);
+            let over = link.client.state() == csta::client::ClientState::Closed;
+            self.link = Some(link);
+            if cut || over {
+                self.cut();
+            }
+            self.publish();
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn goes_on(&mut self, all: bool) -> bool {
+        all || self.rng.random_bool(0.8)
+    }
+
+    fn to_pbx(&mut self, link: &mut Link, bytes: &Bytes) {
+        link.decoder.push(bytes);
+        while let Ok(Some(frame)) = link.decoder.next_frame() {
+            self.pbx.handle_frame(link.id, &frame, self.now);
+        }
+    }
+
+    /// What the gateway's engine does with what the client says.
+    fn drain_client(&mut self, link: &mut Link) {
+        let stamp = self.stamp();
+        while let Some(event) = link.client.poll_event() {
+            let registry = &mut self.registry;
+            match event {
+                ClientEvent::Started { .. } => registry.handle_link_up(stamp),
+                ClientEvent::Monitored { device } => registry.handle_monitored(&device, stamp),
+                ClientEvent::Unmonitored {
+                    device,
+                    reason,
+                    retry,
+                } => registry.handle_unmonitored(&device, &reason.to_string(), retry, stamp),
+                ClientEvent::Snapshot { device, calls } => {
+                    registry.handle_snapshot(&device, &calls, stamp);
+                }
+                ClientEvent::Event { device, event } => {
+                    registry.handle_event(&device, &event, stamp);
+                }
+                ClientEvent::Synchronised { .. } => self.synchronised = true,
+                ClientEvent::Answered { invoke_id, result } => {
+                    if let (Some(action), Ok(response)) = (link.awaited.remove(&invoke_id), result)
+                    {
+                        let _ = registry.accepted(&action, &response, stamp);
+                        self.report.carried_out(command_name(&action));
+                    }
+                }
+                _ => {}
+            }
+            while let Some(device) = self.registry.poll_wanted_snapshot() {
+                link.client.resnapshot(&device, self.now);
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        while let Some(change) = self.registry.poll_change() {
+            match change.view {
+                Some(ViewChange::Put(leg)) => drop(self.legs.insert(leg.leg_id, leg)),
+                Some(ViewChange::Delete(leg)) => drop(self.legs.remove(&leg)),
+                Some(ViewChange::PutEndpoint(view)) => {
+                    self.endpoints.insert(view.endpoint_id.clone(), view);
+                }
+                None => {}
+            }
+            match serde_json::to_string(&change.event) {
+                Ok(json) => self.far_end.take(&json),
+                Err(error) => self.report.complaints.push(error.to_string()),
+            }
+        }
+    }
+
+    fn stamp(&self) -> Timestamp {
+        let since = self.now.duration_since(self.begin).as_millis();
+        Timestamp::from_unix_ms(BEGIN_MS + u64::try_from(since).unwrap_or(u64::MAX))
+    }
+
+    /// The users stand still, everything under way arrives, and the views are compared.
+    pub fn quiet_point(&mut self) {
+        self.tell("quiet");
+        let end = self.now + QUIET_MAX;
+        loop {
+            self.advance(Duration::from_secs(5));
+            let settled = self.synchronised && self.truth() == self.far_end.view();
+            if settled || self.now > end {
+                break;
+            }
+        }
+        let (truth, view) = (self.truth(), self.far_end.view());
+        let lines = differences(&truth, &view);
+        if !self.synchronised {
+            self.complain("not synchronised in time");
+        }
+        for line in lines {
+            self.complain(&format!("far end: {line}"));
+        }
+        let own: Vec<_> = self.legs.values().cloned().collect();
+        let theirs: Vec<_> = self.far_end.legs().cloned().collect();
+        if own != theirs {
+            self.complain("the stored view is not the one that the events lead to");
+        }
+        let found = std::mem::take(&mut self.far_end.complaints);
+        self.report.complaints.extend(found);
+        self.report.quiet_points.0 += 1;
+        self.report.quiet_points.1 += truth.len() as u64;
+        self.tell("traffic resume");
+    }
+
+    fn truth(&self) -> Vec<crate::harness::Leg> {
+        legs_of(&self.pbx.truth())
+    }
+
+    fn complain(&mut self, what: &str) {
+        let step = self.report.steps;
+        self.report.complaints.push(format!("step {step}: {what}"));
+    }
+}
+
+fn pbx_config(options: &Options) -> pbx_sim::Config {
+    let last = FIRST_EXTENSION + options.extensions - 1;
+    pbx_sim::Config {
+        extensions: pbx_sim::Extensions::range(FIRST_EXTENSION, last),
+        ..pbx_sim::Config::default()
+    }
+}
+
+fn registry(seed: u64) -> Registry {
+    let identity = Identity {
+        account_id: "acme".to_owned(),
+        site_id: "hq".to_owned(),
+        gateway_id: "gw1".to_owned(),
+    };
+    let mut rng = StdRng::seed_from_u64(seed);
+    Registry::new(identity, IdSource::new(move || rng.random()))
+}
+
+/// What a command is called in the report.
+pub(super) const fn command_name(action: &Action) -> &'static str {
+    match action {
+        Action::MakeCall(_) => "command: make call",
+        Action::Answer(_) => "command: answer",
+        Action::Hold(_) => "command: hold",
+        Action::Retrieve(_) => "command: retrieve",
+        Action::End(_) => "command: end",
+        Action::EndCall(_) => "command: end call",
+        Action::Consult(_) => "command: consult",
+        Action::Alternate(_) => "command: alternate",
+        Action::Reconnect(_) => "command: reconnect",
+        Action::Transfer(_) => "command: transfer",
+        Action::SingleStepTransfer(_) => "command: single step transfer",
+        Action::Conference(_) => "command: conference",
+        Action::SingleStepConference(_) => "command: single step conference",
+        Action::Deflect(_) => "command: deflect",
+        Action::Dtmf(_) => "command: digits",
+        _ => "command: other",
+    }
+}
