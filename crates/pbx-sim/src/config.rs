@@ -26,6 +26,8 @@ pub struct Config {
     pub control: Option<SocketAddr>,
     /// The telephones.
     pub extensions: Extensions,
+    /// Devices that nobody uses: the PBX has them, and the users' own traffic leaves them alone.
+    pub phantoms: Extensions,
     /// Numbers that begin with this and are no extension are outside parties; empty for none.
     pub trunk_prefix: String,
     /// How long people and the PBX take.
@@ -48,6 +50,7 @@ impl Default for Config {
             listen: loopback(CSTA_PORT),
             control: Some(loopback(CONTROL_PORT)),
             extensions: Extensions::range(2000, 2019),
+            phantoms: Extensions::default(),
             trunk_prefix: "0".to_owned(),
             timing: Timing::default(),
             diverted_to_all: false,
@@ -172,7 +175,7 @@ impl Default for AssociationConfig {
 }
 
 /// The numbers of the extensions, such as `2000-2019,2100`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Extensions(BTreeSet<String>);
 
 impl Extensions {

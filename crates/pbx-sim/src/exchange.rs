@@ -224,6 +224,10 @@ impl Exchange {
             changes: changes
                 .map(|(change, n)| (change.as_str().to_owned(), *n))
                 .collect(),
+            feature_changes: {
+                let changes = self.pbx.feature_changes().iter();
+                changes.map(|(name, n)| ((*name).to_owned(), *n)).collect()
+            },
             calls_begun: stats.calls_begun,
             calls_ended: stats.calls_ended,
             calls_lost_in_restarts: stats.calls_lost,

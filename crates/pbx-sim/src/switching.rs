@@ -9,6 +9,7 @@
 //! the state of *that* device's connection.
 
 mod call;
+mod feature;
 mod refusal;
 mod report;
 mod route;
@@ -26,8 +27,12 @@ use csta::{
 };
 
 use crate::config::{Config, Timing};
-use crate::truth::Truth;
+use crate::truth::{Truth, TruthDevice};
 use call::{Call, CallKey, Timer};
+pub use feature::{
+    Agent, AgentAct, AgentState, Device, DeviceCount, Features, Forwarding, ForwardingType,
+    MessageWaiting,
+};
 pub(crate) use refusal::*;
 use report::Report;
 pub use report::{Change, Stats};
@@ -50,30 +55,6 @@ pub enum Actor {
     Service,
 }
 
-/// When a forwarding acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ForwardingType {
-    /// Always.
-    Immediate,
-    /// When the extension is busy.
-    Busy,
-    /// When nobody answers.
-    NoAnswer,
-}
-
-impl ForwardingType {
-    /// Finds one by the word that commands use.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "immediate" => Some(Self::Immediate),
-            "busy" => Some(Self::Busy),
-            "no-answer" => Some(Self::NoAnswer),
-            _ => None,
-        }
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct SwitchingFunction {
@@ -87,6 +68,7 @@ pub struct SwitchingFunction {
     monitors: BTreeMap<u64, Monitor>,
     events: VecDeque<(AssociationId, Event)>,
     stats: Stats,
+    feature_changes: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug)]
@@ -98,7 +80,7 @@ struct SwitchingConfig {
 
 #[derive(Debug, Default)]
 struct Extension {
-    forwarding: BTreeMap<ForwardingType, DeviceId>,
+    features: Features,
     /// In the order in which they came.
     calls: Vec<CallKey>,
     monitors: Vec<u64>,
@@ -115,7 +97,19 @@ impl SwitchingFunction {
     /// A PBX with its extensions and without calls. `boot` becomes part of every call id.
     #[must_use]
     pub fn new(config: &Config, boot: u32) -> Self {
-        let extensions = config.extensions.iter();
+        let users = config.extensions.iter().map(|number| (number, true));
+        let phantoms = config.phantoms.iter().map(|number| (number, false));
+        // A number that stands in both lists has a user.
+        let extensions = phantoms.chain(users).map(|(number, has_user)| {
+            let features = Features::new(has_user);
+            (
+                DeviceId::new(number),
+                Extension {
+                    features,
+                    ..Extension::default()
+                },
+            )
+        });
         Self {
             config: SwitchingConfig {
                 trunk_prefix: config.trunk_prefix.clone(),
@@ -125,18 +119,17 @@ impl SwitchingFunction {
             boot,
             last_call: 0,
             last_monitor: 0,
-            extensions: extensions
-                .map(|number| (DeviceId::new(number), Extension::default()))
-                .collect(),
+            extensions: extensions.collect(),
             calls: BTreeMap::new(),
             timers: BTreeSet::new(),
             monitors: BTreeMap::new(),
             events: VecDeque::new(),
             stats: Stats::default(),
+            feature_changes: BTreeMap::new(),
         }
     }
 
-    /// Switches off and on: no call is left and no event says so; forwardings stay.
+    /// Switches off and on: no call is left and no event says so; features stay.
     pub fn restart(&mut self, boot: u32) {
         self.stats.calls_lost += self.calls.len() as u64;
         self.boot = boot;
@@ -149,29 +142,6 @@ impl SwitchingFunction {
             extension.calls.clear();
             extension.monitors.clear();
         }
-    }
-
-    /// Sets a forwarding, or unsets it with `None`.
-    ///
-    /// # Errors
-    /// `invalidDeviceID` when `device` is no extension, `notDifferentDevices` when it is `to`.
-    pub fn set_forwarding(
-        &mut self,
-        device: &DeviceId,
-        kind: ForwardingType,
-        to: Option<DeviceId>,
-    ) -> Result<(), CstaError> {
-        let device = self.extension(device).ok_or_else(invalid_device)?;
-        if to.as_ref() == Some(&device) {
-            return Err(same_device());
-        }
-        if let Some(extension) = self.extensions.get_mut(&device) {
-            match to {
-                Some(to) => extension.forwarding.insert(kind, to),
-                None => extension.forwarding.remove(&kind),
-            };
-        }
-        Ok(())
     }
 
     /// Starts a device-type monitor. It reports calls that exist already, too.
@@ -282,6 +252,12 @@ impl SwitchingFunction {
         Truth {
             boot: self.boot,
             calls: self.calls.values().map(Call::truth).collect(),
+            devices: self
+                .extensions
+                .iter()
+                .map(|(device, extension)| (device.to_string(), extension.features.truth()))
+                .filter(|(_, device)| *device != TruthDevice::default())
+                .collect(),
         }
     }
 
@@ -352,12 +328,6 @@ impl SwitchingFunction {
         !prefix.is_empty()
             && device.as_str().starts_with(prefix)
             && !self.extensions.contains_key(device)
-    }
-
-    /// Where an extension forwards its calls in that case.
-    #[must_use]
-    pub fn forwarding(&self, device: &DeviceId, kind: ForwardingType) -> Option<&DeviceId> {
-        self.extensions.get(device)?.forwarding.get(&kind)
     }
 
     fn active_call_at(&self, device: &DeviceId) -> Option<CallKey> {

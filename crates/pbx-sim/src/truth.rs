@@ -14,6 +14,67 @@ pub struct Truth {
     pub boot: u32,
     /// By call id.
     pub calls: Vec<TruthCall>,
+    /// What devices are set to, by number; those where nothing is set are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub devices: BTreeMap<String, TruthDevice>,
+}
+
+/// What a device is set to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TruthDevice {
+    /// Whether it is not to be disturbed, by any calls.
+    pub do_not_disturb: bool,
+    /// The forwardings that are on.
+    pub forwardings: Vec<TruthForwarding>,
+    /// Whether a message waits.
+    pub message_waiting: bool,
+    /// What the user calls for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_for_message: Option<String>,
+    /// The presence of the user, in the schema's words.
+    pub presence: String,
+    /// Who is logged on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<TruthAgent>,
+    /// Whether it works.
+    pub in_service: bool,
+}
+
+impl Default for TruthDevice {
+    /// A device where nothing is set.
+    fn default() -> Self {
+        Self {
+            do_not_disturb: false,
+            forwardings: Vec::new(),
+            message_waiting: false,
+            device_for_message: None,
+            presence: "available".to_owned(),
+            agent: None,
+            in_service: true,
+        }
+    }
+}
+
+/// A forwarding that is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthForwarding {
+    /// In the schema's words.
+    pub kind: String,
+    /// Where to.
+    pub to: String,
+}
+
+/// An agent who is logged on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthAgent {
+    /// Who.
+    pub id: String,
+    /// For which group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// `logged-on`, `ready`, `not-ready`, `busy` or `after-call`.
+    pub state: String,
 }
 
 /// One call.
@@ -51,6 +112,9 @@ pub struct TruthConnection {
 pub struct Ledger {
     /// Changes of a connection's state, by the name of the CSTA event that reports the kind.
     pub changes: BTreeMap<String, u64>,
+    /// Changes of devices' features, by the name of the CSTA event that reports the kind.
+    #[serde(default)]
+    pub feature_changes: BTreeMap<String, u64>,
     /// Calls begun.
     pub calls_begun: u64,
     /// Calls begun by Make Call, by the number called; the first [`CALLED_NUMBERS_MAX`] numbers.

@@ -20,6 +20,14 @@ refusals! {
     invalid_connection = Operation / "invalidConnectionID",
     /// No such call.
     invalid_call = Operation / "invalidCallID",
+    /// No such forwarding.
+    invalid_forwarding_type = Operation / "invalidForwardingType",
+    /// A forwarding without a destination.
+    invalid_forwarding_destination = Operation / "invalidForwardingDestination",
+    /// A value that the standard does not have.
+    invalid_parameter_value = Operation / "invalidParameterValue",
+    /// Nobody is logged on, or somebody else.
+    invalid_agent_state = Operation / "invalidAgentState",
     /// A device calls or forwards to itself.
     same_device = Operation / "notDifferentDevices",
     /// The connection belongs to a party beyond a trunk.
@@ -48,6 +56,10 @@ refusals! {
     connected_call_exists = StateIncompatibility / "connectedCallExists",
     /// Too many monitors.
     monitor_limit = SystemResourceAvailability / "overallMonitorLimitExceeded",
+    /// The device is out of service.
+    out_of_service = SystemResourceAvailability / "deviceOutOfService",
+    /// Too many devices.
+    max_devices = SystemResourceAvailability / "maxDevicesExceeded",
     /// Too many outside calls.
     network_busy = SystemResourceAvailability / "networkBusy",
     /// Too many requests wait for their answers.

@@ -41,15 +41,33 @@ impl SwitchingFunction {
             let Some(extension) = self.extensions.get(&destination) else {
                 return self.route_outside(key, &destination, cause, now);
             };
+            let features = &extension.features;
+            if !features.in_service {
+                let cause = EventCause::new("destOutOfOrder");
+                return self.fail_called(key, &destination, cause, now);
+            }
+            let external = self.is_external(key);
+            let disturbs = features.refuses(external);
             let busy = self.active_call_at(&destination).is_some();
-            let forward = |kind| extension.forwarding.get(&kind).cloned();
-            let (target, why) = match forward(ForwardingType::Immediate) {
-                Some(target) => (target, EventCause::CALL_FORWARD_IMMEDIATE),
-                None if !busy => return self.deliver(key, &destination, cause, now),
-                None => match forward(ForwardingType::Busy) {
+            let forward = |kind| {
+                let target = self.forwarding_of_call(&destination, kind, external);
+                target.cloned()
+            };
+            let (target, why) = if let Some(target) = forward(ForwardingType::Immediate) {
+                (target, EventCause::CALL_FORWARD_IMMEDIATE)
+            } else if disturbs {
+                let cause = EventCause::DO_NOT_DISTURB;
+                match forward(ForwardingType::DoNotDisturb) {
+                    Some(target) => (target, cause),
+                    None => return self.fail_called(key, &destination, cause, now),
+                }
+            } else if !busy {
+                return self.deliver(key, &destination, cause, now);
+            } else {
+                match forward(ForwardingType::Busy) {
                     Some(target) => (target, EventCause::CALL_FORWARD_BUSY),
-                    None => return self.fail_called(key, &destination, now),
-                },
+                    None => return self.fail_called(key, &destination, EventCause::BUSY, now),
+                }
             };
             self.divert(key, &destination, &target, why.clone());
             (destination, cause) = (target, why);
@@ -77,7 +95,9 @@ impl SwitchingFunction {
         self.enter(key, device, LocalConnectionState::Alerting, outside);
         self.report(key, &Report::new(Change::Delivered, device, cause));
         let timing = &self.config.timing;
-        let forwards = self.forwarding(device, ForwardingType::NoAnswer).is_some();
+        let kind = ForwardingType::NoAnswer;
+        let external = self.is_external(key);
+        let forwards = self.forwarding_of_call(device, kind, external).is_some();
         let (after, timer) = match timing.outside_answer_after {
             Some(after) if outside => (after, Timer::OutsideAnswer),
             _ if forwards => (timing.no_answer_after, Timer::NoAnswer),
@@ -103,9 +123,9 @@ impl SwitchingFunction {
     }
 
     /// ECMA-269 §17.2.9: Failed C1B, A local connected, the called device's connection in fail.
-    fn fail_called(&mut self, key: CallKey, device: &DeviceId, now: Instant) {
+    fn fail_called(&mut self, key: CallKey, device: &DeviceId, cause: EventCause, now: Instant) {
         self.enter(key, device, LocalConnectionState::Fail, false);
-        self.report(key, &Report::new(Change::Failed, device, EventCause::BUSY));
+        self.report(key, &Report::new(Change::Failed, device, cause));
         self.tone(key, now);
     }
 
@@ -164,7 +184,8 @@ impl SwitchingFunction {
 
     /// ECMA-269 §17.2.7: Delivered B, Diverted B with callForwardNoAnswer, Delivered C.
     fn forward_no_answer(&mut self, key: CallKey, device: &DeviceId, now: Instant) {
-        let target = self.forwarding(device, ForwardingType::NoAnswer).cloned();
+        let (kind, external) = (ForwardingType::NoAnswer, self.is_external(key));
+        let target = self.forwarding_of_call(device, kind, external).cloned();
         match target {
             Some(target) if !self.is_party(key, &target) => {
                 let cause = EventCause::CALL_FORWARD_NO_ANSWER;
@@ -178,6 +199,12 @@ impl SwitchingFunction {
                 self.set_timer(key, Some((now + rest, Timer::RingTimeout)));
             }
         }
+    }
+
+    /// Whether a call came in over a trunk.
+    fn is_external(&self, key: CallKey) -> bool {
+        let call = self.calls.get(&key);
+        call.is_some_and(|call| self.is_outside(&call.calling))
     }
 
     fn is_party(&self, key: CallKey, device: &DeviceId) -> bool {

@@ -11,8 +11,8 @@ use super::report::{Change, Report};
 use super::{
     Actor, HELD_CALLS_MAX, OUTSIDE_CALLS_MAX, SwitchingFunction, calling_device_state,
     connected_call_exists, connection_state, held_connection_state, invalid_call,
-    invalid_calling_device, invalid_connection, network_busy, no_held_call, outside_connection,
-    same_device,
+    invalid_calling_device, invalid_connection, network_busy, no_held_call, out_of_service,
+    outside_connection, same_device,
 };
 
 impl SwitchingFunction {
@@ -85,6 +85,9 @@ impl SwitchingFunction {
         let called = DeviceId::new(called.number());
         if calling == called {
             return Err(same_device());
+        }
+        if !self.features(&calling)?.in_service {
+            return Err(out_of_service());
         }
         if self.active_call_at(&calling).is_some() {
             return Err(calling_device_state());

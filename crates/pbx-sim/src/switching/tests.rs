@@ -45,10 +45,11 @@ impl Bench {
         }
     }
 
-    /// Everything reported since the last time; calls are numbered in the order of their ids.
+    /// Everything reported of calls since the last time; calls are numbered in the order of their ids.
     fn trace(&mut self) -> String {
         self.last = std::iter::from_fn(|| self.pbx.poll_event())
             .map(|(_, event)| event)
+            .filter(|event| event.connection().is_some())
             .collect();
         let lines = self.last.iter().map(|event| {
             let device = &self.watched[event.monitor_cross_ref_id().as_str()];
