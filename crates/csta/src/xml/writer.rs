@@ -12,15 +12,29 @@ use crate::edition::Edition;
 pub struct Writer {
     out: String,
     edition: Edition,
+    /// In front of each element's name, with its colon.
+    prefix: &'static str,
 }
 
 impl Writer {
     /// Begins a document of that edition with its declaration.
     #[must_use]
     pub fn new(edition: Edition) -> Self {
+        Self::spelled(edition, true, "")
+    }
+
+    /// Begins a document with or without its declaration; `prefix`, empty or with its colon, stands
+    /// before the name of each element.
+    pub(crate) fn spelled(edition: Edition, declaration: bool, prefix: &'static str) -> Self {
         let mut out = String::with_capacity(512);
-        out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-        Self { out, edition }
+        if declaration {
+            out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+        }
+        Self {
+            out,
+            edition,
+            prefix,
+        }
     }
 
     /// The edition that is written.
@@ -37,6 +51,7 @@ impl Writer {
         inner: impl FnOnce(&mut Self),
     ) {
         self.out.push('<');
+        self.out.push_str(self.prefix);
         self.out.push_str(name);
         for (key, value) in attributes {
             // Writing to a String cannot fail.
@@ -50,7 +65,7 @@ impl Writer {
             self.out.truncate(start);
             self.out.push_str("/>");
         } else {
-            let _ = write!(self.out, "</{name}>");
+            let _ = write!(self.out, "</{}{name}>", self.prefix);
         }
     }
 
