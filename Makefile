@@ -101,6 +101,10 @@ crash-test: build ## Kill gateway and far end at random moments and count what i
 model-test: ## A million random steps of users, commands and bad luck, in virtual time
 	cargo run --release -p system-tests --bin ringway-model-test -- $(ARGS)
 
+.PHONY: csta-instances
+csta-instances: ## Samples of every CSTA message, one file each: make csta-instances OUT=folder
+	cargo run --quiet $(LOCKED) -p csta --example instances -- '$(or $(OUT),$(error OUT=folder is missing))'
+
 # The sanitizers that cargo-fuzz builds with want a compiler that takes unstable options.
 .PHONY: fuzz
 fuzz: ## Fuzz frame, xml, device_id and scenario, FUZZ_SECONDS each (needs cargo-fuzz)

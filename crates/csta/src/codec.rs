@@ -1,27 +1,19 @@
-//! How values and messages become elements and back: [`Value`], and the two macros that write a
-//! message down as the list of its elements in schema order.
+//! How values and messages become elements and back: [`Value`], and the macros that write a message
+//! down as the list of its elements in schema order.
 
+use crate::conformance::{Content, ElementRule, Text};
 use crate::id::{CallId, ConnectionId, DeviceId, MonitorCrossRefId};
 use crate::message::DecodeError;
 use crate::xml::{Element, Writer};
 
 /// Something that one element holds.
 pub(crate) trait Value: Sized {
+    /// What the element holds, for checks and samples.
+    const CONTENT: Content;
     /// Reads the value of `element`.
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError>;
     /// Writes the value as an element called `name`.
     fn write(&self, name: &str, writer: &mut Writer);
-}
-
-/// Reads an element that a message cannot do without.
-pub(crate) fn required<T: Value>(
-    parent: Element<'_, '_>,
-    name: &'static str,
-) -> Result<T, DecodeError> {
-    match parent.child(name) {
-        Some(child) => T::read(child),
-        None => Err(missing(parent, name)),
-    }
 }
 
 /// Error for an element that is not there.
@@ -51,6 +43,7 @@ pub(crate) fn bad_value(element: Element<'_, '_>, expected: &'static str) -> Dec
 }
 
 impl Value for String {
+    const CONTENT: Content = Content::Text(Text::Characters);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         Ok(element.text().to_owned())
     }
@@ -60,6 +53,7 @@ impl Value for String {
 }
 
 impl Value for bool {
+    const CONTENT: Content = Content::Text(Text::Boolean);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         match element.text() {
             "true" | "1" => Ok(true),
@@ -73,6 +67,7 @@ impl Value for bool {
 }
 
 impl Value for u32 {
+    const CONTENT: Content = Content::Text(Text::Number);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         element
             .text()
@@ -87,6 +82,7 @@ impl Value for u32 {
 macro_rules! text_value {
     ($($id:ident),*) => {$(
         impl Value for $id {
+            const CONTENT: Content = Content::Text(Text::Characters);
             fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
                 Ok(Self::new(element.text()))
             }
@@ -99,6 +95,7 @@ macro_rules! text_value {
 text_value!(CallId, MonitorCrossRefId);
 
 impl Value for DeviceId {
+    const CONTENT: Content = Content::Text(Text::Device);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let id = Self::new(element.text());
         Ok(match element.attribute("typeOfNumber") {
@@ -115,6 +112,10 @@ impl Value for DeviceId {
 }
 
 impl Value for ConnectionId {
+    const CONTENT: Content = Content::SomeOf(&[
+        ElementRule::part("callID", CallId::CONTENT),
+        ElementRule::part("deviceID", DeviceId::CONTENT),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let id = Self {
             call_id: optional(element, "callID")?,
@@ -165,15 +166,18 @@ macro_rules! messages {
             pub const NAME: &'static str = $element;
 
             /// The elements inside, in the schema's order.
-            pub const ELEMENTS: &'static [$crate::codec::ElementRule] = &[
-                $( $crate::codec::ElementRule {
+            pub const ELEMENTS: &'static [$crate::conformance::ElementRule] = &[
+                $( $crate::conformance::ElementRule {
                     name: $tag,
                     presence: $crate::codec::field_presence!($kind),
+                    content: <$ty as $crate::codec::Value>::CONTENT,
                 }, )*
             ];
         }
 
         impl $crate::codec::Value for $name {
+            const CONTENT: $crate::conformance::Content =
+                $crate::conformance::Content::Sequence(Self::ELEMENTS);
             #[allow(
                 unused_variables,
                 clippy::never_loop,
@@ -230,48 +234,18 @@ macro_rules! constructor {
     };
 }
 
-/// One element of a message, as the standard has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ElementRule {
-    /// The element's name.
-    pub name: &'static str,
-    /// Whether it must be there.
-    pub presence: Presence,
-}
-
-/// Whether an element must be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// The message is not read without it.
-    Required,
-    /// Mandatory by the standard, read without it.
-    Mandatory,
-    /// It may be absent.
-    Optional,
-    /// It may be absent, and is there from the sixth edition on.
-    OptionalSinceEd6,
-}
-
-impl Presence {
-    /// Whether the standard wants the element.
-    #[must_use]
-    pub const fn is_mandatory(self) -> bool {
-        matches!(self, Self::Required | Self::Mandatory)
-    }
-}
-
 macro_rules! field_presence {
     (req) => {
-        $crate::codec::Presence::Required
+        $crate::conformance::Presence::Required
     };
     (man) => {
-        $crate::codec::Presence::Mandatory
+        $crate::conformance::Presence::Mandatory
     };
     (opt) => {
-        $crate::codec::Presence::Optional
+        $crate::conformance::Presence::Optional
     };
     (ed6) => {
-        $crate::codec::Presence::OptionalSinceEd6
+        $crate::conformance::Presence::OptionalSinceEd6
     };
 }
 
@@ -315,6 +289,12 @@ macro_rules! lists {
         pub struct $name(pub Vec<$item>);
 
         impl $crate::codec::Value for $name {
+            const CONTENT: $crate::conformance::Content = $crate::conformance::Content::List(
+                &$crate::conformance::ElementRule::part(
+                    $tag,
+                    <$item as $crate::codec::Value>::CONTENT,
+                ),
+            );
             fn read(
                 element: $crate::xml::Element<'_, '_>,
             ) -> Result<Self, $crate::message::DecodeError> {
@@ -335,6 +315,78 @@ macro_rules! lists {
     )*};
 }
 
+/// Declares a choice: an element that holds exactly one of several others. A variant without a type
+/// is an empty element.
+macro_rules! choices {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident {
+            $( $(#[$variant_doc:meta])* $variant:ident $(($ty:ty))? = $tag:literal ),* $(,)?
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub enum $name { $( $(#[$variant_doc])* $variant $(($ty))?, )* }
+
+        impl $crate::codec::Value for $name {
+            const CONTENT: $crate::conformance::Content = $crate::conformance::Content::OneOf(&[
+                $( $crate::conformance::ElementRule::part(
+                    $tag,
+                    $crate::codec::choice_content!($($ty)?),
+                ), )*
+            ]);
+            fn read(
+                element: $crate::xml::Element<'_, '_>,
+            ) -> Result<Self, $crate::message::DecodeError> {
+                for child in element.children() {
+                    match child.name() {
+                        $( $tag => return $crate::codec::choice_read!($variant child $($ty)?), )*
+                        _ => {}
+                    }
+                }
+                Err($crate::codec::bad_value(element, concat!("one of the elements", $( " ", $tag, )*)))
+            }
+            fn write(&self, name: &str, writer: &mut $crate::xml::Writer) {
+                writer.element(name, &[], |w| {
+                    $( $crate::codec::choice_write!(self $variant $tag w $($ty)?); )*
+                });
+            }
+        }
+    )*};
+}
+
+macro_rules! choice_content {
+    () => {
+        $crate::conformance::Content::Empty
+    };
+    ($ty:ty) => {
+        <$ty as $crate::codec::Value>::CONTENT
+    };
+}
+
+macro_rules! choice_read {
+    ($variant:ident $child:ident) => {
+        Ok(Self::$variant)
+    };
+    ($variant:ident $child:ident $ty:ty) => {
+        <$ty as $crate::codec::Value>::read($child).map(Self::$variant)
+    };
+}
+
+macro_rules! choice_write {
+    ($this:ident $variant:ident $tag:literal $w:ident) => {
+        if matches!($this, Self::$variant) {
+            $w.element($tag, &[], |_| {});
+        }
+    };
+    ($this:ident $variant:ident $tag:literal $w:ident $ty:ty) => {
+        if let Self::$variant(value) = $this {
+            $crate::codec::Value::write(value, $tag, $w);
+        }
+    };
+}
+
 pub(crate) use {
-    constructor, field_presence, field_read, field_type, field_write, lists, messages,
+    choice_content, choice_read, choice_write, choices, constructor, field_presence, field_read,
+    field_type, field_write, lists, messages,
 };

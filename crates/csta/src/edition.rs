@@ -43,6 +43,17 @@ impl Edition {
     }
 }
 
+impl std::fmt::Display for Edition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ed3 => "ed3",
+            Self::Ed4 => "ed4",
+            Self::Ed5 => "ed5",
+            Self::Ed6 => "ed6",
+        })
+    }
+}
+
 /// Namespace of the application session services (ECMA-354).
 pub const APPLICATION_SESSION_NAMESPACE: &str =
     "http://www.ecma-international.org/standards/ecma-354/appl_session";

@@ -9,10 +9,13 @@
 //! | [`frame`] | the 8-byte header that delimits messages on TCP |
 //! | [`xml`] | a bounded XML tree to read from and a writer in schema order |
 //! | [`message`] | every message as a plain struct, with its element names in schema order |
+//! | [`dialect`] | what switching functions make of the standard, as data |
 //! | [`client`] | the computing function: association, invocations, monitors, snapshots |
 
 pub mod client;
 pub mod codec;
+pub mod conformance;
+pub mod dialect;
 pub mod edition;
 pub mod frame;
 pub mod id;
@@ -21,6 +24,7 @@ pub mod message;
 pub mod value;
 pub mod xml;
 
+pub use dialect::Dialect;
 pub use edition::Edition;
 pub use frame::{Frame, FrameDecoder, FrameError};
 pub use id::{CallId, ConnectionId, DeviceId, InvokeId, MonitorCrossRefId};

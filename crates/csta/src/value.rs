@@ -1,20 +1,23 @@
 //! The shared types of ECMA-269 §12 that elements hold.
 
 mod data;
+pub(crate) mod error;
 mod list;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::codec::{Value, bad_value};
+use crate::codec::{Value, bad_value, choices};
+use crate::conformance::{Content, ElementRule, Text};
 use crate::id::DeviceId;
 use crate::message::DecodeError;
 use crate::xml::{Element, Writer};
 
 pub use data::{CommonArguments, Extensions, HexBinary, OpaqueData, Raw, Security};
+pub use error::{CstaError, known_values};
 pub use list::{
     CallingDevices, ConnectionList, ConnectionListItem, Destinations, Devices, Endpoint,
-    FeatureGroup, FeatureGroups, ForwardListItem, Forwardings,
+    FeatureGroup, FeatureGroups, ForwardListItem, Forwardings, NetworkInterface,
 };
 
 /// Declares a closed enumeration with the schema's spelling of each value.
@@ -51,6 +54,7 @@ macro_rules! enumeration {
         }
 
         impl Value for $name {
+            const CONTENT: Content = Content::Text(Text::Closed(&[$( $text, )*]));
             fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
                 const EXPECTED: &str = concat!("one of", $( " ", $text, )*);
                 Self::from_text(element.text()).ok_or_else(|| bad_value(element, EXPECTED))
@@ -233,6 +237,7 @@ macro_rules! open_texts {
         }
 
         impl Value for $name {
+            const CONTENT: Content = Content::Text(Text::Open(&[$( $text, )*]));
             fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
                 $( if element.text() == $text {
                     return Ok(Self::$value);
@@ -402,6 +407,16 @@ open_texts! {
         WORKING_AFTER_CALL = "agentWorkingAfterCall",
     }
 
+    /// The state that an agent goes to after a call's work (ECMA-269 §22.2).
+    StateAfterWork {
+        /// Takes no calls.
+        NOT_READY = "notReady",
+        /// Takes calls.
+        READY = "ready",
+        /// Logged off.
+        NULL = "null",
+    }
+
     /// What a consultation is for (ECMA-269 §17.1.10).
     ConsultOptions {
         /// Anything; the default.
@@ -445,6 +460,9 @@ macro_rules! flags {
         pub struct $name { $( $(#[$flag_doc])* pub $flag: bool, )* }
 
         impl Value for $name {
+            const CONTENT: Content = Content::Sequence(&[
+                $( ElementRule::part($tag, bool::CONTENT), )*
+            ]);
             fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
                 let flag = |name| element.child(name).map_or(Ok(false), bool::read);
                 Ok(Self { $( $flag: flag($tag)?, )* })
@@ -506,6 +524,10 @@ pub struct CallOrigination {
 }
 
 impl Value for CallOrigination {
+    const CONTENT: Content = Content::Sequence(&[
+        ElementRule::part("internal", bool::CONTENT),
+        ElementRule::part("external", bool::CONTENT),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let flag = |name| element.child(name).map_or(Ok(false), bool::read);
         Ok(Self {
@@ -521,15 +543,30 @@ impl Value for CallOrigination {
     }
 }
 
-/// A device in an event (`SubjectDeviceID`, `CallingDeviceID`, `CalledDeviceID`; ECMA-269 §12.3).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ExtendedDeviceId {
-    /// The device.
-    Known(DeviceId),
-    /// The switching function does not know it.
-    NotKnown,
-    /// The switching function may not tell.
-    Restricted,
+choices! {
+    /// A device in an event (`SubjectDeviceID`, `CallingDeviceID`, `CalledDeviceID`; ECMA-269 §12.3).
+    ExtendedDeviceId {
+        /// The device.
+        Known(DeviceId) = "deviceIdentifier",
+        /// The switching function does not know it.
+        NotKnown = "notKnown",
+        /// The switching function may not tell.
+        Restricted = "restricted",
+    }
+
+    /// The device from which a call was last redirected (`RedirectionDeviceID`; ECMA-269 §12.3.25).
+    RedirectionDeviceId {
+        /// The number that was dialled there.
+        NumberDialed(DeviceId) = "numberDialed",
+        /// Redirected, but not known from where.
+        NotKnown = "notKnown",
+        /// Not redirected.
+        NotRequired = "notRequired",
+        /// The switching function does not say.
+        NotSpecified = "notSpecified",
+        /// The switching function may not tell.
+        Restricted = "restricted",
+    }
 }
 
 impl ExtendedDeviceId {
@@ -549,46 +586,6 @@ impl From<DeviceId> for ExtendedDeviceId {
     }
 }
 
-impl Value for ExtendedDeviceId {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        if let Some(child) = element.child("deviceIdentifier") {
-            return DeviceId::read(child).map(Self::Known);
-        }
-        if element.child("restricted").is_some() {
-            return Ok(Self::Restricted);
-        }
-        if element.child("notKnown").is_some() {
-            return Ok(Self::NotKnown);
-        }
-        Err(bad_value(
-            element,
-            "deviceIdentifier, notKnown or restricted",
-        ))
-    }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        writer.element(name, &[], |w| match self {
-            Self::Known(device) => device.write("deviceIdentifier", w),
-            Self::NotKnown => w.element("notKnown", &[], |_| {}),
-            Self::Restricted => w.element("restricted", &[], |_| {}),
-        });
-    }
-}
-
-/// The device from which a call was last redirected (`RedirectionDeviceID`; ECMA-269 §12.3.25).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum RedirectionDeviceId {
-    /// The number that was dialled there.
-    NumberDialed(DeviceId),
-    /// Redirected, but not known from where.
-    NotKnown,
-    /// Not redirected.
-    NotRequired,
-    /// The switching function does not say.
-    NotSpecified,
-    /// The switching function may not tell.
-    Restricted,
-}
-
 impl RedirectionDeviceId {
     /// The device where it is told.
     #[must_use]
@@ -597,34 +594,6 @@ impl RedirectionDeviceId {
             Self::NumberDialed(device) => Some(device),
             Self::NotKnown | Self::NotRequired | Self::NotSpecified | Self::Restricted => None,
         }
-    }
-}
-
-impl Value for RedirectionDeviceId {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        if let Some(child) = element.child("numberDialed") {
-            return DeviceId::read(child).map(Self::NumberDialed);
-        }
-        match element.children().next().map(Element::name) {
-            Some("notKnown") => Ok(Self::NotKnown),
-            Some("notRequired") => Ok(Self::NotRequired),
-            Some("notSpecified") => Ok(Self::NotSpecified),
-            Some("restricted") => Ok(Self::Restricted),
-            _ => Err(bad_value(
-                element,
-                "numberDialed, notKnown, notRequired, notSpecified or restricted",
-            )),
-        }
-    }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        let empty = |w: &mut Writer, name: &str| w.element(name, &[], |_| {});
-        writer.element(name, &[], |w| match self {
-            Self::NumberDialed(device) => device.write("numberDialed", w),
-            Self::NotKnown => empty(w, "notKnown"),
-            Self::NotRequired => empty(w, "notRequired"),
-            Self::NotSpecified => empty(w, "notSpecified"),
-            Self::Restricted => empty(w, "restricted"),
-        });
     }
 }
 
@@ -662,6 +631,17 @@ impl CallState {
 }
 
 impl Value for CallState {
+    const CONTENT: Content = Content::OneOf(&[
+        ElementRule::part(
+            "compoundCallState",
+            Content::List(&ElementRule::part(
+                "localConnectionState",
+                LocalConnectionState::CONTENT,
+            )),
+        ),
+        ElementRule::part("simpleCallState", SimpleCallState::CONTENT),
+        ElementRule::part("unknown", Content::Empty),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         if let Some(compound) = element.child("compoundCallState") {
             let states = compound
@@ -695,33 +675,3 @@ impl Value for CallState {
         });
     }
 }
-
-/// The universal failure answer (`CSTAErrorCode`; ECMA-269 §12.2.12). Unknown values are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CstaError {
-    /// The branch of the error tree.
-    pub category: ErrorCategory,
-    /// The value in it, as it came; empty for `unspecified`.
-    pub value: String,
-}
-
-impl CstaError {
-    /// An error of that branch and value.
-    pub fn new(category: ErrorCategory, value: impl Into<String>) -> Self {
-        Self {
-            category,
-            value: value.into(),
-        }
-    }
-}
-
-impl fmt::Display for CstaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.value.as_str() {
-            "" => write!(f, "{}", self.category),
-            value => write!(f, "{}/{value}", self.category),
-        }
-    }
-}
-
-impl std::error::Error for CstaError {}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use csta::message::application_session::{SessionEndReason, SessionError};
+use csta::message::application_session::{SessionError, SessionTermReason};
 use csta::message::{
     ApplicationSessionTerminated, ResetApplicationSessionTimer,
     ResetApplicationSessionTimerNegResponse, ResetApplicationSessionTimerPosResponse,
@@ -13,6 +13,7 @@ use csta::message::{
 use csta::xml::Document;
 use csta::{Edition, Request, Response};
 
+use crate::command::SessionFault;
 use crate::config::AssociationConfig;
 
 /// The standard's reasons to refuse a session (ECMA-354 §8.1.1).
@@ -121,7 +122,7 @@ impl Session {
         config: &AssociationConfig,
         now: Instant,
     ) -> Result<StartApplicationSessionPosResponse, SessionRefusal> {
-        if let Some(refusal) = config.refuse_session {
+        if let Some(SessionFault::Refused(refusal)) = config.refuse_session {
             return Err(refusal);
         }
         if self.is_open() {
@@ -191,11 +192,16 @@ impl Session {
 
     /// Ends the session if its time is over, and gives the message that says so (ECMA-354 §8.2.1).
     pub fn expire(&mut self, now: Instant) -> Option<Request> {
-        let open = self.open.take_if(|open| open.expires <= now)?;
-        let reason = SessionEndReason::Defined("sessionTimerExpired".to_owned());
+        self.open.as_ref().filter(|open| open.expires <= now)?;
+        self.terminate("sessionTimerExpired")
+    }
+
+    /// Ends the session for one of the standard's reasons, and gives the message that says so.
+    pub fn terminate(&mut self, reason: &str) -> Option<Request> {
+        let open = self.open.take()?;
         Some(Request::from(ApplicationSessionTerminated {
             session_id: Some(open.id),
-            session_term_reason: Some(reason),
+            session_term_reason: Some(SessionTermReason::Defined(reason.to_owned())),
         }))
     }
 }
@@ -297,7 +303,7 @@ mod tests {
         );
         for reason in SessionRefusal::ALL {
             let config = AssociationConfig {
-                refuse_session: Some(reason),
+                refuse_session: Some(SessionFault::Refused(reason)),
                 ..config()
             };
             let (_, response) = start(&config, &request("", &[Edition::Ed5]));

@@ -1,6 +1,7 @@
 //! Application session services (ECMA-354).
 
-use crate::codec::{Value, bad_value, messages, optional};
+use crate::codec::{Value, choices, lists, messages, optional};
+use crate::conformance::{Content, ElementRule, Presence};
 use crate::message::DecodeError;
 use crate::xml::{Element, Writer};
 
@@ -73,7 +74,7 @@ messages! {
         /// The session.
         opt session_id: String = "sessionID",
         /// Why.
-        opt session_term_reason: SessionEndReason = "sessionTermReason",
+        opt session_term_reason: SessionTermReason = "sessionTermReason",
     }
 }
 
@@ -88,6 +89,14 @@ pub struct ApplicationInfo {
 }
 
 impl Value for ApplicationInfo {
+    const CONTENT: Content = Content::Sequence(&[
+        ElementRule {
+            name: "applicationID",
+            presence: Presence::Mandatory,
+            content: String::CONTENT,
+        },
+        ElementRule::part("applicationSpecificInfo", Content::Any),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let specific = element.child("applicationSpecificInfo");
         Ok(Self {
@@ -109,37 +118,37 @@ impl Value for ApplicationInfo {
     }
 }
 
-/// Namespaces of protocol versions, best first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ProtocolVersions(pub Vec<String>);
-
-impl Value for ProtocolVersions {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        let versions = element
-            .children()
-            .filter(|child| child.name() == "protocolVersion");
-        Ok(Self(
-            versions.map(|version| version.text().to_owned()).collect(),
-        ))
-    }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        writer.element(name, &[], |w| {
-            for version in &self.0 {
-                version.write("protocolVersion", w);
-            }
-        });
-    }
+lists! {
+    /// Namespaces of protocol versions, best first.
+    ProtocolVersions of String = "protocolVersion";
 }
 
-/// Why a session service was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionError {
-    /// One of the standard's: `invalidApplicationInfo`, `requestedProtocolVersionNotSupported`,
-    /// `serverResourcesBusy`, `maxNumberSessions`, `invalidSessionID`,
-    /// `serverCannotResetSessionTimer`, or whatever came.
-    Defined(String),
-    /// The switching function's own text.
-    Application(String),
+choices! {
+    /// Why a session service was refused.
+    SessionError {
+        /// One of the standard's: `invalidApplicationInfo`, `requestedProtocolVersionNotSupported`,
+        /// `serverResourcesBusy`, `maxNumberSessions`, `invalidSessionID`,
+        /// `serverCannotResetSessionTimer`, or whatever came.
+        Defined(String) = "definedError",
+        /// The switching function's own text.
+        Application(String) = "applError",
+    }
+
+    /// Why the application ends a session.
+    SessionEndReason {
+        /// The standard's `normal`, or whatever came.
+        Defined(String) = "definedEndReason",
+        /// The application's own text.
+        Application(String) = "appEndReason",
+    }
+
+    /// Why the switching function ended a session.
+    SessionTermReason {
+        /// One of the standard's: `resourceLimitation`, `sessionTimerExpired`, or whatever came.
+        Defined(String) = "definedTermReason",
+        /// The switching function's own text.
+        Server(String) = "serverTermReason",
+    }
 }
 
 impl std::fmt::Display for SessionError {
@@ -150,58 +159,10 @@ impl std::fmt::Display for SessionError {
     }
 }
 
-impl Value for SessionError {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        if let Some(defined) = element.child("definedError") {
-            return Ok(Self::Defined(defined.text().to_owned()));
-        }
-        match element.child("applError") {
-            Some(text) => Ok(Self::Application(text.text().to_owned())),
-            None => Err(bad_value(element, "definedError or applError")),
-        }
-    }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        writer.element(name, &[], |w| match self {
-            Self::Defined(text) => text.write("definedError", w),
-            Self::Application(text) => text.write("applError", w),
-        });
-    }
-}
-
-/// Why a session ends: sent with Stop (`definedEndReason`/`appEndReason`) and with Terminated
-/// (`definedTermReason`/`serverTermReason`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionEndReason {
-    /// One of the standard's: `normal`; `resourceLimitation`, `sessionTimerExpired`.
-    Defined(String),
-    /// The sender's own text.
-    Other(String),
-}
-
-impl std::fmt::Display for SessionEndReason {
+impl std::fmt::Display for SessionTermReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Defined(text) | Self::Other(text) => f.write_str(text),
+            Self::Defined(text) | Self::Server(text) => f.write_str(text),
         }
-    }
-}
-
-impl Value for SessionEndReason {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        let text = |child: Element<'_, '_>| child.text().to_owned();
-        match element.children().next() {
-            Some(child) if child.name().starts_with("defined") => Ok(Self::Defined(text(child))),
-            Some(child) => Ok(Self::Other(text(child))),
-            None => Err(bad_value(element, "a defined reason or a text")),
-        }
-    }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        let terminated = name == "sessionTermReason";
-        writer.element(name, &[], |w| match self {
-            Self::Defined(text) if terminated => text.write("definedTermReason", w),
-            Self::Defined(text) => text.write("definedEndReason", w),
-            Self::Other(text) if terminated => text.write("serverTermReason", w),
-            Self::Other(text) => text.write("appEndReason", w),
-        });
     }
 }

@@ -316,7 +316,7 @@ messages! {
         req active_call: ConnectionId = "activeCall",
         /// The device to add.
         req device_to_join: DeviceId = "deviceToJoin",
-        /// How it takes part.
+        /// How it takes part; active where absent.
         man participation_type: ParticipationType = "participationType",
         /// Account to charge.
         opt account_code: HexBinary = "accountCode",

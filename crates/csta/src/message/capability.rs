@@ -17,8 +17,8 @@ messages! {
 
     /// What it is and can do.
     GetLogicalDeviceInformationResponse as "GetLogicalDeviceInformationResponse" {
-        /// What kind of device it is.
-        man device_category: DeviceCategory = "deviceCategory",
+        /// What kind of device it is; a station where absent.
+        opt device_category: DeviceCategory = "deviceCategory",
         /// As it came.
         opt group_device_attributes: Raw = "groupDeviceAttributes",
         /// A more exact kind, as it came.
@@ -28,13 +28,13 @@ messages! {
         /// Whether the device has a physical part.
         man has_physical_element: bool = "hasPhysicalElement",
         /// As it came.
-        opt acd_models: Raw = "acdModels",
+        man acd_models: Raw = "acdModels",
         /// As it came.
         opt agent_log_on_models: Raw = "agentLogOnModels",
         /// Whether appearances can be addressed.
-        opt appearance_addressable: bool = "appearanceAddressable",
+        man appearance_addressable: bool = "appearanceAddressable",
         /// As it came.
-        opt appearance_type: Raw = "appearanceType",
+        man appearance_type: Raw = "appearanceType",
         /// As it came.
         opt appearance_list: Raw = "appearanceList",
         /// As it came.

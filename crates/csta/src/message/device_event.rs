@@ -4,7 +4,7 @@ use crate::codec::messages;
 use crate::id::{ConnectionId, DeviceId, MonitorCrossRefId};
 use crate::value::{
     CallOrigination, CallingDevices, EventCause, ExtendedDeviceId, Extensions, ForwardDefault,
-    ForwardingType, HexBinary, OpaqueData, PendingAgentState, Raw,
+    ForwardingType, HexBinary, OpaqueData, PendingAgentState, Raw, StateAfterWork,
 };
 
 messages! {
@@ -86,8 +86,8 @@ messages! {
         req monitor_cross_ref_id: MonitorCrossRefId = "monitorCrossRefID",
         /// The device.
         req device: ExtendedDeviceId = "device",
-        /// Which calls are forwarded.
-        man forwarding_type: ForwardingType = "forwardingType",
+        /// Which calls are forwarded; all where it is absent.
+        opt forwarding_type: ForwardingType = "forwardingType",
         /// Whether it is on.
         req forward_status: bool = "forwardStatus",
         /// Where to.
@@ -213,7 +213,7 @@ messages! {
         /// The group.
         opt acd_group: DeviceId = "acdGroup",
         /// The state that follows.
-        opt pending_agent_state: PendingAgentState = "pendingAgentState",
+        opt pending_agent_state: StateAfterWork = "pendingAgentState",
         /// Why.
         opt cause: EventCause = "cause",
         /// Security and private data.
@@ -227,7 +227,7 @@ messages! {
         /// The device.
         req device: ExtendedDeviceId = "device",
         /// Why.
-        man cause: EventCause = "cause",
+        opt cause: EventCause = "cause",
         /// Security and private data.
         opt extensions: Extensions = "extensions",
     }
@@ -239,7 +239,7 @@ messages! {
         /// The device.
         req device: ExtendedDeviceId = "device",
         /// Why.
-        man cause: EventCause = "cause",
+        opt cause: EventCause = "cause",
         /// Security and private data.
         opt extensions: Extensions = "extensions",
     }

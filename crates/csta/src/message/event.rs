@@ -459,7 +459,7 @@ messages! {
         /// The device that was called at first.
         opt called_device: ExtendedDeviceId = "calledDevice",
         /// The device that redirected the call last.
-        opt last_redirection_device: RedirectionDeviceId = "lastRedirectionDevice",
+        man last_redirection_device: RedirectionDeviceId = "lastRedirectionDevice",
         /// State of the monitored device's connection.
         opt local_connection_info: LocalConnectionState = "localConnectionInfo",
         /// Data that applications have attached to the call.

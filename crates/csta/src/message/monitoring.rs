@@ -1,10 +1,8 @@
 //! Monitoring services (ECMA-269 §15.1).
 
-use crate::codec::{Value, messages, optional, required};
-use crate::id::{DeviceId, MonitorCrossRefId};
-use crate::message::DecodeError;
+use crate::codec::{choices, messages};
+use crate::id::{ConnectionId, DeviceId, MonitorCrossRefId};
 use crate::value::{Extensions, MonitorType, Raw};
-use crate::xml::{Element, Writer};
 
 messages! {
     /// Starts a monitor. Each start makes a monitor of its own, even on the same object (ECMA-269 §15.1.2).
@@ -50,26 +48,12 @@ messages! {
     }
 }
 
-/// What a monitor watches (`CSTAObject`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MonitorObject {
-    /// A device.
-    Device(DeviceId),
-    /// A call, by one of its connections.
-    Call(crate::id::ConnectionId),
-}
-
-impl Value for MonitorObject {
-    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        match optional(element, "deviceObject")? {
-            Some(device) => Ok(Self::Device(device)),
-            None => required(element, "callObject").map(Self::Call),
-        }
-    }
-    fn write(&self, name: &str, writer: &mut Writer) {
-        writer.element(name, &[], |w| match self {
-            Self::Device(device) => device.write("deviceObject", w),
-            Self::Call(connection) => connection.write("callObject", w),
-        });
+choices! {
+    /// What a monitor watches (`CSTAObject`).
+    MonitorObject {
+        /// A device.
+        Device(DeviceId) = "deviceObject",
+        /// A call, by one of its connections.
+        Call(ConnectionId) = "callObject",
     }
 }

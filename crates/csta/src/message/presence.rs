@@ -5,6 +5,7 @@
 //! strings: one element for each bit, inside.
 
 use crate::codec::{Value, bad_value, messages};
+use crate::conformance::Content;
 use crate::id::{DeviceId, MonitorCrossRefId};
 use crate::message::DecodeError;
 use crate::value::{ExtendedDeviceId, Extensions};
@@ -99,6 +100,7 @@ impl PresenceState {
 }
 
 impl Value for PresenceState {
+    const CONTENT: Content = Content::Any;
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let mut bits = element.children();
         if let Some(bit) = bits.find(|bit| !matches!(bit.text(), "false" | "0")) {

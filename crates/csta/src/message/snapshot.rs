@@ -1,6 +1,7 @@
 //! Snapshot services (ECMA-269 §16.1).
 
 use crate::codec::{Value, lists, messages, optional};
+use crate::conformance::{Content, ElementRule};
 use crate::id::{ConnectionId, DeviceId};
 use crate::message::DecodeError;
 use crate::value::{
@@ -20,7 +21,7 @@ messages! {
     /// The calls at the device, inline or announced under a service cross reference.
     SnapshotDeviceResponse as "SnapshotDeviceResponse" {
         /// Where the data are; nothing at all is read as no calls.
-        opt data: SnapshotSource = "crossRefIDorSnapshotData",
+        man data: SnapshotSource = "crossRefIDorSnapshotData",
         /// Security and private data.
         opt extensions: Extensions = "extensions",
     }
@@ -30,7 +31,7 @@ messages! {
         /// Names the segments that belong together.
         req service_cross_ref_id: String = "serviceCrossRefID",
         /// Number of the segment, from 1.
-        man segment_id: u32 = "segmentID",
+        opt segment_id: u32 = "segmentID",
         /// Whether no more segments follow; absent means that this is the only one.
         man last_segment: bool = "lastSegment",
         /// The calls.
@@ -46,7 +47,7 @@ messages! {
         /// The device at that connection.
         opt endpoint_device: ExtendedDeviceId = "endpointDevice",
         /// The state of the call, the device's own connection first.
-        opt local_call_state: CallState = "localCallState",
+        man local_call_state: CallState = "localCallState",
         /// Services that the device may use now, as they came.
         opt services_permitted: Raw = "servicesPermitted",
         /// Media services attached, as they came.
@@ -68,7 +69,7 @@ messages! {
     /// The devices of the call, inline or announced under a service cross reference.
     SnapshotCallResponse as "SnapshotCallResponse" {
         /// Where the data are; nothing at all is read as no calls.
-        opt data: SnapshotCallSource = "crossRefIDorSnapshotData",
+        man data: SnapshotCallSource = "crossRefIDorSnapshotData",
         /// Media of the call, as it came.
         opt media_call_characteristics: Raw = "mediaCallCharacteristics",
         /// Characteristics of the call, as they came.
@@ -102,7 +103,7 @@ messages! {
         /// The device.
         req device_on_call: ExtendedDeviceId = "deviceOnCall",
         /// Its connection.
-        man call_identifier: ConnectionId = "callIdentifier",
+        opt call_identifier: ConnectionId = "callIdentifier",
         /// State of the monitored device's connection.
         opt local_connection_info: LocalConnectionState = "localConnectionInfo",
         /// Services that the device may use now, as they came.
@@ -136,6 +137,10 @@ pub type SnapshotSource = Source<SnapshotCalls>;
 pub type SnapshotCallSource = Source<SnapshotDevices>;
 
 impl<T: Value + Default> Value for Source<T> {
+    const CONTENT: Content = Content::OneOf(&[
+        ElementRule::part("snapshotData", T::CONTENT),
+        ElementRule::part("serviceCrossRefID", String::CONTENT),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         match optional(element, "serviceCrossRefID")? {
             Some(id) => Ok(Self::Segmented(id)),

@@ -1,9 +1,10 @@
 //! System services (ECMA-269 §14) and the universal failure answer.
 
 use crate::codec::{Value, bad_value, messages};
+use crate::conformance::{Content, ElementRule, Text};
 use crate::message::DecodeError;
 use crate::value::{
-    CstaError, ErrorCategory, Extensions, RequestTypes, StatusFilter, SystemStatusValue,
+    CstaError, ErrorCategory, Extensions, RequestTypes, StatusFilter, SystemStatusValue, error,
 };
 use crate::xml::{Element, Writer};
 
@@ -86,6 +87,32 @@ impl CstaError {
 }
 
 impl Value for CstaError {
+    const CONTENT: Content = Content::OneOf(&[
+        ElementRule::part("operation", Content::Text(Text::Open(error::OPERATION))),
+        ElementRule::part("security", Content::Text(Text::Open(error::SECURITY))),
+        ElementRule::part(
+            "stateIncompatibility",
+            Content::Text(Text::Open(error::STATE_INCOMPATIBILITY)),
+        ),
+        ElementRule::part(
+            "systemResourceAvailibility",
+            Content::Text(Text::Open(error::SYSTEM_RESOURCE_AVAILABILITY)),
+        ),
+        ElementRule::part(
+            "subscribedResourceAvailability",
+            Content::Text(Text::Open(error::SUBSCRIBED_RESOURCE_AVAILABILITY)),
+        ),
+        ElementRule::part(
+            "performanceManagement",
+            Content::Text(Text::Open(error::PERFORMANCE_MANAGEMENT)),
+        ),
+        ElementRule::part(
+            "privateData",
+            Content::Text(Text::Open(error::PRIVATE_DATA)),
+        ),
+        ElementRule::part("unspecified", Content::Empty),
+        ElementRule::part("privateErrorCode", Content::Text(Text::Characters)),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let Some(branch) = element.children().next() else {
             return Ok(Self::new(ErrorCategory::Unspecified, element.text()));

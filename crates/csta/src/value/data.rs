@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::codec::{Value, bad_value, messages, optional};
+use crate::conformance::{Content, ElementRule, Text};
 use crate::edition::Edition;
 use crate::message::DecodeError;
 use crate::xml::{Element, Writer};
@@ -27,6 +28,7 @@ impl Raw {
 }
 
 impl Value for Raw {
+    const CONTENT: Content = Content::Any;
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let mut out = String::new();
         append_content(&mut out, element, None);
@@ -93,6 +95,7 @@ impl HexBinary {
 }
 
 impl Value for HexBinary {
+    const CONTENT: Content = Content::Text(Text::Hex);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let octets = Self::from_hex(element.text());
         octets.ok_or_else(|| bad_value(element, "pairs of hexadecimal digits"))
@@ -112,6 +115,10 @@ pub enum OpaqueData {
 }
 
 impl Value for OpaqueData {
+    const CONTENT: Content = Content::OneOf(&[
+        ElementRule::part("string", HexBinary::CONTENT),
+        ElementRule::part("private", Raw::CONTENT),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         match optional(element, "string")? {
             Some(octets) => Ok(Self::Octets(octets)),
@@ -157,6 +164,7 @@ messages! {
 pub type Extensions = Box<CommonArguments>;
 
 impl<T: Value> Value for Box<T> {
+    const CONTENT: Content = T::CONTENT;
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         T::read(element).map(Self::new)
     }

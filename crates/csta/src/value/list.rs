@@ -1,6 +1,8 @@
 //! Lists: connections of a resulting call, devices, forwardings, and which features there are.
 
-use crate::codec::{Value, bad_value, lists, messages};
+use crate::codec::{Value, bad_value, choices, lists, messages};
+use crate::conformance::{Content, ElementRule};
+use crate::edition::Edition;
 use crate::id::{ConnectionId, DeviceId};
 use crate::message::DecodeError;
 use crate::message::capability::DeviceListDevice;
@@ -10,8 +12,6 @@ use crate::xml::{Element, Writer};
 lists! {
     /// The connections of a call that came of others (`ConnectionList`; ECMA-269 §12.2.9).
     ConnectionList of ConnectionListItem = ConnectionListItem::NAME;
-    /// Devices that a call is sent on to.
-    Destinations of DeviceId = "device";
     /// Devices whose calls are meant.
     CallingDevices of DeviceId = "callingDevice";
     /// The devices of a switching function.
@@ -30,15 +30,15 @@ messages! {
         /// The device at the connection.
         opt endpoint: Endpoint = "endpoint",
         /// The network interface that stands for it.
-        opt associated_nid: Endpoint = "associatedNID",
+        opt associated_nid: NetworkInterface = "associatedNID",
         /// Media flow of the connection, as it came.
         opt resulting_connection_info: Raw = "resultingConnectionInfo",
     }
 
     /// One forwarding of a device (`ForwardListItem`; ECMA-269 §22.1).
     ForwardListItem as "forwardListItem" {
-        /// Which calls are forwarded.
-        man forwarding_type: ForwardingType = "forwardingType",
+        /// Which calls are forwarded; all where it is absent.
+        opt forwarding_type: ForwardingType = "forwardingType",
         /// Whether it is on.
         man forward_status: bool = "forwardStatus",
         /// Where to.
@@ -49,6 +49,45 @@ messages! {
         opt ring_count: u32 = "ringCount",
         /// Seconds of ringing before it is forwarded.
         ed6 ring_duration: u32 = "ringDuration",
+    }
+}
+
+/// Devices that a call is sent on to. Before the sixth edition there is one alone, and its number stands
+/// in the element itself; both forms are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Destinations(pub Vec<DeviceId>);
+
+impl Value for Destinations {
+    const CONTENT: Content = Content::List(&ElementRule::part("device", DeviceId::CONTENT));
+    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
+        if element.children().next().is_none() && !element.text().is_empty() {
+            return DeviceId::read(element).map(|device| Self(vec![device]));
+        }
+        let devices = element.children().filter(|child| child.name() == "device");
+        devices
+            .map(DeviceId::read)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+    fn write(&self, name: &str, writer: &mut Writer) {
+        match self.0.first() {
+            Some(device) if writer.edition() < Edition::Ed6 => device.write(name, writer),
+            _ => writer.element(name, &[], |w| {
+                for device in &self.0 {
+                    device.write("device", w);
+                }
+            }),
+        }
+    }
+}
+
+choices! {
+    /// The network interface that stands for a connection of a [`ConnectionListItem`].
+    NetworkInterface {
+        /// The device.
+        Device(DeviceId) = "deviceID",
+        /// The switching function does not know it.
+        NotKnown = "notKnown",
     }
 }
 
@@ -81,6 +120,11 @@ impl From<DeviceId> for Endpoint {
 }
 
 impl Value for Endpoint {
+    const CONTENT: Content = Content::OneOf(&[
+        ElementRule::part("deviceID", DeviceId::CONTENT),
+        ElementRule::part("notKnown", Content::Empty),
+        ElementRule::part("restricted", Content::Empty),
+    ]);
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let Some(child) = element.children().next() else {
             return Err(bad_value(element, "deviceID, notKnown or restricted"));
@@ -125,6 +169,7 @@ impl FeatureGroups {
 }
 
 impl Value for FeatureGroups {
+    const CONTENT: Content = Content::Any;
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
         let groups = element.children().map(|group| FeatureGroup {
             name: group.name().to_owned(),

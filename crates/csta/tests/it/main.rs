@@ -3,7 +3,7 @@
 //! They are read from the directory that `RINGWAY_TESTDATA` names; without it these tests are ignored.
 
 mod instances;
-mod round_trip;
+mod leniency;
 mod samples;
 mod schema;
 

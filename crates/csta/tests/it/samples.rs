@@ -4,30 +4,85 @@ use std::time::Duration;
 
 use csta::client::{Client, ClientEvent, ClientState, CloseReason, Config, INCOMPLETE_FRAME_LIMIT};
 use csta::message::DecodeError;
-use csta::xml::XmlError;
-use csta::{Message, Request};
+use csta::xml::{Document, Element, XmlError};
+use csta::{CallId, ConnectionId, DeviceId, Edition, Message, Request};
 
 use crate::{file_name, files, testdata};
 
-/// Messages of the samples that the crate has no type for.
-const UNTYPED: [&str; 2] = ["DeflectCall", "SetDoNotDisturb"];
 /// The frames of right length; the others claim more than they have.
 const WHOLE: [&str; 2] = ["OriginatedEvent", "ServiceInitiatedEvent"];
 
+/// What stands for a value in the templates, and a value; any other placeholder is an id.
+const PLACEHOLDERS: [(&str, &str); 4] = [
+    ("{localConnectionInfo}", "connected"),
+    ("{cause}", "newCall"),
+    ("{reason}", "normalClearing"),
+    ("{systemStatus}", "normal"),
+];
+/// The one message of the templates that the crate has no type for.
+const UNTYPED: &str = "GetAgentStateResponse";
+/// What a sample says in an element that its message does not have.
+const NOT_OF_THE_STANDARD: [(&str, &str); 1] =
+    [("StartApplicationSessionPosResponse", "actualHBT")];
+
 #[test]
 #[cfg_attr(not(has_testdata), ignore = "needs RINGWAY_TESTDATA")]
-fn every_sample_is_read_as_what_it_is() {
+fn every_sample_is_read_as_what_it_is_with_all_that_it_says() {
     for path in files(&testdata("samples"), "xml") {
-        let file = file_name(&path);
-        let name = file.split("__").next().unwrap_or(file);
-        let name = name.strip_prefix("ns3-").unwrap_or(name);
-        let name = name.split('_').next().unwrap_or(name);
-        let body = std::fs::read(&path).unwrap();
-        let message = Message::parse(&body).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert_eq!(message.name(), name, "{file}");
-        let unknown = matches!(message, Message::Unknown { .. });
-        assert_eq!(unknown, UNTYPED.contains(&name), "{file}");
+        read_whole(file_name(&path), &std::fs::read_to_string(&path).unwrap());
     }
+}
+
+#[test]
+#[cfg_attr(not(has_testdata), ignore = "needs RINGWAY_TESTDATA")]
+fn every_template_is_read_with_its_placeholders_filled_in() {
+    for path in files(&testdata("samples/templates"), "xml") {
+        let template = std::fs::read_to_string(&path).unwrap();
+        let body = PLACEHOLDERS
+            .iter()
+            .fold(template, |body, (placeholder, value)| {
+                body.replace(placeholder, value)
+            });
+        // An id each of its own: `%s` is 1, `{x}` is x.
+        let body = body.replace("%s", "1").replace(['{', '}'], "");
+        read_whole(file_name(&path), &body);
+    }
+}
+
+/// Reads a sample and asserts its name, and that every value in it is held in a typed field: what is
+/// written of the message has each of them again.
+fn read_whole(file: &str, body: &str) {
+    let name = file.strip_prefix("ns3-").unwrap_or(file);
+    let name = name.split('_').next().unwrap_or(name);
+    let message = Message::parse(body.as_bytes()).unwrap_or_else(|error| panic!("{file}: {error}"));
+    assert_eq!(message.name(), name, "{file}");
+    let unknown = matches!(message, Message::Unknown { .. });
+    assert_eq!(unknown, name == UNTYPED, "{file}");
+    let written = message.to_xml(Edition::Ed6);
+    let written = leaves(&Document::parse(&written).unwrap());
+    for (element, text) in leaves(&Document::parse(body).unwrap()) {
+        // A flag that is off is left out.
+        let known = text == "false" || NOT_OF_THE_STANDARD.contains(&(name, element.as_str()));
+        let held = written.iter().any(|(_, held)| *held == text);
+        assert!(
+            known || held,
+            "{file}: {element} {text:?} is lost: {message:?}"
+        );
+    }
+}
+
+/// Name and text, without its white space, of every element that has a text.
+fn leaves(document: &Document<'_>) -> Vec<(String, String)> {
+    fn collect(element: Element<'_, '_>, leaves: &mut Vec<(String, String)>) {
+        let text: String = element.text().split_whitespace().collect();
+        if !text.is_empty() {
+            leaves.push((element.name().to_owned(), text));
+        }
+        element.children().for_each(|child| collect(child, leaves));
+    }
+    let mut all = Vec::new();
+    collect(document.root(), &mut all);
+    all
 }
 
 #[test]
@@ -47,7 +102,11 @@ fn samples_hold_what_they_show() {
     let Message::Event(delivered) = read("DeliveredEvent__osv-pyssimist.xml") else {
         panic!("an event is expected");
     };
-    assert!(delivered.connection().call_id.is_some() && delivered.connection().device_id.is_some());
+    let connection = ConnectionId::new(
+        CallId::new("FF00010000000000EC6114647E570000"),
+        DeviceId::new("3021061290002"),
+    );
+    assert_eq!(delivered.connection(), Some(&connection));
     let cause = delivered.cause().map(csta::EventCause::as_str);
     assert_eq!(cause, Some("enteringDistribution"));
     let heart_beat = read("ns3-SystemStatus__osv-pyssimist.xml");
