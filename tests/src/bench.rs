@@ -5,6 +5,7 @@
 //! | [`latency`] | CSTA frame in until acknowledged by the far end, at 200 events a second, beside the disk's own speed |
 //! | [`throughput`] | events through the durable path per second of processor time, and of the clock |
 //! | [`devices`] | monitoring and snapshotting 5,000 devices, and the memory that it takes |
+//! | [`scale`] | memory and processor time per device and per event, 500 to 20,000 devices |
 //! | [`micro`] | the parts that touch each event, one by one |
 //!
 //! A missed goal is a figure like any other: it is printed, and the program ends well.
@@ -16,6 +17,7 @@ pub mod latency;
 pub mod micro;
 pub mod process;
 pub mod report;
+pub mod scale;
 pub mod throughput;
 
 pub use report::{Goal, Row};

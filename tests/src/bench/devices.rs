@@ -16,8 +16,8 @@ const EXTENSIONS: u32 = 5_000;
 const RESPONSE_DELAY: Duration = Duration::from_millis(20);
 /// Most requests that the gateway has in flight while it synchronises.
 const IN_FLIGHT_MAX: usize = 20;
-/// The goals.
-const SECONDS_MAX: f64 = 30.0;
+/// The goals.
+const SECONDS_MAX: f64 = 15.0;
 const RESIDENT_MAX_MIB: f64 = 150.0;
 /// Longest wait for the first and for the measured synchronisation.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -19,6 +19,10 @@ use super::{Goal, Row};
 
 /// Each figure is the median of so many runs.
 const RUNS: usize = 5;
+/// The goals, for one processor.
+const PARSED_MIN: f64 = 150_000.0;
+const FRAMES_MIN_GB: f64 = 1.0;
+const APPLIED_MIN: f64 = 200_000.0;
 /// Devices of the registry's calls.
 const DEVICES: u32 = 200;
 
@@ -81,7 +85,7 @@ fn parsing(
         ),
         ours,
         "events/s",
-        Goal::None,
+        Goal::AtLeast(PARSED_MIN),
     ));
     Ok(())
 }
@@ -102,7 +106,7 @@ fn framing(rows: &mut Vec<Row>, event: &str, per_run: Duration) -> Result<()> {
     let bare = per_second(per_run, stream.len(), || {
         black_box(&mut copy).copy_from_slice(black_box(&stream));
     });
-    rows.push(Row::info(
+    rows.push(Row::new(
         "micro.frames",
         format!(
             "frames cut out of the byte stream, {:.0} % of one copy",
@@ -110,6 +114,7 @@ fn framing(rows: &mut Vec<Row>, event: &str, per_run: Duration) -> Result<()> {
         ),
         ours / 1e9,
         "GB/s",
+        Goal::AtLeast(FRAMES_MIN_GB),
     ));
     Ok(())
 }
@@ -150,11 +155,12 @@ fn registry(rows: &mut Vec<Row>, per_run: Duration) -> Result<()> {
     };
     let bare = per_second(per_run, 1, || apply(false));
     let json = per_second(per_run, 1, || apply(true));
-    rows.push(Row::info(
+    rows.push(Row::new(
         "micro.registry",
         "CSTA events applied to the calls",
         bare,
         "events/s",
+        Goal::AtLeast(APPLIED_MIN),
     ));
     rows.push(Row::info(
         "micro.registry_json",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use system_tests::bench::{Row, devices, disk, latency, micro, process, throughput};
+use system_tests::bench::{Row, devices, disk, latency, micro, process, scale, throughput};
 
 /// Measures the release build against its goals. Ends well even if a goal is missed.
 #[derive(Debug, Parser)]
@@ -27,12 +27,14 @@ enum Bench {
     Latency,
     Throughput,
     Devices,
+    Scale,
     Micro,
 }
 
-const ALL: [Bench; 4] = [
+const ALL: [Bench; 5] = [
     Bench::Micro,
     Bench::Devices,
+    Bench::Scale,
     Bench::Throughput,
     Bench::Latency,
 ];
@@ -60,6 +62,7 @@ async fn main() -> Result<()> {
             Bench::Latency => latency::run(arguments.quick).await,
             Bench::Throughput => throughput::run(arguments.quick).await,
             Bench::Devices => devices::run(arguments.quick).await,
+            Bench::Scale => scale::run(arguments.quick).await,
             Bench::Micro => micro::run(arguments.quick),
         };
         match found {
