@@ -32,21 +32,22 @@ pub(super) fn any(name: &str) -> &'static str {
         "private" => "<Charge xmlns=\"urn:vendor\" unit=\"1\">5 &lt; 6</Charge>",
         "securityInfo" => "<string>0AFF</string>",
         "servicesPermitted" => {
-            "<callControlServices><answerCall>true</answerCall><clearConnection>true\
-             </clearConnection></callControlServices>"
+            "<callControlServices><answerCall>true</answerCall></callControlServices>\
+             <callAssociatedServices/><mediaAttachementServices/><routeingServices/><voiceServices/>"
         }
         "mediaCallCharacteristics" => "<mediaClass><voice>true</voice></mediaClass>",
         "callCharacteristics" => "<acdCall>true</acdCall><priorityCall>true</priorityCall>",
         "callLinkageData" => {
-            "<globalCallData><globalCallSwitchingSubDomainName>d\
-             </globalCallSwitchingSubDomainName></globalCallData>"
+            "<globalCallData><globalCallLinkageID><subDomainCallLinkageID>01\
+             </subDomainCallLinkageID></globalCallLinkageID></globalCallData>"
         }
         "callLinkageDataList" => {
-            "<newCallLinkageData/><oldCallLinkageData><threadData>\
-             <threadSwitchingSubDomainName>d</threadSwitchingSubDomainName></threadData>\
-             </oldCallLinkageData>"
+            "<newCallLinkageData><globalCallData><globalCallLinkageID><subDomainCallLinkageID>01\
+             </subDomainCallLinkageID></globalCallLinkageID></globalCallData></newCallLinkageData>\
+             <oldCallLinkageData><globalCallData><globalCallLinkageID><subDomainCallLinkageID>02\
+             </subDomainCallLinkageID></globalCallLinkageID></globalCallData></oldCallLinkageData>"
         }
-        "messageInfo" => "<messageInfoItem/>",
+        "messageInfo" => "<messageInfoItem><contents>Hello</contents></messageInfoItem>",
         "deviceHistory" => {
             "<DeviceHistoryListItem><oldDeviceID><notKnown/></oldDeviceID>\
              <eventCause>redirected</eventCause></DeviceHistoryListItem>"
@@ -74,7 +75,8 @@ pub(super) fn any(name: &str) -> &'static str {
         "miscMonitorCaps" => "<groupExclusiveModel>true</groupExclusiveModel>",
         "transAndConfSetup" => "<consultationCall>true</consultationCall>",
         "mediaServiceCapsList" => {
-            "<mediaServiceCapsItem><mediaServiceType>cstaVoiceUnit</mediaServiceType><mediaStreamIDSupported>true</mediaStreamIDSupported></mediaServiceCapsItem>"
+            "<mediaServiceCapsItem><mediaServiceType>cstaVoiceUnit</mediaServiceType>\
+             <mediaStreamIDSupported>true</mediaStreamIDSupported></mediaServiceCapsItem>"
         }
         "connectionRateList" => "<connectionRate>64</connectionRate>",
         "delayToleranceList" => "<delayTolerance>1</delayTolerance>",

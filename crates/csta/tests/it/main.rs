@@ -4,6 +4,7 @@
 
 mod instances;
 mod leniency;
+mod mandatory;
 mod samples;
 mod schema;
 
