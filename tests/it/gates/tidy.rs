@@ -7,6 +7,7 @@ use super::{files, no_problem, read, root, rust_files};
 
 /// What may stand at the top.
 const TOP_LEVEL: &[&str] = &[
+    ".cargo",
     ".ci",
     ".config",
     ".gitignore",
