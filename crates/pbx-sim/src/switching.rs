@@ -1,15 +1,33 @@
 //! The switching function: extensions, calls, connections and monitors as ECMA-269 has them.
 //!
 //! No I/O and no clock. Commands are telephone users' acts and CSTA services; each one changes the
-//! model at once or is refused with the [`CstaError`] that a CSTA client gets. Drain
+//! model at once or is refused with the [`CstaError`](csta::CstaError) that a CSTA client gets. Drain
 //! [`SwitchingFunction::poll_event`] after every command and [`SwitchingFunction::handle_timeout`].
 //!
-//! A telephone has one active call and up to [`HELD_CALLS_MAX`] held ones. A call has two parties.
-//! Only a client's monitors see events: one event for each monitor of each device in the call, with
-//! the state of *that* device's connection.
+//! A call is a set of connections, at most [`CONNECTIONS_MAX`]; a telephone has one active call and
+//! up to [`HELD_CALLS_MAX`] held ones, and with call waiting one more that rings. Only a client's
+//! monitors see events: one event for each monitor of each device in the call, with the state of
+//! *that* device's connection, and one for each monitor of the call.
+//!
+//! | | |
+//! | --- | --- |
+//! | `service`, `clearing` | services with one call: make, answer, hold, retrieve, clear, digits |
+//! | `consult`, `merge` | services with two: consult, alternate, reconnect, transfer, conference, deflect |
+//! | `route`, `fork`, `distribution` | where a call goes: forwarding, terminals, queues |
+//! | `feature` | what devices are set to |
+//! | `monitor`, `report`, `event` | who is told, and what |
 
 mod call;
+mod clearing;
+mod consult;
+mod distribution;
+mod event;
 mod feature;
+mod fork;
+mod merge;
+mod monitor;
+mod options;
+mod query;
 mod refusal;
 mod report;
 mod route;
@@ -20,22 +38,25 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use csta::message::SnapshotCallInfo;
-use csta::{
-    CallId, ConnectionId, CstaError, DeviceId, Event, EventCause, ExtendedDeviceId,
-    LocalConnectionState, MonitorCrossRefId,
-};
+use csta::{CallId, DeviceId, Event, EventCause, LocalConnectionState};
 
 use crate::config::{Config, Timing};
-use crate::truth::{Truth, TruthDevice};
-use call::{Call, CallKey, Timer};
+pub use call::{CONNECTIONS_MAX, CallData};
+use call::{Call, CallKey, Connection, Timer};
 pub use feature::{
     Agent, AgentAct, AgentState, Device, DeviceCount, Features, Forwarding, ForwardingType,
     MessageWaiting,
 };
+pub use merge::Merged;
+use monitor::{Monitor, MonitorObject};
+pub use options::{
+    ForkRelease, Forking, HuntGroup, NetworkReached, ResultingCall, SwitchingOptions,
+    TERMINALS_MAX, Terminals,
+};
 pub(crate) use refusal::*;
 use report::Report;
 pub use report::{Change, Stats};
+pub use service::Origination;
 
 /// Most calls that a telephone holds.
 pub const HELD_CALLS_MAX: usize = 8;
@@ -58,13 +79,20 @@ pub enum Actor {
 /// See the module.
 #[derive(Debug)]
 pub struct SwitchingFunction {
-    config: SwitchingConfig,
+    config: Settings,
     boot: u32,
     last_call: CallKey,
     last_monitor: u64,
+    /// The last time that was told.
+    now: Option<Instant>,
+    /// Connections in the queued state.
+    queued: usize,
+    /// Telephones and groups.
     extensions: BTreeMap<DeviceId, Extension>,
+    /// The extension of each terminal that a client sees.
+    terminals: BTreeMap<DeviceId, DeviceId>,
     calls: BTreeMap<CallKey, Call>,
-    timers: BTreeSet<(Instant, CallKey)>,
+    timers: BTreeSet<(Instant, CallKey, DeviceId)>,
     monitors: BTreeMap<u64, Monitor>,
     events: VecDeque<(AssociationId, Event)>,
     stats: Stats,
@@ -72,25 +100,21 @@ pub struct SwitchingFunction {
 }
 
 #[derive(Debug)]
-struct SwitchingConfig {
+struct Settings {
     trunk_prefix: String,
     timing: Timing,
     diverted_to_all: bool,
+    options: SwitchingOptions,
 }
 
 #[derive(Debug, Default)]
 struct Extension {
     features: Features,
+    /// The members, if it is no telephone but a group.
+    group: Option<Vec<DeviceId>>,
     /// In the order in which they came.
     calls: Vec<CallKey>,
     monitors: Vec<u64>,
-}
-
-#[derive(Debug)]
-struct Monitor {
-    id: MonitorCrossRefId,
-    association: AssociationId,
-    device: DeviceId,
 }
 
 impl SwitchingFunction {
@@ -100,32 +124,42 @@ impl SwitchingFunction {
         let users = config.extensions.iter().map(|number| (number, true));
         let phantoms = config.phantoms.iter().map(|number| (number, false));
         // A number that stands in both lists has a user.
-        let extensions = phantoms.chain(users).map(|(number, has_user)| {
-            let features = Features::new(has_user);
-            (
-                DeviceId::new(number),
-                Extension {
-                    features,
-                    ..Extension::default()
-                },
-            )
+        let telephones = phantoms.chain(users).map(|(number, has_user)| {
+            let extension = Extension {
+                features: Features::new(has_user),
+                ..Extension::default()
+            };
+            (DeviceId::new(number), extension)
+        });
+        let options = config.switching.clone();
+        let groups = options.groups.iter().map(|group| {
+            let members = group.members.iter().map(DeviceId::new).collect();
+            let extension = Extension {
+                group: Some(members),
+                ..Extension::default()
+            };
+            (DeviceId::new(&group.number), extension)
         });
         Self {
-            config: SwitchingConfig {
-                trunk_prefix: config.trunk_prefix.clone(),
-                timing: config.timing,
-                diverted_to_all: config.diverted_to_all,
-            },
             boot,
             last_call: 0,
             last_monitor: 0,
-            extensions: extensions.collect(),
+            now: None,
+            queued: 0,
+            extensions: telephones.chain(groups).collect(),
+            terminals: terminals_of(&options),
             calls: BTreeMap::new(),
             timers: BTreeSet::new(),
             monitors: BTreeMap::new(),
             events: VecDeque::new(),
             stats: Stats::default(),
             feature_changes: BTreeMap::new(),
+            config: Settings {
+                trunk_prefix: config.trunk_prefix.clone(),
+                timing: config.timing,
+                diverted_to_all: config.diverted_to_all,
+                options,
+            },
         }
     }
 
@@ -134,6 +168,7 @@ impl SwitchingFunction {
         self.stats.calls_lost += self.calls.len() as u64;
         self.boot = boot;
         self.last_call = 0;
+        self.queued = 0;
         self.calls.clear();
         self.timers.clear();
         self.monitors.clear();
@@ -144,101 +179,46 @@ impl SwitchingFunction {
         }
     }
 
-    /// Starts a device-type monitor. It reports calls that exist already, too.
-    ///
-    /// # Errors
-    /// `invalidDeviceID` when `device` is no extension.
-    pub fn start_monitor(
-        &mut self,
-        association: AssociationId,
-        device: &DeviceId,
-    ) -> Result<MonitorCrossRefId, CstaError> {
-        let device = self.extension(device).ok_or_else(invalid_device)?;
-        self.last_monitor += 1;
-        let number = self.last_monitor;
-        let id = MonitorCrossRefId::new(number.to_string());
-        if let Some(extension) = self.extensions.get_mut(&device) {
-            extension.monitors.push(number);
-        }
-        let monitor = Monitor {
-            id: id.clone(),
-            association,
-            device,
-        };
-        self.monitors.insert(number, monitor);
-        Ok(id)
+    /// Whether Diverted goes to every monitored device of the call from now on.
+    pub const fn set_diverted_to_all(&mut self, all: bool) {
+        self.config.diverted_to_all = all;
     }
 
-    /// Ends a monitor.
-    ///
-    /// # Errors
-    /// `invalidMonitorCrossRefID` when the association has no such monitor.
-    pub fn stop_monitor(
-        &mut self,
-        association: AssociationId,
-        id: &MonitorCrossRefId,
-    ) -> Result<(), CstaError> {
-        let number: u64 = id.as_str().parse().map_err(|_| invalid_monitor())?;
-        let monitor = self.monitors.get(&number);
-        if monitor.is_none_or(|m| m.association != association || m.id != *id) {
-            return Err(invalid_monitor());
-        }
-        self.remove_monitor(number);
-        Ok(())
+    /// What is chosen where the standard leaves a choice.
+    #[must_use]
+    pub const fn options(&self) -> &SwitchingOptions {
+        &self.config.options
     }
 
-    /// Ends all monitors of a client that is gone, and forgets its events.
-    pub fn stop_monitors(&mut self, association: AssociationId) {
-        let monitors = self.monitors.iter();
-        let theirs = monitors.filter(|(_, monitor)| monitor.association == association);
-        for number in theirs.map(|(number, _)| *number).collect::<Vec<_>>() {
-            self.remove_monitor(number);
-        }
-        self.events.retain(|(owner, _)| *owner != association);
+    /// Changes what is chosen, from the next call on. Groups stay as they were at the start.
+    pub fn set_options(&mut self, options: SwitchingOptions) {
+        self.terminals = terminals_of(&options);
+        self.config.options = options;
     }
 
-    fn remove_monitor(&mut self, number: u64) {
-        if let Some(monitor) = self.monitors.remove(&number)
-            && let Some(extension) = self.extensions.get_mut(&monitor.device)
-        {
-            extension.monitors.retain(|other| *other != number);
-        }
-    }
-
-    /// The calls at an extension, each with its compound state.
-    ///
-    /// # Errors
-    /// `invalidDeviceID` when `device` is no extension.
-    pub fn snapshot(&self, device: &DeviceId) -> Result<Vec<SnapshotCallInfo>, CstaError> {
-        let device = self.extension(device).ok_or_else(invalid_device)?;
-        let calls = self.calls_at(&device);
-        Ok(calls
-            .map(|(_, call)| SnapshotCallInfo {
-                endpoint_device: Some(ExtendedDeviceId::Known(device.clone())),
-                local_call_state: Some(call.compound_state(&device)),
-                ..SnapshotCallInfo::new(call.connection_id(&device))
-            })
-            .collect())
-    }
-
-    /// Lets everything happen that is due.
+    /// Lets everything happen that is due. Call it before a service, too: what it brings about without
+    /// a time of its own happens at the last `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(&(due, key)) = self.timers.first()
+        while let Some((due, key, device)) = self.timers.first().cloned()
             && due <= now
         {
             self.timers.pop_first();
-            let timer = self.calls.get_mut(&key).and_then(|call| call.timer.take());
-            debug_assert!(timer.is_some(), "an entry of the table has its call");
+            let call = self.calls.get_mut(&key);
+            let leg = call.and_then(|call| call.leg_mut(&device));
+            let timer = leg.and_then(|leg| leg.timer.take());
+            debug_assert!(timer.is_some(), "an entry of the table has its connection");
             if let Some((due, timer)) = timer {
-                self.act(key, timer, due);
+                self.now = Some(due);
+                self.act(key, &device, timer, due);
             }
         }
+        self.now = Some(now);
     }
 
     /// When to call [`Self::handle_timeout`] next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().map(|(due, _)| *due)
+        self.timers.first().map(|(due, ..)| *due)
     }
 
     /// The next event for a client.
@@ -246,188 +226,102 @@ impl SwitchingFunction {
         self.events.pop_front()
     }
 
-    /// All calls as they are.
-    #[must_use]
-    pub fn truth(&self) -> Truth {
-        Truth {
-            boot: self.boot,
-            calls: self.calls.values().map(Call::truth).collect(),
-            devices: self
-                .extensions
-                .iter()
-                .map(|(device, extension)| (device.to_string(), extension.features.truth()))
-                .filter(|(_, device)| *device != TruthDevice::default())
-                .collect(),
-        }
-    }
-
-    /// What was counted.
-    #[must_use]
-    pub const fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
-    /// Monitors that are running.
-    #[must_use]
-    pub fn monitor_count(&self) -> usize {
-        self.monitors.len()
-    }
-
-    /// Calls that are there.
-    #[must_use]
-    pub fn call_count(&self) -> usize {
-        self.calls.len()
-    }
-
-    /// The device's connection in its active call, if it has one.
-    #[must_use]
-    pub fn active_connection(&self, device: &DeviceId) -> Option<ConnectionId> {
-        let key = self.active_call_at(device)?;
-        self.calls.get(&key).map(|call| call.connection_id(device))
-    }
-
-    /// The device's connection that came last of those in that state.
-    #[must_use]
-    pub fn connection_in(
-        &self,
-        device: &DeviceId,
-        state: LocalConnectionState,
-    ) -> Option<ConnectionId> {
-        let calls = self.calls_at(device);
-        let mut theirs = calls.filter(|(_, call)| call.state(device) == Some(state));
-        theirs
-            .next_back()
-            .map(|(_, call)| call.connection_id(device))
-    }
-
-    /// The connection that alerts in a call.
-    #[must_use]
-    pub fn alerting_in(&self, call_id: &CallId) -> Option<ConnectionId> {
-        let call = self.calls.get(&self.key(call_id)?)?;
-        call.alerting().map(|leg| call.connection_id(&leg.device))
-    }
-
-    /// Whether a call was forwarded; `None` when it is over.
-    #[must_use]
-    pub fn is_redirected(&self, call_id: &CallId) -> Option<bool> {
-        let call = self.calls.get(&self.key(call_id)?)?;
-        Some(call.last_redirection.is_some())
-    }
-
-    /// The extension that a device id in any form names.
-    #[must_use]
-    pub fn extension(&self, device: &DeviceId) -> Option<DeviceId> {
-        let plain = DeviceId::new(device.number());
-        self.extensions.contains_key(&plain).then_some(plain)
-    }
-
-    /// Whether a number belongs to a party beyond a trunk.
-    #[must_use]
-    pub fn is_outside(&self, device: &DeviceId) -> bool {
-        let prefix = self.config.trunk_prefix.as_str();
-        !prefix.is_empty()
-            && device.as_str().starts_with(prefix)
-            && !self.extensions.contains_key(device)
-    }
-
-    fn active_call_at(&self, device: &DeviceId) -> Option<CallKey> {
-        let mut calls = self.calls_at(device);
-        calls
-            .find(|(_, call)| call.is_active_at(device))
-            .map(|(key, _)| key)
-    }
-
-    /// The calls of an extension, in the order in which they came; of an outside party by search.
-    fn calls_at(
-        &self,
-        device: &DeviceId,
-    ) -> Box<dyn DoubleEndedIterator<Item = (CallKey, &Call)> + '_> {
-        match self.extensions.get(device) {
-            Some(extension) => {
-                let keys = extension.calls.iter();
-                Box::new(keys.filter_map(|key| self.calls.get(key).map(|call| (*key, call))))
-            }
-            None => {
-                let device = device.clone();
-                let calls = self.calls.iter().map(|(key, call)| (*key, call));
-                Box::new(calls.filter(move |(_, call)| call.connection(&device).is_some()))
-            }
-        }
-    }
-
-    fn set_timer(&mut self, key: CallKey, timer: Option<(Instant, Timer)>) {
-        let Some(call) = self.calls.get_mut(&key) else {
+    fn set_timer(&mut self, key: CallKey, device: &DeviceId, timer: Option<(Instant, Timer)>) {
+        let call = self.calls.get_mut(&key);
+        let Some(leg) = call.and_then(|call| call.leg_mut(device)) else {
             return;
         };
-        if let Some((due, _)) = call.timer.take() {
-            self.timers.remove(&(due, key));
+        if let Some((due, _)) = leg.timer.take() {
+            self.timers.remove(&(due, key, device.clone()));
         }
         if let Some((due, _)) = timer {
-            self.timers.insert((due, key));
+            self.timers.insert((due, key, device.clone()));
         }
-        call.timer = timer;
+        leg.timer = timer;
     }
 
-    /// Puts a device into a call.
-    fn enter(
-        &mut self,
-        key: CallKey,
-        device: &DeviceId,
-        state: LocalConnectionState,
-        outside: bool,
-    ) {
-        if let Some(call) = self.calls.get_mut(&key) {
-            call.add(device.clone(), state, outside);
-        }
-        if let Some(extension) = self.extensions.get_mut(device) {
+    fn leg(&self, key: CallKey, device: &DeviceId) -> Option<Connection> {
+        self.calls.get(&key)?.connection(device).cloned()
+    }
+
+    /// Puts a connection into a call.
+    fn enter(&mut self, key: CallKey, leg: Connection) {
+        if let Some(extension) = self.extensions.get_mut(&leg.line)
+            && !extension.calls.contains(&key)
+        {
             extension.calls.push(key);
         }
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.add(leg);
+        }
     }
 
-    /// Takes a device out of a call, without a word.
-    fn leave(&mut self, key: CallKey, device: &DeviceId) {
-        if let Some(call) = self.calls.get_mut(&key) {
-            call.connections.retain(|leg| leg.device != *device);
-        }
-        if let Some(extension) = self.extensions.get_mut(device) {
+    /// Takes a connection out of a call, without a word; gives it, in the null state.
+    fn leave(&mut self, key: CallKey, device: &DeviceId) -> Option<Connection> {
+        self.set_timer(key, device, None);
+        let call = self.calls.get_mut(&key)?;
+        let mut legs = call.connections.iter();
+        let index = legs.position(|leg| leg.device == *device)?;
+        let leg = call.connections.remove(index);
+        self.queued -= usize::from(leg.state == LocalConnectionState::Queued);
+        let is_gone = call.of_line(&leg.line).next().is_none();
+        if let Some(extension) = self.extensions.get_mut(&leg.line)
+            && is_gone
+        {
             extension.calls.retain(|other| *other != key);
         }
+        self.hurry_queues();
+        let state = LocalConnectionState::Null;
+        Some(Connection { state, ..leg })
     }
 
-    /// Ends a call, `first`'s connection before the other.
-    ///
-    /// ECMA-269 §17.2.4: Connection Cleared C1A to all that are in the call (A local null); then the
-    /// last party, alone, is cleared as well.
-    fn clear_all(&mut self, key: CallKey, first: &DeviceId, cause: &EventCause) {
-        let Some(call) = self.calls.get(&key) else {
-            return;
-        };
-        let others = call.connections.iter().map(|leg| leg.device.clone());
-        let others: Vec<_> = others.filter(|device| device != first).collect();
-        self.set_timer(key, None);
-        for device in std::iter::once(first).chain(&others) {
-            self.leave(key, device);
-            let report = Report::new(Change::ConnectionCleared, device, cause.clone());
-            self.report(key, &report);
+    fn advance(&mut self, key: CallKey, device: &DeviceId, to: LocalConnectionState) {
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.advance(device, to);
         }
-        self.calls.remove(&key);
-        self.stats.calls_ended += 1;
+    }
+
+    /// Reports a change of a connection that is there.
+    fn tell_change(&mut self, key: CallKey, change: Change, device: &DeviceId, cause: EventCause) {
+        let leg = self.leg(key, device);
+        debug_assert!(leg.is_some(), "{} of a connection", change.as_str());
+        if let Some(leg) = leg {
+            self.report(key, &Report::new(change, &leg, cause));
+        }
+    }
+
+    fn call_id(&self, key: CallKey) -> CallId {
+        CallId::new(format!("{:08X}{key:08X}", self.boot))
     }
 
     fn new_call(&mut self, calling: DeviceId, called: DeviceId) -> CallKey {
         self.last_call += 1;
         let key = self.last_call;
         let call = Call {
-            id: CallId::new(format!("{:08X}{key:08X}", self.boot)),
+            id: self.call_id(key),
             calling,
             called,
             last_redirection: None,
             connections: Vec::with_capacity(2),
             established: false,
-            timer: None,
+            cause: EventCause::NEW_CALL,
+            consult: None,
+            data: CallData::default(),
+            siblings: Vec::new(),
+            monitors: Vec::new(),
         };
         self.calls.insert(key, call);
         self.stats.calls_begun += 1;
         key
     }
+}
+
+fn terminals_of(options: &SwitchingOptions) -> BTreeMap<DeviceId, DeviceId> {
+    let lines = options.terminals.iter();
+    let terminals = lines.flat_map(|(number, terminals)| {
+        let line = DeviceId::new(number);
+        let devices = terminals.devices(&line);
+        devices.map(move |terminal| (terminal, line.clone()))
+    });
+    terminals.collect()
 }

@@ -73,7 +73,7 @@ pub struct TruthAgent {
     /// For which group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// `logged-on`, `ready`, `not-ready`, `busy` or `after-call`.
+    /// `logged-on`, `ready`, `not-ready`, `busy` or `working-after-call`.
     pub state: String,
 }
 
@@ -90,15 +90,21 @@ pub struct TruthCall {
     /// Who redirected the call last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_redirection: Option<String>,
-    /// The caller's first.
+    /// Whether it is one of several calls that ring at the terminals of one extension.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fork: bool,
+    /// The caller's first; more than two are a conference.
     pub connections: Vec<TruthConnection>,
 }
 
 /// One device in a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TruthConnection {
-    /// The device.
+    /// The device as in the connection's id: extension, terminal, group or network interface.
     pub device: String,
+    /// The extension of a terminal, or the number of a party behind a network interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// As in the schema: `initiated`, `alerting`, `connected`, `hold`, `fail`.
     pub state: String,
     /// Whether it is a party beyond a trunk, which nobody can monitor.
@@ -131,6 +137,9 @@ pub struct Ledger {
     pub requests: BTreeMap<String, u64>,
     /// Requests answered with a refusal, by category and value.
     pub refusals: BTreeMap<String, u64>,
+    /// Faults that were asked for and have bitten, by name.
+    #[serde(default)]
+    pub faults: BTreeMap<String, u64>,
     /// Frames and bodies that could not be read, by kind.
     pub bad_frames: BTreeMap<String, u64>,
     /// Monitors that are running now.

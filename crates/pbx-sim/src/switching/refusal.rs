@@ -24,11 +24,29 @@ refusals! {
     invalid_forwarding_type = Operation / "invalidForwardingType",
     /// A forwarding without a destination.
     invalid_forwarding_destination = Operation / "invalidForwardingDestination",
+    /// No such registration.
+    invalid_cross_ref = Operation / "invalidCrossRefID",
+    /// Do not disturb for no calls at all.
+    invalid_do_not_disturb = Operation / "invalidDoNotDisturb",
+    /// Digits are sent as tones.
+    digit_mode = Operation / "digitModeNotSupported",
+    /// An element that this switching function makes nothing of.
+    parameter_not_supported = Operation / "parameterNotSupported",
     /// A value that the standard does not have.
     invalid_parameter_value = Operation / "invalidParameterValue",
     /// Nobody is logged on, or somebody else.
     invalid_agent_state = Operation / "invalidAgentState",
-    /// A device calls or forwards to itself.
+    /// The destination does not exist.
+    invalid_destination = Operation / "invalidDestination",
+    /// The consultation was for something else.
+    invalid_consult_purpose = Operation / "invalidConsultPurpose",
+    /// A device that is to join and neither talk nor listen.
+    participation_type = Operation / "participationTypeOutOfRange",
+    /// The two connections belong to different devices.
+    not_same_device = Operation / "notSameDevice",
+    /// The two connections are of one call.
+    same_call = Operation / "requestIncompatibleWithHeldConnection",
+    /// A device calls or forwards to itself, or to one that is in the call.
     same_device = Operation / "notDifferentDevices",
     /// The connection belongs to a party beyond a trunk.
     outside_connection = Operation / "requestIncompatibleWithConnection",
@@ -48,7 +66,11 @@ refusals! {
     calling_device_state = StateIncompatibility / "invalidCallingDeviceState",
     /// The connection is not in a state for this.
     connection_state = StateIncompatibility / "invalidConnectionState",
-    /// It is on hold already.
+    /// The active connection is not in a state for this.
+    active_connection_state = StateIncompatibility / "invalidActiveConnectionState",
+    /// The device that is to join is busy.
+    destination_state = StateIncompatibility / "invalidDestinationDeviceState",
+    /// It is on hold already, or is to be and is not.
     held_connection_state = StateIncompatibility / "invalidHeldConnectionState",
     /// It is not on hold.
     no_held_call = StateIncompatibility / "noHeldCall",
@@ -60,8 +82,14 @@ refusals! {
     out_of_service = SystemResourceAvailability / "deviceOutOfService",
     /// Too many devices.
     max_devices = SystemResourceAvailability / "maxDevicesExceeded",
+    /// The conference bridge has no port left.
+    conference_limit = SystemResourceAvailability / "conferenceMemberLimitExceeded",
     /// Too many outside calls.
     network_busy = SystemResourceAvailability / "networkBusy",
+    /// Too many registrations.
+    registration_limit = SystemResourceAvailability / "registrationLimitExceeded",
+    /// The licence has expired.
+    licence_expired = SubscribedResourceAvailability / "generic",
     /// Too many requests wait for their answers.
     outstanding_requests = SubscribedResourceAvailability / "outstandingReqLimitExceeded",
 }

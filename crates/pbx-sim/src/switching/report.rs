@@ -1,58 +1,67 @@
-//! From a change of state to one event per monitor of every device in the call.
+//! From a change of state to one event per monitor of every device in the call, and of the call.
 
 use std::collections::BTreeMap;
 
-use csta::message::{
-    ConnectionClearedEvent, DeliveredEvent, DivertedEvent, EstablishedEvent, FailedEvent,
-    HeldEvent, OriginatedEvent, RetrievedEvent, ServiceInitiatedEvent,
-};
+use csta::message::{CallClearedEvent, CallInformationEvent, DigitsGeneratedEvent};
+use csta::value::ConnectionList;
 use csta::{
-    DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState, MonitorCrossRefId,
-    RedirectionDeviceId,
+    ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState,
+    MonitorCrossRefId,
 };
 
-use super::SwitchingFunction;
-use super::call::{Call, CallKey};
+use super::call::{Call, CallKey, Connection};
+use super::event::{event, merge_event};
+use super::{MonitorObject, SwitchingFunction};
 
-/// What happened to a connection (ECMA-269 §17.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// §17.2.18
-    ServiceInitiated,
-    /// §17.2.14
-    Originated,
-    /// §17.2.5
-    Delivered,
-    /// §17.2.8
-    Established,
-    /// §17.2.10
-    Held,
-    /// §17.2.17
-    Retrieved,
-    /// §17.2.7
-    Diverted,
-    /// §17.2.9
-    Failed,
-    /// §17.2.4
-    ConnectionCleared,
+macro_rules! changes {
+    ($( $(#[$doc:meta])* $change:ident = $word:literal; )*) => {
+        /// What happened to a connection (ECMA-269 §17.2).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Change { $( $(#[$doc])* $change, )* }
+
+        impl Change {
+            /// The standard's word, as in the event's name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$change => $word, )* }
+            }
+        }
+    };
 }
 
-impl Change {
-    /// The standard's word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ServiceInitiated => "ServiceInitiated",
-            Self::Originated => "Originated",
-            Self::Delivered => "Delivered",
-            Self::Established => "Established",
-            Self::Held => "Held",
-            Self::Retrieved => "Retrieved",
-            Self::Diverted => "Diverted",
-            Self::Failed => "Failed",
-            Self::ConnectionCleared => "ConnectionCleared",
-        }
-    }
+changes! {
+    /// §17.2.18
+    ServiceInitiated = "ServiceInitiated";
+    /// §17.2.14
+    Originated = "Originated";
+    /// §17.2.13
+    Offered = "Offered";
+    /// §17.2.5
+    Delivered = "Delivered";
+    /// §17.2.8
+    Established = "Established";
+    /// §17.2.12
+    NetworkReached = "NetworkReached";
+    /// §17.2.15
+    Queued = "Queued";
+    /// §17.2.10
+    Held = "Held";
+    /// §17.2.17
+    Retrieved = "Retrieved";
+    /// §17.2.7
+    Diverted = "Diverted";
+    /// §17.2.9
+    Failed = "Failed";
+    /// §17.2.4
+    ConnectionCleared = "ConnectionCleared";
+    /// §17.2.19
+    Transferred = "Transfered";
+    /// §17.2.3
+    Conferenced = "Conferenced";
+    /// §18.2: nothing changes but that digits were sent.
+    DigitsGenerated = "DigitsGenerated";
+    /// §18.2: what is attached to the call.
+    CallInformation = "CallInformation";
 }
 
 /// Figures of a switching function since it was made.
@@ -60,7 +69,7 @@ impl Change {
 pub struct Stats {
     /// Changes of connections, by kind.
     pub changes: BTreeMap<Change, u64>,
-    /// Calls begun.
+    /// Calls begun, the ones of a fork and of a transfer each.
     pub calls_begun: u64,
     /// Calls ended.
     pub calls_ended: u64,
@@ -74,157 +83,208 @@ pub struct Stats {
     pub sightings: u64,
 }
 
-/// A change to be reported.
+/// A change of one connection, to be reported.
 pub(super) struct Report<'a> {
     pub(super) change: Change,
-    /// The device whose connection changed.
-    pub(super) subject: &'a DeviceId,
+    /// The connection as it is now; null when it has left.
+    pub(super) subject: &'a Connection,
     pub(super) cause: EventCause,
     /// Diverted: where to.
-    pub(super) new_destination: Option<&'a DeviceId>,
+    pub(super) new_destination: Option<ExtendedDeviceId>,
+    /// Queued: how many calls wait there, and how many of them before this one.
+    pub(super) queue: Option<(u32, u32)>,
     /// Whether the devices that remain in the call see it, or the subject alone.
     pub(super) to_others: bool,
 }
 
 impl<'a> Report<'a> {
-    pub(super) const fn new(change: Change, subject: &'a DeviceId, cause: EventCause) -> Self {
+    pub(super) const fn new(change: Change, subject: &'a Connection, cause: EventCause) -> Self {
         Self {
             change,
             subject,
             cause,
             new_destination: None,
+            queue: None,
             to_others: true,
         }
     }
+}
+
+/// Two calls became one, or a device joined or left one on behalf of another: Transferred or
+/// Conferenced.
+pub(super) struct Merge {
+    pub(super) change: Change,
+    pub(super) primary_old: ConnectionId,
+    pub(super) secondary_old: Option<ConnectionId>,
+    /// The device that transferred or conferenced.
+    pub(super) by: ExtendedDeviceId,
+    /// The device that was transferred to or added.
+    pub(super) to: ExtendedDeviceId,
+    pub(super) connections: ConnectionList,
+    pub(super) cause: EventCause,
+    /// Everybody who was or is in one of the calls.
+    pub(super) lines: Vec<DeviceId>,
 }
 
 impl SwitchingFunction {
     /// Reports a change to every monitor of every device that is in the call, and of the subject if
     /// it has just left. The state of the call is the one after the change.
     pub(super) fn report(&mut self, key: CallKey, report: &Report<'_>) {
-        *self.stats.changes.entry(report.change).or_default() += 1;
         let Some(call) = self.calls.get(&key) else {
             debug_assert!(false, "a change happens to a call that is there");
             return;
         };
-        // The call is at the device until its connection is gone: whoever has left sees its own
-        // leaving and nothing later (device-type monitor, ECMA-269 §6.7.2).
-        let others = call.connections.iter().filter(|_| report.to_others);
-        let others = others.filter(|leg| leg.device != *report.subject);
-        let audience = std::iter::once(report.subject).chain(others.map(|leg| &leg.device));
-        for device in audience {
-            let Some(extension) = self.extensions.get(device) else {
+        let subject = report.subject;
+        let mut lines = vec![subject.line.clone()];
+        if report.to_others {
+            lines.extend(
+                call.lines()
+                    .into_iter()
+                    .filter(|line| *line != subject.line),
+            );
+        }
+        // ECMA-269 §12.2.17: the state of the *monitored* device's connection. The call is at the
+        // device until its connection is gone: whoever has left sees its own leaving and nothing
+        // later (device-type monitor, ECMA-269 §6.7.2).
+        let local = |call: &Call, line: &DeviceId| match *line == subject.line {
+            true => subject.state,
+            false => call.state(line).unwrap_or(LocalConnectionState::Null),
+        };
+        self.tell(key, report.change, &lines, local, |call, id, local| {
+            event(call, report, id, local)
+        });
+    }
+
+    /// Reports a transfer or conference to everybody who was in one of the calls.
+    pub(super) fn report_merge(&mut self, key: CallKey, merge: &Merge) {
+        let local =
+            |call: &Call, line: &DeviceId| call.state(line).unwrap_or(LocalConnectionState::Null);
+        self.tell(key, merge.change, &merge.lines, local, |call, id, local| {
+            merge_event(call, merge, id, local)
+        });
+    }
+
+    /// Reports something of a connection's past, under its old id, to its own device.
+    pub(super) fn report_to_subject(
+        &mut self,
+        key: CallKey,
+        report: &Report<'_>,
+        old: &ConnectionId,
+    ) {
+        let Some(call) = self.calls.get(&key) else {
+            return;
+        };
+        let Some(id) = old.call_id.clone() else {
+            return;
+        };
+        let call = Call { id, ..call.clone() };
+        let subject = report.subject;
+        let extension = self.extensions.get(&subject.line);
+        for number in extension.into_iter().flat_map(|it| &it.monitors) {
+            if let Some(monitor) = self.monitors.get(number) {
+                let event = event(&call, report, monitor.id.clone(), Some(subject.state));
+                self.stats.events += 1;
+                self.events.push_back((monitor.association, event));
+            }
+        }
+    }
+
+    /// Digits Generated (ECMA-269 §18.2).
+    pub(super) fn report_digits(&mut self, key: CallKey, leg: &Connection, digits: &str) {
+        self.tell_all(key, Change::DigitsGenerated, |call, id| {
+            Event::from(DigitsGeneratedEvent {
+                digit_generated_list: Some(digits.to_owned()),
+                ..DigitsGeneratedEvent::new(id, call.connection_id(&leg.device))
+            })
+        });
+    }
+
+    /// Call Information (ECMA-269 §18.2): what is attached to the call now.
+    pub(super) fn report_information(&mut self, key: CallKey, leg: &Connection) {
+        self.tell_all(key, Change::CallInformation, |call, id| {
+            Event::from(CallInformationEvent {
+                device: Some(leg.party()),
+                calling_device: Some(ExtendedDeviceId::Known(call.calling.clone())),
+                correlator_data: call.data.correlator.clone(),
+                user_data: call.data.user.clone(),
+                subject_of_call: call.data.subject.clone(),
+                ..CallInformationEvent::new(id, call.connection_id(&leg.device))
+            })
+        });
+    }
+
+    /// The call is over: Call Cleared to its call-type monitors, which end with it (ECMA-269 §17.2.2,
+    /// §15.1.2).
+    pub(super) fn report_end(&mut self, call: &Call, last: &Connection, cause: &EventCause) {
+        for number in &call.monitors {
+            let Some(monitor) = self.monitors.remove(number) else {
+                continue;
+            };
+            let event = CallClearedEvent {
+                correlator_data: call.data.correlator.clone(),
+                user_data: call.data.user.clone(),
+                cause: Some(cause.clone()),
+                ..CallClearedEvent::new(monitor.id, call.connection_id(&last.device))
+            };
+            self.stats.events += 1;
+            self.events.push_back((monitor.association, event.into()));
+        }
+    }
+
+    fn tell_all(
+        &mut self,
+        key: CallKey,
+        change: Change,
+        make: impl Fn(&Call, MonitorCrossRefId) -> Event,
+    ) {
+        let lines = self.calls.get(&key).map(Call::lines).unwrap_or_default();
+        let local = |_: &Call, _: &DeviceId| LocalConnectionState::Null;
+        self.tell(key, change, &lines, local, |call, id, _| make(call, id));
+    }
+
+    /// One event for each monitor of each of the devices, and of the call.
+    fn tell(
+        &mut self,
+        key: CallKey,
+        change: Change,
+        lines: &[DeviceId],
+        local: impl Fn(&Call, &DeviceId) -> LocalConnectionState,
+        make: impl Fn(&Call, MonitorCrossRefId, Option<LocalConnectionState>) -> Event,
+    ) {
+        *self.stats.changes.entry(change).or_default() += 1;
+        let Some(call) = self.calls.get(&key) else {
+            debug_assert!(false, "what is told is about a call that is there");
+            return;
+        };
+        let mut told = Vec::new();
+        for line in lines {
+            let Some(extension) = self.extensions.get(line) else {
                 continue;
             };
             self.stats.sightings += 1;
             if extension.monitors.is_empty() {
                 self.stats.unmonitored += 1;
             }
-            // ECMA-269 §12.2.17: the state of the *monitored* device's connection.
-            let local = call.state(device).unwrap_or(LocalConnectionState::Null);
-            for number in &extension.monitors {
-                let Some(monitor) = self.monitors.get(number) else {
-                    continue;
-                };
-                let event = event(call, report, monitor.id.clone(), local);
-                self.stats.events += 1;
-                self.events.push_back((monitor.association, event));
-            }
+            let local = local(call, line);
+            told.extend(
+                extension
+                    .monitors
+                    .iter()
+                    .map(|number| (*number, Some(local))),
+            );
         }
-    }
-}
-
-#[expect(
-    clippy::too_many_lines,
-    reason = "a flat match, one struct for each event"
-)]
-fn event(
-    call: &Call,
-    report: &Report<'_>,
-    monitor_cross_ref_id: MonitorCrossRefId,
-    local: LocalConnectionState,
-) -> Event {
-    let known = |device: &DeviceId| Some(ExtendedDeviceId::Known(device.clone()));
-    let connection = call.connection_id(report.subject);
-    let subject = known(report.subject);
-    let calling_device = known(&call.calling);
-    let called_device = known(&call.called);
-    // ECMA-269 §12.3.25: mandatory, and `notRequired` where nothing was redirected.
-    let last_redirection_device = Some(match &call.last_redirection {
-        Some(device) => RedirectionDeviceId::NumberDialed(device.clone()),
-        None => RedirectionDeviceId::NotRequired,
-    });
-    let local_connection_info = Some(local);
-    let cause = Some(report.cause.clone());
-    match report.change {
-        Change::ServiceInitiated => Event::from(ServiceInitiatedEvent {
-            initiating_device: subject,
-            local_connection_info,
-            cause,
-            ..ServiceInitiatedEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::Originated => Event::from(OriginatedEvent {
-            calling_device,
-            called_device,
-            originating_device: None,
-            local_connection_info,
-            cause,
-            ..OriginatedEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::Delivered => Event::from(DeliveredEvent {
-            alerting_device: subject,
-            calling_device,
-            called_device,
-            last_redirection_device,
-            local_connection_info,
-            cause,
-            ..DeliveredEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::Established => Event::from(EstablishedEvent {
-            answering_device: subject,
-            calling_device,
-            called_device,
-            last_redirection_device,
-            local_connection_info,
-            cause,
-            ..EstablishedEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::Held => Event::from(HeldEvent {
-            holding_device: subject,
-            local_connection_info,
-            cause,
-            ..HeldEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::Retrieved => Event::from(RetrievedEvent {
-            retrieving_device: subject,
-            local_connection_info,
-            cause,
-            ..RetrievedEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::Diverted => Event::from(DivertedEvent {
-            diverting_device: subject,
-            new_destination: report.new_destination.and_then(known),
-            calling_device,
-            called_device,
-            last_redirection_device,
-            local_connection_info,
-            cause,
-            ..DivertedEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::Failed => Event::from(FailedEvent {
-            failing_device: subject,
-            calling_device,
-            called_device,
-            last_redirection_device,
-            local_connection_info,
-            cause,
-            ..FailedEvent::new(monitor_cross_ref_id, connection)
-        }),
-        Change::ConnectionCleared => Event::from(ConnectionClearedEvent {
-            releasing_device: subject,
-            local_connection_info,
-            cause,
-            ..ConnectionClearedEvent::new(monitor_cross_ref_id, connection)
-        }),
+        told.extend(call.monitors.iter().map(|number| (*number, None)));
+        for (number, local) in told {
+            let Some(monitor) = self.monitors.get(&number) else {
+                continue;
+            };
+            debug_assert!(
+                local.is_some() == matches!(monitor.object, MonitorObject::Device(_)),
+                "only device-type monitors are told a local state"
+            );
+            let event = make(call, monitor.id.clone(), local);
+            self.stats.events += 1;
+            self.events.push_back((monitor.association, event));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Call control: the services of ECMA-269 §17.1 and the same acts at the telephone.
+//! Call control with one call: the services of ECMA-269 §17.1 and the same acts at the telephone.
 
 use std::time::Instant;
 
@@ -6,14 +6,35 @@ use csta::{
     AutoOriginate, CallId, ConnectionId, CstaError, DeviceId, EventCause, LocalConnectionState,
 };
 
-use super::call::{Call, CallKey, Timer};
+use super::call::{Call, CallData, CallKey, Connection, Timer};
 use super::report::{Change, Report};
 use super::{
     Actor, HELD_CALLS_MAX, OUTSIDE_CALLS_MAX, SwitchingFunction, calling_device_state,
     connected_call_exists, connection_state, held_connection_state, invalid_call,
-    invalid_calling_device, invalid_connection, network_busy, no_held_call, out_of_service,
-    outside_connection, same_device,
+    invalid_calling_device, invalid_connection, invalid_parameter_value, network_busy,
+    no_held_call, out_of_service, outside_connection, same_device,
 };
+
+/// Most digits of one Generate Digits.
+const DIGITS_MAX: usize = 64;
+
+/// How a call of Make Call begins.
+#[derive(Debug, Clone)]
+pub struct Origination {
+    /// Whether the telephone asks for its user first.
+    pub auto_originate: AutoOriginate,
+    /// What is attached to the call.
+    pub data: CallData,
+}
+
+impl From<AutoOriginate> for Origination {
+    fn from(auto_originate: AutoOriginate) -> Self {
+        Self {
+            auto_originate,
+            data: CallData::default(),
+        }
+    }
+}
 
 impl SwitchingFunction {
     /// Make Call (ECMA-269 §17.1.18). With `prompt` the telephone asks for its user first, which
@@ -26,19 +47,24 @@ impl SwitchingFunction {
         &mut self,
         calling: &DeviceId,
         called: &DeviceId,
-        auto_originate: AutoOriginate,
+        origination: impl Into<Origination>,
         now: Instant,
     ) -> Result<ConnectionId, CstaError> {
-        let calling = self.extension(calling).ok_or_else(invalid_calling_device)?;
-        match auto_originate {
-            AutoOriginate::Prompt => self.begin(calling, called, EventCause::MAKE_CALL, now),
-            // ECMA-269 §17.2.18: no Service Initiated for a hands-free Make Call.
-            AutoOriginate::DoNotPrompt => {
-                let (key, id) = self.prepare(calling, called)?;
-                self.originate(key, now);
-                Ok(id)
-            }
+        let Origination {
+            auto_originate,
+            data,
+        } = origination.into();
+        self.check_idle(calling)?;
+        let (key, id) = self.prepare(calling, called, EventCause::NEW_CALL)?;
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.data = data;
         }
+        match auto_originate {
+            AutoOriginate::Prompt => self.begin(key, EventCause::MAKE_CALL, now),
+            // ECMA-269 §17.2.18: no Service Initiated for a hands-free Make Call.
+            AutoOriginate::DoNotPrompt => self.originate(key, now),
+        }
+        Ok(id)
     }
 
     /// A user lifts the handset and dials; `from` may also be a party beyond a trunk.
@@ -54,52 +80,91 @@ impl SwitchingFunction {
         if self.is_outside(from) {
             return self.arrive(from, to, now);
         }
-        let calling = self.extension(from).ok_or_else(invalid_calling_device)?;
-        self.begin(calling, to, EventCause::NEW_CALL, now)
-    }
-
-    /// ECMA-269 §17.2.18: Service Initiated C1A, local initiated, makeCall or newCall.
-    fn begin(
-        &mut self,
-        calling: DeviceId,
-        called: &DeviceId,
-        cause: EventCause,
-        now: Instant,
-    ) -> Result<ConnectionId, CstaError> {
-        let (key, id) = self.prepare(calling.clone(), called)?;
-        self.report(key, &Report::new(Change::ServiceInitiated, &calling, cause));
-        let after = self.config.timing.pick_up_after;
-        if after.is_zero() {
-            self.originate(key, now);
-        } else {
-            self.set_timer(key, Some((now + after, Timer::PickUp)));
-        }
+        self.check_idle(from)?;
+        let (key, id) = self.prepare(from, to, EventCause::NEW_CALL)?;
+        self.begin(key, EventCause::NEW_CALL, now);
         Ok(id)
     }
 
-    fn prepare(
+    /// ECMA-269 §17.2.18: Service Initiated C1A, local initiated, makeCall or newCall.
+    fn begin(&mut self, key: CallKey, cause: EventCause, now: Instant) {
+        self.tell_initiated(key, cause);
+        let after = self.config.timing.pick_up_after;
+        let caller = self
+            .calls
+            .get(&key)
+            .and_then(|call| call.connections.first());
+        let caller = caller.map(|leg| leg.device.clone());
+        match caller {
+            Some(caller) if !after.is_zero() => {
+                self.set_timer(key, &caller, Some((now + after, Timer::PickUp)));
+            }
+            _ => self.originate(key, now),
+        }
+    }
+
+    pub(super) fn tell_initiated(&mut self, key: CallKey, cause: EventCause) {
+        let call = self.calls.get(&key);
+        let leg = call.and_then(|call| call.connections.first()).cloned();
+        if let Some(leg) = leg.filter(|_| self.config.options.service_initiated) {
+            self.report(key, &Report::new(Change::ServiceInitiated, &leg, cause));
+        }
+    }
+
+    fn check_idle(&self, calling: &DeviceId) -> Result<(), CstaError> {
+        let line = self.extension(calling).ok_or_else(invalid_calling_device)?;
+        match self.active_call_at(&line) {
+            Some(_) => Err(calling_device_state()),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a call with its caller, initiated.
+    pub(super) fn prepare(
         &mut self,
-        calling: DeviceId,
+        calling: &DeviceId,
         called: &DeviceId,
+        cause: EventCause,
     ) -> Result<(CallKey, ConnectionId), CstaError> {
-        let called = DeviceId::new(called.number());
-        if calling == called {
+        let line = self.extension(calling).ok_or_else(invalid_calling_device)?;
+        let called = self.number_of(called);
+        if line == called {
             return Err(same_device());
         }
-        if !self.features(&calling)?.in_service {
+        if !self.features(&line)?.in_service {
             return Err(out_of_service());
         }
-        if self.active_call_at(&calling).is_some() {
+        if self.held_calls_at(&line) >= HELD_CALLS_MAX {
             return Err(calling_device_state());
         }
-        let held = |call: &Call| call.state(&calling) == Some(LocalConnectionState::Hold);
-        let calls = self.calls_at(&calling);
-        if calls.filter(|(_, call)| held(call)).count() >= HELD_CALLS_MAX {
-            return Err(calling_device_state());
+        let device = self.terminal_of(&line, calling);
+        let key = self.new_call(line.clone(), called);
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.cause = cause;
         }
-        let key = self.new_call(calling.clone(), called);
-        self.enter(key, &calling, LocalConnectionState::Initiated, false);
-        Ok((key, self.id_of(key, &calling)))
+        let leg = Connection {
+            device: device.clone(),
+            ..Connection::new(&line, LocalConnectionState::Initiated)
+        };
+        self.enter(key, leg);
+        Ok((key, self.id_of(key, &device)))
+    }
+
+    pub(super) fn held_calls_at(&self, line: &DeviceId) -> usize {
+        let held = |call: &Call| call.state(line) == Some(LocalConnectionState::Hold);
+        let calls = self.calls_at(line);
+        calls.filter(|(_, call)| held(call)).count()
+    }
+
+    /// The terminal that a device id names, or the first one of the extension.
+    fn terminal_of(&self, line: &DeviceId, device: &DeviceId) -> DeviceId {
+        let terminals = self.config.options.terminals.get(line.as_str());
+        let mut devices = terminals.into_iter().flat_map(|it| it.devices(line));
+        let first = devices.next().unwrap_or_else(|| line.clone());
+        match devices.any(|terminal| terminal == *device) {
+            true => device.clone(),
+            false => first,
+        }
     }
 
     /// A call comes in over a trunk: its caller is connected, and no client sees that.
@@ -112,34 +177,45 @@ impl SwitchingFunction {
         if from == to {
             return Err(same_device());
         }
-        let outside = self
-            .calls
-            .values()
-            .filter(|call| self.is_outside(&call.calling));
+        let calls = self.calls.values();
+        let outside = calls.filter(|call| self.is_outside(&call.calling));
         if outside.count() >= OUTSIDE_CALLS_MAX {
             return Err(network_busy());
         }
-        let key = self.new_call(from.clone(), DeviceId::new(to.number()));
-        self.enter(key, from, LocalConnectionState::Connected, true);
-        self.route(key, DeviceId::new(to.number()), EventCause::NEW_CALL, now);
-        Ok(self.id_of(key, from))
+        let to = self.number_of(to);
+        let leg = self.outside_leg(from, LocalConnectionState::Connected);
+        let device = leg.device.clone();
+        let key = self.new_call(from.clone(), to.clone());
+        self.enter(key, leg);
+        let id = self.id_of(key, &device);
+        self.route(key, to, EventCause::NEW_CALL, now);
+        Ok(id)
     }
 
     /// Answer Call (§17.1.3); at an initiated connection the user picks up the prompting telephone.
     ///
     /// # Errors
-    /// `invalidConnectionID`, `requestIncompatibleWithConnection`, `invalidConnectionState`.
+    /// `invalidConnectionID`, `requestIncompatibleWithConnection`, `invalidConnectionState`, and
+    /// `connectedCallExists` when the device talks already: Alternate Call answers then.
     pub fn answer(
         &mut self,
         connection: &ConnectionId,
         actor: Actor,
         now: Instant,
     ) -> Result<(), CstaError> {
-        let (key, device, state) = self.find(connection, actor)?;
-        match state {
-            LocalConnectionState::Alerting => self.establish(key, &device),
+        let (key, leg) = self.find(connection, actor)?;
+        match leg.state {
+            LocalConnectionState::Alerting => {
+                let mut calls = self.calls_at(&leg.line);
+                let connected = LocalConnectionState::Connected;
+                if calls.any(|(_, call)| call.state(&leg.line) == Some(connected)) {
+                    return Err(connected_call_exists());
+                }
+                drop(calls);
+                self.establish(key, &leg.device, None);
+            }
             LocalConnectionState::Initiated => {
-                self.set_timer(key, None);
+                self.set_timer(key, &leg.device, None);
                 self.originate(key, now);
             }
             _ => return Err(connection_state()),
@@ -153,15 +229,14 @@ impl SwitchingFunction {
     /// `invalidConnectionID`, `requestIncompatibleWithConnection`, `invalidConnectionState`, and
     /// `invalidHeldConnectionState` when it is held already.
     pub fn hold(&mut self, connection: &ConnectionId, actor: Actor) -> Result<(), CstaError> {
-        let (key, device, state) = self.find(connection, actor)?;
-        match state {
-            LocalConnectionState::Connected => {}
+        let (key, leg) = self.find(connection, actor)?;
+        match leg.state {
+            LocalConnectionState::Connected if self.is_settled(key) => {}
             LocalConnectionState::Hold => return Err(held_connection_state()),
             _ => return Err(connection_state()),
         }
-        self.advance(key, &device, LocalConnectionState::Hold);
         // ECMA-269 §17.2.10: Held C1A, A local hold, B local connected, normal or keyOperation.
-        self.report(key, &Report::new(Change::Held, &device, key_cause(actor)));
+        self.change_hold(key, &leg.device, Change::Held, key_cause(actor));
         Ok(())
     }
 
@@ -171,29 +246,41 @@ impl SwitchingFunction {
     /// `invalidConnectionID`, `requestIncompatibleWithConnection`, `noHeldCall`, and
     /// `connectedCallExists` when the device has an active call.
     pub fn retrieve(&mut self, connection: &ConnectionId, actor: Actor) -> Result<(), CstaError> {
-        let (key, device, state) = self.find(connection, actor)?;
-        if state != LocalConnectionState::Hold {
+        let (key, leg) = self.find(connection, actor)?;
+        if leg.state != LocalConnectionState::Hold {
             return Err(no_held_call());
         }
-        if self.active_call_at(&device).is_some() {
+        if self.active_call_at(&leg.line).is_some() {
             return Err(connected_call_exists());
         }
-        self.advance(key, &device, LocalConnectionState::Connected);
-        self.report(
-            key,
-            &Report::new(Change::Retrieved, &device, key_cause(actor)),
-        );
+        self.change_hold(key, &leg.device, Change::Retrieved, key_cause(actor));
         Ok(())
     }
 
-    /// Clear Connection (§17.1.8): hangs up, gives up, rejects. A call of two parties ends with it.
+    pub(super) fn change_hold(
+        &mut self,
+        key: CallKey,
+        device: &DeviceId,
+        change: Change,
+        cause: EventCause,
+    ) {
+        let state = match change {
+            Change::Held => LocalConnectionState::Hold,
+            _ => LocalConnectionState::Connected,
+        };
+        self.advance(key, device, state);
+        self.tell_change(key, change, device, cause);
+    }
+
+    /// Clear Connection (§17.1.8): hangs up, gives up, rejects, leaves a conference. A call of two
+    /// parties ends with it.
     ///
     /// # Errors
     /// `invalidConnectionID`.
     pub fn clear_connection(&mut self, connection: &ConnectionId) -> Result<(), CstaError> {
-        let (key, device, _) = self.find(connection, Actor::User)?;
-        let cause = self.clearing_cause(key, &device);
-        self.clear_all(key, &device, &cause);
+        let (key, leg) = self.find(connection, Actor::User)?;
+        let cause = self.clearing_cause(key, &leg.line);
+        self.clear_leg(key, &leg.device, &cause);
         Ok(())
     }
 
@@ -216,30 +303,59 @@ impl SwitchingFunction {
         keys.len()
     }
 
-    fn clear(&mut self, key: CallKey) {
-        let call = self.calls.get(&key);
-        let first = call.and_then(|call| call.connections.first());
-        if let Some(first) = first.map(|leg| leg.device.clone()) {
-            let cause = self.clearing_cause(key, &first);
-            self.clear_all(key, &first, &cause);
+    /// Generate Digits (§18.1): the device sends tones into the call.
+    ///
+    /// # Errors
+    /// `invalidConnectionID`, `requestIncompatibleWithConnection`, `invalidConnectionState`, and
+    /// `invalidParameterValue` for what no telephone sends.
+    pub fn generate_digits(
+        &mut self,
+        connection: &ConnectionId,
+        digits: &str,
+        actor: Actor,
+    ) -> Result<(), CstaError> {
+        let (key, leg) = self.find(connection, actor)?;
+        if leg.state != LocalConnectionState::Connected {
+            return Err(connection_state());
         }
+        let all = digits
+            .chars()
+            .all(|digit| "0123456789*#ABCD,".contains(digit));
+        if digits.is_empty() || digits.len() > DIGITS_MAX || !all {
+            return Err(invalid_parameter_value());
+        }
+        self.report_digits(key, &leg, digits);
+        Ok(())
     }
 
-    /// A caller who hangs up before the answer cancels the call.
-    fn clearing_cause(&self, key: CallKey, device: &DeviceId) -> EventCause {
-        match self.calls.get(&key) {
-            Some(call) if is_cancelled_by(call, device) => EventCause::CALL_CANCELLED,
-            _ => EventCause::NORMAL_CLEARING,
+    /// Attaches data that a service carries to its call; Call Information says so (§18.2). What is
+    /// absent stays as it is. Gives whether something changed.
+    ///
+    /// # Errors
+    /// `invalidConnectionID`.
+    pub fn associate_data(
+        &mut self,
+        connection: &ConnectionId,
+        data: CallData,
+    ) -> Result<bool, CstaError> {
+        let (key, leg) = self.find(connection, Actor::User)?;
+        let Some(call) = self.calls.get_mut(&key) else {
+            return Err(invalid_connection());
+        };
+        let before = call.data.clone();
+        call.data = CallData {
+            correlator: data.correlator.or(before.correlator.clone()),
+            user: data.user.or(before.user.clone()),
+            subject: data.subject.or(before.subject.clone()),
+        };
+        let changed = call.data != before;
+        if changed {
+            self.report_information(key, &leg);
         }
+        Ok(changed)
     }
 
-    fn advance(&mut self, key: CallKey, device: &DeviceId, to: LocalConnectionState) {
-        if let Some(call) = self.calls.get_mut(&key) {
-            call.advance(device, to);
-        }
-    }
-
-    fn id_of(&self, key: CallKey, device: &DeviceId) -> ConnectionId {
+    pub(super) fn id_of(&self, key: CallKey, device: &DeviceId) -> ConnectionId {
         let call = self.calls.get(&key);
         let call_id = call.map(|call| call.id.clone());
         ConnectionId {
@@ -258,34 +374,36 @@ impl SwitchingFunction {
             .map(|_| key)
     }
 
-    fn find(
+    /// The call and connection of an id; a service may not act for parties outside.
+    pub(super) fn find(
         &self,
         connection: &ConnectionId,
         actor: Actor,
-    ) -> Result<(CallKey, DeviceId, LocalConnectionState), CstaError> {
+    ) -> Result<(CallKey, Connection), CstaError> {
         let (Some(call_id), Some(device)) = (&connection.call_id, &connection.device_id) else {
             return Err(invalid_connection());
         };
         let key = self.key(call_id).ok_or_else(invalid_connection)?;
-        let device = DeviceId::new(device.number());
         let call = self.calls.get(&key).ok_or_else(invalid_connection)?;
-        let leg = call.connection(&device).ok_or_else(invalid_connection)?;
+        let exact = call.connections.iter().find(|leg| leg.device == *device);
+        let of_line = || call.connection(&self.number_of(device));
+        let leg = exact.or_else(of_line).ok_or_else(invalid_connection)?;
         if leg.outside && actor == Actor::Service {
             return Err(outside_connection());
         }
-        Ok((key, device, leg.state))
+        Ok((key, leg.clone()))
+    }
+
+    /// Whether the call is no fork that nobody has answered yet.
+    pub(super) fn is_settled(&self, key: CallKey) -> bool {
+        let call = self.calls.get(&key);
+        call.is_some_and(|call| call.siblings.is_empty())
     }
 }
 
-const fn key_cause(actor: Actor) -> EventCause {
+pub(super) const fn key_cause(actor: Actor) -> EventCause {
     match actor {
         Actor::User => EventCause::KEY_OPERATION,
         Actor::Service => EventCause::NORMAL,
     }
-}
-
-fn is_cancelled_by(call: &Call, device: &DeviceId) -> bool {
-    let failed = |state| state == LocalConnectionState::Fail;
-    let over = call.established || call.connections.iter().any(|leg| failed(leg.state));
-    !over && call.calling == *device
 }
