@@ -8,9 +8,11 @@
 //! | [`Client::state`], [`Client::edition`], [`Client::stats`] | queries |
 
 mod config;
+mod device_list;
 mod event;
 mod invocation;
 mod monitors;
+mod segments;
 mod session;
 #[cfg(test)]
 mod testing;
@@ -22,21 +24,24 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use self::device_list::DeviceLists;
 use self::monitors::{Monitors, Task};
 use self::session::{ApplicationSession, SessionEvent};
 
+pub use crate::dialect::AssociationMode;
 pub use config::{
-    AssociationMode, Config, IN_FLIGHT_LIMIT, INCOMPLETE_FRAME_LIMIT, LATE_ANSWER_LIMIT, Login,
-    LoginError, STOP_TIMEOUT, TIMEOUT_MAX, TRANSMIT_BUFFER_MAX, UNKNOWN_NAMES_MAX,
+    Config, DEVICE_LIST_MAX, DEVICE_LISTS_MAX, IN_FLIGHT_LIMIT, INCOMPLETE_FRAME_LIMIT,
+    LATE_ANSWER_LIMIT, Login, LoginError, STOP_TIMEOUT, TIMEOUT_MAX, TRANSMIT_BUFFER_MAX,
+    UNKNOWN_NAMES_MAX, UNKNOWN_XML_MAX,
 };
 pub use event::{
-    ClientEvent, ClientState, ClientStats, CloseReason, CommandError, InvocationError, Timer,
-    UnmonitoredReason,
+    ClientEvent, ClientState, ClientStats, CloseReason, CommandError, DeviceList, DeviceListError,
+    InvocationError, Timer, UnmonitoredReason,
 };
 
 use crate::edition::Edition;
 use crate::id::{DeviceId, InvokeId};
-use crate::message::Request;
+use crate::message::{Request, Response};
 
 /// The computing function's side of one link: association, invocations, monitors and snapshots.
 ///
@@ -49,6 +54,7 @@ use crate::message::Request;
 pub struct Client {
     session: ApplicationSession<Tag>,
     monitors: Monitors,
+    device_lists: DeviceLists,
     request_timeout: Duration,
     commands_in_flight: usize,
     commands_in_flight_max: usize,
@@ -70,6 +76,7 @@ impl Client {
         monitors.set_devices(devices);
         let mut client = Self {
             monitors,
+            device_lists: DeviceLists::new(config.request_timeout),
             request_timeout: config.request_timeout,
             commands_in_flight: 0,
             commands_in_flight_max: config.commands_in_flight_max.clamp(1, IN_FLIGHT_LIMIT),
@@ -97,6 +104,9 @@ impl Client {
         self.session.handle_timeout(now);
         if self.session.state() == ClientState::Started {
             self.monitors.handle_timeout(now);
+            for list in self.device_lists.expire(now) {
+                self.say(ClientEvent::Devices(list));
+            }
         }
         self.pump(now);
     }
@@ -128,8 +138,8 @@ impl Client {
         Ok(id)
     }
 
-    /// Replaces the device list: monitors of devices no longer in it are stopped, new ones started.
-    /// If it changes at all, devices that were refused for good are tried again.
+    /// Replaces the device list: monitors of devices no longer in it are stopped, new ones started in
+    /// the order of the list, so that the busiest should come first. If it changes at all, devices that were refused for good are tried again.
     pub fn set_devices(&mut self, devices: impl IntoIterator<Item = DeviceId>, now: Instant) {
         if self.state() != ClientState::Closed {
             self.monitors.set_devices(devices);
@@ -173,6 +183,7 @@ impl Client {
             ClientState::Started => session
                 .into_iter()
                 .chain(self.monitors.poll_timeout())
+                .chain(self.device_lists.poll_timeout())
                 .min(),
             ClientState::Starting | ClientState::Stopping | ClientState::Closed => session,
         }
@@ -242,7 +253,7 @@ impl Client {
                 result,
             } => {
                 self.commands_in_flight -= 1;
-                self.say(ClientEvent::Answered { invoke_id, result });
+                self.answered(invoke_id, result, now);
             }
             SessionEvent::Late { tag, response } => {
                 if let Tag::Monitors(task) = tag {
@@ -254,7 +265,11 @@ impl Client {
             }
             SessionEvent::SnapshotData(segment) => self.monitors.handle_segment(segment, now),
             SessionEvent::DevicesChanged => self.say(ClientEvent::DevicesChanged),
-            SessionEvent::Devices(segment) => self.say(ClientEvent::Devices(segment)),
+            SessionEvent::Devices(segment) => {
+                if let Some(list) = self.device_lists.handle_segment(segment, now) {
+                    self.say(ClientEvent::Devices(list));
+                }
+            }
             SessionEvent::Status(status) => {
                 self.monitors.handle_status(status);
                 self.say(ClientEvent::SystemStatus(status));
@@ -272,9 +287,41 @@ impl Client {
                 self.say(ClientEvent::BadMessage { kind, error });
             }
             SessionEvent::UnknownMessage { name } => self.say(ClientEvent::UnknownMessage { name }),
+            SessionEvent::UnknownEvent {
+                cross_ref,
+                name,
+                xml,
+            } => {
+                let device = cross_ref.and_then(|it| self.monitors.device_of(&it));
+                self.say(ClientEvent::UnknownEvent { device, name, xml });
+            }
             SessionEvent::Closed { reason, try_next } => {
+                for list in self.device_lists.give_up() {
+                    self.say(ClientEvent::Devices(list));
+                }
                 self.say(ClientEvent::Closed { reason, try_next });
             }
+        }
+    }
+
+    /// A request of the owner's has ended; a list of devices begins with its answer.
+    fn answered(
+        &mut self,
+        invoke_id: InvokeId,
+        result: Result<Response, InvocationError>,
+        now: Instant,
+    ) {
+        let collect = match &result {
+            Ok(Response::GetSwitchingFunctionDevices(answer)) => {
+                Some(answer.service_cross_ref_id.clone())
+            }
+            _ => None,
+        };
+        self.say(ClientEvent::Answered { invoke_id, result });
+        if let Some(service) = collect
+            && let Some(given_up) = self.device_lists.begin(service, invoke_id, now)
+        {
+            self.say(ClientEvent::Devices(given_up));
         }
     }
 

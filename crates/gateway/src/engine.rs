@@ -257,6 +257,10 @@ impl CstaHandler for Engine {
             ClientEvent::UnknownMessage { name } => {
                 tracing::warn!(name, "unknown CSTA message; more of its name are counted");
             }
+            ClientEvent::UnknownEvent { device, name, .. } => {
+                let device = device.map(|device| device.to_string());
+                tracing::info!(device, name, "unknown CSTA event");
+            }
             ClientEvent::Closed { reason, .. } => {
                 tracing::debug!(%reason, "PBX association over");
                 self.shared.count_close(close_kind(&reason));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cloud_uplink::Identity;
+use csta::Dialect;
 use csta::client::{AssociationMode, Login};
 use net::csta_link::CstaLinkConfig;
 use net::tls::Trust;
@@ -51,7 +52,11 @@ impl Settings {
     }
 }
 
-fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
+/// The link to the PBX of the configuration.
+///
+/// # Errors
+/// A sentence naming the file, or the key whose value cannot be used.
+pub(crate) fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
     let section = &config.pbx;
     let login = match (&section.login_fragment, &section.user) {
         (Some(fragment), user) => {
@@ -80,11 +85,11 @@ fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
         client: csta::client::Config {
             application_id: section.application_id.0.clone(),
             login,
-            association: match section.association {
+            dialect: Dialect::MX_ONE.with_association(match section.association {
                 Association::Auto => AssociationMode::Auto,
                 Association::ApplicationSession => AssociationMode::ApplicationSession,
                 Association::Implicit => AssociationMode::Implicit,
-            },
+            }),
             session_duration: Duration::from_secs(section.session_duration_s.0),
             resync_in_flight_max: usize::try_from(section.requests_in_flight.0).unwrap_or(1),
             ..csta::client::Config::default()
@@ -92,6 +97,16 @@ fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
         retry: PBX_RETRY,
         seed: rand::rng().random(),
     })
+}
+
+/// A link to this PBX in which nothing else is said.
+pub(crate) fn pbx_at(address: String) -> CstaLinkConfig {
+    CstaLinkConfig {
+        endpoint: net::tcp::Endpoint { address, tls: None },
+        client: csta::client::Config::default(),
+        retry: PBX_RETRY,
+        seed: rand::rng().random(),
+    }
 }
 
 fn far_end(config: &Config) -> anyhow::Result<FarEnd> {
@@ -116,4 +131,4 @@ fn far_end(config: &Config) -> anyhow::Result<FarEnd> {
 }
 
 /// The certificates that Debian trusts, where no other file is named.
-const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(crate) const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";

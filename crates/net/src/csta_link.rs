@@ -99,12 +99,11 @@ pub async fn run<H: CstaHandler>(
             None => break,
             Some(Err(error)) => format!("{error:#}"),
             Some(Ok(stream)) => {
-                handler.link_state(CstaLinkState::Associating);
-                let mut client_config = config.client.clone();
-                client_config.association = association.take().unwrap_or(client_config.association);
-                let client = Client::new(client_config, handler.devices(), clock::now());
-                let mut link = Link::new(client, stream);
-                let ended = link.serve(handler, commands, &mut shutdown).await?;
+                let mut client = config.client.clone();
+                if let Some(mode) = association.take() {
+                    client.dialect = client.dialect.with_association(mode);
+                }
+                let ended = serve(client, stream, handler, commands, &mut shutdown).await?;
                 association = ended.try_next;
                 if ended.was_up {
                     last_reason = None;
@@ -178,10 +177,33 @@ struct Link {
 }
 
 /// How a connection ended.
-struct Ended {
-    reason: String,
-    try_next: Option<AssociationMode>,
-    was_up: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why, in a plain sentence.
+    pub reason: String,
+    /// How to make the association on the next connection; `None` for as configured.
+    pub try_next: Option<AssociationMode>,
+    /// Whether the association was up.
+    pub was_up: bool,
+}
+
+/// Runs one association over a stream that is connected, until it is over or `shutdown` turns true:
+/// no second try.
+///
+/// # Errors
+/// Only when the command channel is gone.
+pub async fn serve<H: CstaHandler>(
+    client: csta::client::Config,
+    stream: BoxedStream,
+    handler: &mut H,
+    commands: &mut mpsc::Receiver<H::Command>,
+    shutdown: &mut watch::Receiver<bool>,
+) -> anyhow::Result<Ended> {
+    handler.link_state(CstaLinkState::Associating);
+    let client = Client::new(client, handler.devices(), clock::now());
+    Link::new(client, stream)
+        .serve(handler, commands, shutdown)
+        .await
 }
 
 /// Why the loop woke up.
@@ -351,7 +373,7 @@ async fn push<C>(writer: &mut (impl AsyncWrite + Unpin), pending: &[u8]) -> Wake
 }
 
 /// Sleeps until that instant; for ever without one.
-pub(crate) async fn until(at: Option<Instant>) {
+pub async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

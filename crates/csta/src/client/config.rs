@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::edition::Edition;
+use crate::dialect::Dialect;
 use crate::xml::{Document, XmlError};
 
 /// Longest time that a frame may stay incomplete. A frame of the largest size takes 5 s at 13 kB/s;
@@ -21,19 +21,12 @@ pub const TRANSMIT_BUFFER_MAX: usize = 1024 * 1024;
 pub const IN_FLIGHT_LIMIT: usize = 1000;
 /// Names of unknown messages that are reported once each; further names are only counted.
 pub const UNKNOWN_NAMES_MAX: usize = 64;
-
-/// How the association is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AssociationMode {
-    /// Start Application Session (ECMA-354), and [`AssociationMode::Implicit`] where the switching
-    /// function does not know that service.
-    #[default]
-    Auto,
-    /// Start Application Session, nothing else.
-    ApplicationSession,
-    /// No session: Request System Status as first message and as heart-beat (ECMA-269 §7.2).
-    Implicit,
-}
+/// Bytes of an unknown event's XML that are passed on; what is longer is cut off there.
+pub const UNKNOWN_XML_MAX: usize = 16 * 1024;
+/// Most devices that the segments of one device list may bring.
+pub const DEVICE_LIST_MAX: usize = 20_000;
+/// Most device lists whose segments are collected at a time.
+pub const DEVICE_LISTS_MAX: usize = 4;
 
 /// Settings of a [`Client`](super::Client).
 #[derive(Debug, Clone)]
@@ -42,19 +35,17 @@ pub struct Config {
     pub application_id: String,
     /// Credentials for `applicationSpecificInfo`.
     pub login: Option<Login>,
-    /// How the association is made.
-    pub association: AssociationMode,
-    /// Editions offered, best first. The first is spoken where nothing is negotiated.
-    pub editions: Vec<Edition>,
+    /// What the switching function makes of the standard: how to associate with it and keep the
+    /// association alive, how to name devices, how to take what it says.
+    pub dialect: Dialect,
     /// How long the application session is to live without a reset; whole seconds.
     pub session_duration: Duration,
-    /// Longest wait for the answer that makes the association; each attempt of
-    /// [`AssociationMode::Auto`] has its own.
+    /// Longest wait for the answer that makes the association, and for a switching function that
+    /// speaks first; each attempt of
+    /// [`AssociationMode::Auto`](crate::dialect::AssociationMode::Auto) has its own.
     pub association_timeout: Duration,
     /// Longest wait for the answer to a request that the client makes by itself.
     pub request_timeout: Duration,
-    /// Time between heart-beats of an implicit association.
-    pub heart_beat: Duration,
     /// Most of the owner's requests in flight, 1 to [`IN_FLIGHT_LIMIT`].
     pub commands_in_flight_max: usize,
     /// Most requests in flight that bring monitors and snapshots up to date, 1 to
@@ -69,12 +60,10 @@ impl Default for Config {
         Self {
             application_id: "ringway".to_owned(),
             login: None,
-            association: AssociationMode::Auto,
-            editions: Edition::NEWEST_FIRST.to_vec(),
+            dialect: Dialect::MX_ONE,
             session_duration: Duration::from_secs(120),
             association_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
-            heart_beat: Duration::from_secs(30),
             commands_in_flight_max: 64,
             resync_in_flight_max: 20,
             check_period: None,

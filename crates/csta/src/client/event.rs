@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::config::AssociationMode;
+use crate::dialect::AssociationMode;
 use crate::edition::Edition;
 use crate::frame::{BodyTooLong, FrameError};
 use crate::id::{DeviceId, InvokeId};
 use crate::message::{
-    DecodeError, Event, Response, SessionError, SnapshotCallInfo, SwitchingFunctionDevices,
+    DecodeError, DeviceListDevice, Event, Response, SessionError, SnapshotCallInfo,
 };
 use crate::value::{CstaError, SystemStatusValue};
 
@@ -74,10 +74,12 @@ pub enum ClientEvent {
     },
     /// The switching function's list of devices changed: ask for it anew.
     DevicesChanged,
-    /// A segment of the list of devices, asked for with Get Switching Function Devices.
-    Devices(SwitchingFunctionDevices),
-    /// The switching function says how it is. The client acts on it already: `messagesLost` and
-    /// `enabled` snapshot every device anew, overload slows its requests.
+    /// The list of devices, asked for with Get Switching Function Devices: whole, or why it is not.
+    /// [`ClientEvent::Answered`] came before it.
+    Devices(DeviceList),
+    /// The switching function says how it is. The client acts on it already, as its dialect says:
+    /// `messagesLost` snapshots every device anew, `enabled` starts every monitor anew, overload slows
+    /// its requests.
     SystemStatus(SystemStatusValue),
     /// A message could not be read, the first of its kind; [`ClientStats::bad_messages`] counts all.
     BadMessage {
@@ -91,6 +93,16 @@ pub enum ClientEvent {
         /// Name of its root element.
         name: String,
     },
+    /// An event that this crate has no type for; [`ClientStats::unknown_events`] counts them.
+    UnknownEvent {
+        /// The monitored device, as the owner named it; `None` where the event names no monitor
+        /// that is known.
+        device: Option<DeviceId>,
+        /// Name of the event's root element.
+        name: String,
+        /// Its XML as it came, cut off at [`UNKNOWN_XML_MAX`](super::UNKNOWN_XML_MAX) bytes.
+        xml: String,
+    },
     /// The last event: the association is gone and the owner closes the link.
     Closed {
         /// Why.
@@ -99,6 +111,35 @@ pub enum ClientEvent {
         /// link only.
         try_next: Option<AssociationMode>,
     },
+}
+
+/// An answer to Get Switching Function Devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceList {
+    /// The id that the request was given.
+    pub invoke_id: InvokeId,
+    /// Every device, in the order in which they came.
+    pub devices: Result<Vec<DeviceListDevice>, DeviceListError>,
+}
+
+/// Why there is no list of devices although it was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceListError {
+    /// A segment did not come in time.
+    #[error("a segment of the device list did not come in time")]
+    Timeout,
+    /// A segment is missing or came twice.
+    #[error("a segment of the device list is missing or came twice")]
+    Segments,
+    /// The list is longer than [`DEVICE_LIST_MAX`](super::DEVICE_LIST_MAX).
+    #[error("the device list has more than {} devices", super::DEVICE_LIST_MAX)]
+    TooManyDevices,
+    /// [`DEVICE_LISTS_MAX`](super::DEVICE_LISTS_MAX) lists were being collected already.
+    #[error("{} device lists are being collected already", super::DEVICE_LISTS_MAX)]
+    TooManyLists,
+    /// The link closed first.
+    #[error("link closed before the device list was whole")]
+    LinkClosed,
 }
 
 /// Why a device is not monitored.
@@ -229,7 +270,8 @@ pub enum ClientState {
 /// Which timer runs out next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
-    /// A request's answer is due, or a late answer is no longer waited for.
+    /// A request's answer is due, or a late answer is no longer waited for, or the switching function
+    /// is to speak first.
     Answer,
     /// The rest of a frame is due.
     IncompleteFrame,
@@ -239,6 +281,8 @@ pub enum Timer {
     SessionExpiry,
     /// A device is tried again, or the segments of its snapshot are due.
     Device,
+    /// A segment of the list of devices is due.
+    DeviceList,
     /// The next device's turn in the slow consistency check.
     Check,
 }
@@ -264,8 +308,10 @@ pub struct ClientStats {
     pub unmatched_answers: u64,
     /// Messages that could not be read, by kind ([`DecodeError::kind`]).
     pub bad_messages: BTreeMap<&'static str, u64>,
-    /// Messages of unknown names.
+    /// Messages of unknown names that are no events.
     pub unknown_messages: u64,
+    /// Events of unknown names.
+    pub unknown_events: u64,
     /// Requests of the switching function that were refused as not supported.
     pub refused_requests: u64,
     /// Events dropped because no monitor has their cross reference.
@@ -274,6 +320,8 @@ pub struct ClientStats {
     pub buffer_overflows: u64,
     /// Snapshots that failed.
     pub snapshot_failures: u64,
+    /// Those of them that had a segment missing or twice.
+    pub segment_failures: u64,
     /// Devices in the list.
     pub devices: usize,
     /// Devices with a running monitor.

@@ -7,6 +7,7 @@ mod orphans;
 mod retry;
 mod snapshot;
 mod start;
+mod stop;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,12 +15,14 @@ use std::time::{Duration, Instant};
 
 use self::orphans::Orphans;
 use self::retry::{STOPPED_RETRY, back_off};
+use self::stop::Stops;
 use self::watch::{HELD_EVENTS_MAX, Step, Watch, WatchId};
 use super::config::{Config, IN_FLIGHT_LIMIT};
 use super::event::{ClientEvent, ClientStats, InvocationError, Timer, UnmonitoredReason};
+use crate::dialect::Dialect;
 use crate::id::{DeviceId, MonitorCrossRefId};
 use crate::message::monitoring::MonitorObject;
-use crate::message::{Event, MonitorStart, MonitorStop, Request, Response, SnapshotDevice};
+use crate::message::{Event, MonitorStart, Request, Response, SnapshotDevice};
 use crate::value::{MonitorType, SystemStatusValue};
 
 /// Shortest time between two devices of the consistency check, however many there are.
@@ -29,6 +32,7 @@ const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// their answers.
 #[derive(Debug)]
 pub(super) struct Monitors {
+    dialect: Dialect,
     in_flight_max: usize,
     /// What overload leaves of `in_flight_max`: one part of so many.
     share: usize,
@@ -42,7 +46,7 @@ pub(super) struct Monitors {
     /// In line; an entry whose watch has moved on is passed over.
     starts: VecDeque<WatchId>,
     snapshots: VecDeque<WatchId>,
-    stops: VecDeque<MonitorCrossRefId>,
+    stops: Stops,
     timers: BTreeSet<(Instant, WatchId)>,
     in_flight: usize,
     starts_in_flight: usize,
@@ -67,12 +71,13 @@ pub(super) struct Monitors {
 pub(super) enum Task {
     Start(WatchId),
     Snapshot(WatchId, u32),
-    Stop,
+    Stop(stop::StopId),
 }
 
 impl Monitors {
     pub(super) fn new(config: &Config) -> Self {
         Self {
+            dialect: config.dialect,
             in_flight_max: config.resync_in_flight_max.clamp(1, IN_FLIGHT_LIMIT),
             share: 1,
             request_timeout: config.request_timeout,
@@ -84,7 +89,7 @@ impl Monitors {
             next_id: WatchId(0),
             starts: VecDeque::new(),
             snapshots: VecDeque::new(),
-            stops: VecDeque::new(),
+            stops: Stops::default(),
             timers: BTreeSet::new(),
             in_flight: 0,
             starts_in_flight: 0,
@@ -102,13 +107,18 @@ impl Monitors {
         }
     }
 
-    /// Replaces the device list.
+    /// Replaces the device list. Devices that are new to it are taken up in its order.
     pub(super) fn set_devices(&mut self, devices: impl IntoIterator<Item = DeviceId>) {
-        let wanted: BTreeSet<DeviceId> = devices.into_iter().collect();
+        let mut wanted = BTreeSet::new();
+        let mut new = Vec::new();
+        for device in devices {
+            let first = wanted.insert(device.clone());
+            if first && !self.by_device.contains_key(&device) {
+                new.push(device);
+            }
+        }
         let have = self.by_device.keys();
         let gone: Vec<DeviceId> = have.filter(|d| !wanted.contains(d)).cloned().collect();
-        let new = wanted.into_iter();
-        let new: Vec<DeviceId> = new.filter(|d| !self.by_device.contains_key(d)).collect();
         if gone.is_empty() && new.is_empty() {
             return;
         }
@@ -162,17 +172,55 @@ impl Monitors {
         }
     }
 
+    /// Starts every monitor anew: those that there were may be gone, which a snapshot cannot tell, or
+    /// may still be there, so that they are stopped first.
+    fn restart_all(&mut self) {
+        let ids: Vec<WatchId> = self.watches.keys().copied().collect();
+        for id in ids {
+            self.end_collecting(id);
+            let Some(watch) = self.watches.get_mut(&id) else {
+                continue;
+            };
+            let Some(cross_ref) = watch.cross_ref.take() else {
+                continue;
+            };
+            watch.held = None;
+            watch.stale = false;
+            watch.failures = 0;
+            self.undone += usize::from(std::mem::take(&mut watch.done));
+            self.by_cross_ref.remove(&cross_ref);
+            self.stops.push(cross_ref);
+            self.set_timer(id, None);
+            self.queue_start(id);
+        }
+        self.announced &= self.undone == 0;
+    }
+
+    /// The device of a running monitor, as the owner named it.
+    pub(super) fn device_of(&self, cross_ref: &MonitorCrossRefId) -> Option<DeviceId> {
+        let watch = self.watches.get(self.by_cross_ref.get(cross_ref)?)?;
+        Some(watch.device.clone())
+    }
+
     pub(super) fn handle_status(&mut self, status: SystemStatusValue) {
+        let slow = self.dialect.slow_on_overload();
         match status {
-            SystemStatusValue::OverloadImminent => self.share = 2,
-            SystemStatusValue::OverloadReached => self.share = 4,
+            SystemStatusValue::OverloadImminent if slow => self.share = 2,
+            SystemStatusValue::OverloadReached if slow => self.share = 4,
             SystemStatusValue::OverloadRelieved | SystemStatusValue::Normal => self.share = 1,
-            SystemStatusValue::MessagesLost => self.resnapshot_all(),
-            SystemStatusValue::Enabled => {
-                self.share = 1;
+            SystemStatusValue::MessagesLost if self.dialect.resnapshot_on_messages_lost() => {
                 self.resnapshot_all();
             }
-            SystemStatusValue::Disabled
+            SystemStatusValue::Enabled => {
+                self.share = 1;
+                if self.dialect.remonitor_on_enabled() {
+                    self.restart_all();
+                }
+            }
+            SystemStatusValue::OverloadImminent
+            | SystemStatusValue::OverloadReached
+            | SystemStatusValue::MessagesLost
+            | SystemStatusValue::Disabled
             | SystemStatusValue::PartiallyDisabled
             | SystemStatusValue::Initializing => {}
         }
@@ -221,7 +269,10 @@ impl Monitors {
                 self.handle_start_answer(id, result, now);
             }
             Task::Snapshot(id, serial) => self.handle_snapshot_answer(id, serial, result, now),
-            Task::Stop => self.in_flight -= 1,
+            Task::Stop(id) => {
+                self.in_flight -= 1;
+                self.handle_stop_answer(id, &result);
+            }
         }
     }
 
@@ -313,6 +364,7 @@ impl Monitors {
         stats.unknown_cross_refs = self.stats.unknown_cross_refs;
         stats.buffer_overflows = self.stats.buffer_overflows;
         stats.snapshot_failures = self.stats.snapshot_failures;
+        stats.segment_failures = self.stats.segment_failures;
         stats.devices = self.watches.len();
         stats.monitored = self.by_cross_ref.len();
         stats.unmonitored = self.unmonitored;
@@ -334,16 +386,16 @@ impl Monitors {
             if watch.failures < snapshot::SNAPSHOT_TRIES {
                 watch.held.get_or_insert_default();
             }
-            let request = SnapshotDevice::new(watch.device.clone());
+            let device = self.dialect.device_id_on_the_wire(&watch.device);
+            let request = SnapshotDevice::new(device);
             return Some((request.into(), Task::Snapshot(id, watch.serial)));
         }
         None
     }
 
     fn next_stop(&mut self) -> Option<(Request, Task)> {
-        let monitor_cross_ref_id = self.stops.pop_front()?;
-        let request = MonitorStop::new(monitor_cross_ref_id);
-        Some((request.into(), Task::Stop))
+        let (request, id) = self.stops.next()?;
+        Some((request.into(), Task::Stop(id)))
     }
 
     fn next_start(&mut self) -> Option<(Request, Task)> {
@@ -356,9 +408,10 @@ impl Monitors {
             }
             watch.step = Step::Starting;
             self.starts_in_flight += 1;
+            let device = self.dialect.device_id_on_the_wire(&watch.device);
             let request = MonitorStart {
                 monitor_type: Some(MonitorType::Device),
-                ..MonitorStart::new(MonitorObject::Device(watch.device.clone()))
+                ..MonitorStart::new(MonitorObject::Device(device))
             };
             return Some((request.into(), Task::Start(id)));
         }
@@ -452,7 +505,7 @@ impl Monitors {
         };
         if let Some(cross_ref) = watch.cross_ref {
             self.by_cross_ref.remove(&cross_ref);
-            self.stops.push_back(cross_ref);
+            self.stops.push(cross_ref);
         }
         self.undone -= usize::from(!watch.done);
         self.unmonitored -= usize::from(watch.reported.is_some());

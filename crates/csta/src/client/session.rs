@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use self::association::Association;
-use super::config::{
-    AssociationMode, Config, INCOMPLETE_FRAME_LIMIT, TIMEOUT_MAX, TRANSMIT_BUFFER_MAX,
-};
+use super::config::{Config, INCOMPLETE_FRAME_LIMIT, TIMEOUT_MAX, TRANSMIT_BUFFER_MAX};
 use super::event::{ClientState, ClientStats, CloseReason, InvocationError, Timer};
 use super::invocation::Invocations;
+use crate::dialect::AssociationMode;
 use crate::edition::Edition;
 use crate::frame::{self, BodyTooLong, FrameDecoder};
 use crate::id::{InvokeId, MonitorCrossRefId};
@@ -42,9 +41,10 @@ pub(super) struct ApplicationSession<T> {
     duration: Duration,
     keep_alive_at: Option<Instant>,
     expires_at: Option<Instant>,
-    /// The switching function reported its status before the association was up: it wants
-    /// System Register then.
-    register: bool,
+    /// Until when the switching function is to speak first.
+    silent_until: Option<Instant>,
+    /// The switching function reported its status before the association was up.
+    spoken_to: bool,
     last_status: Option<SystemStatusValue>,
     decoder: FrameDecoder,
     /// When the first byte of the frame that is still incomplete came.
@@ -102,6 +102,12 @@ pub(super) enum SessionEvent<T> {
     },
     /// The first message of an unknown name.
     UnknownMessage { name: String },
+    /// An event of an unknown name.
+    UnknownEvent {
+        cross_ref: Option<MonitorCrossRefId>,
+        name: String,
+        xml: String,
+    },
     /// The last event.
     Closed {
         reason: CloseReason,
@@ -114,13 +120,14 @@ impl<T: Copy> ApplicationSession<T> {
     pub(super) fn new(config: Config, now: Instant) -> Self {
         let mut session = Self {
             state: ClientState::Starting,
-            association: Association::first(config.association),
-            edition: config.editions.first().copied().unwrap_or(Edition::Ed3),
+            association: Association::first(config.dialect.association()),
+            edition: config.dialect.editions().newest(),
             session_id: None,
             duration: Duration::ZERO,
             keep_alive_at: None,
             expires_at: None,
-            register: false,
+            silent_until: None,
+            spoken_to: false,
             last_status: None,
             decoder: FrameDecoder::default(),
             incomplete_since: None,
@@ -186,6 +193,9 @@ impl<T: Copy> ApplicationSession<T> {
         if due(self.expires_at) {
             self.close(CloseReason::Expired);
         }
+        if due(self.silent_until) {
+            self.speak(now);
+        }
         if due(self.keep_alive_at) {
             self.keep_alive(now);
         }
@@ -222,6 +232,7 @@ impl<T: Copy> ApplicationSession<T> {
         let incomplete = self.incomplete_since.map(|at| at + INCOMPLETE_FRAME_LIMIT);
         [
             (self.invocations.deadline(), Timer::Answer),
+            (self.silent_until, Timer::Answer),
             (incomplete, Timer::IncompleteFrame),
             (self.keep_alive_at, Timer::KeepAlive),
             (self.expires_at, Timer::SessionExpiry),
@@ -328,6 +339,7 @@ impl<T: Copy> ApplicationSession<T> {
         self.state = ClientState::Closed;
         self.keep_alive_at = None;
         self.expires_at = None;
+        self.silent_until = None;
         self.incomplete_since = None;
         for (invoke_id, purpose) in self.invocations.take_all() {
             if let Purpose::Owner(tag) = purpose {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::{Client, ClientEvent, Config};
+use super::{Client, ClientEvent, Config, DeviceList};
 use crate::frame::{FrameDecoder, encode};
 use crate::id::{CallId, ConnectionId, DeviceId, InvokeId, MonitorCrossRefId};
 use crate::message::monitoring::MonitorObject;
@@ -187,7 +187,12 @@ fn told_line(event: ClientEvent) -> String {
             format!("Snapshot {device} calls={}", calls.len())
         }
         ClientEvent::Event { device, event } => {
-            format!("{} {device} {}", event.name(), event.connection())
+            let connection = event.connection().map(ToString::to_string);
+            format!(
+                "{} {device} {}",
+                event.name(),
+                connection.unwrap_or_default()
+            )
         }
         ClientEvent::Synchronised {
             devices,
@@ -197,6 +202,15 @@ fn told_line(event: ClientEvent) -> String {
             Ok(response) => format!("Answered {invoke_id} {}", response.name()),
             Err(error) => format!("Failed {invoke_id} {error}"),
         },
+        ClientEvent::DevicesChanged => "DevicesChanged".to_owned(),
+        ClientEvent::Devices(DeviceList { invoke_id, devices }) => match devices {
+            Ok(devices) => format!("Devices {invoke_id} {}", devices.len()),
+            Err(error) => format!("Devices {invoke_id} failed: {error}"),
+        },
+        ClientEvent::UnknownEvent { device, name, xml } => {
+            let device = device.map(|device| device.to_string()).unwrap_or_default();
+            format!("UnknownEvent {device} {name} {} bytes", xml.len())
+        }
         ClientEvent::SystemStatus(status) => format!("SystemStatus {status}"),
         ClientEvent::BadMessage { kind, .. } => format!("BadMessage {kind}"),
         ClientEvent::UnknownMessage { name } => format!("UnknownMessage {name}"),

@@ -3,5 +3,8 @@
 mod association;
 mod bad_input;
 mod commands;
+mod device_lists;
+mod dialects;
 mod monitors;
 mod snapshots;
+mod unknown;

@@ -6,6 +6,7 @@ use super::Monitors;
 use super::retry::{RETRY_MAX, RETRY_MIN, back_off};
 use super::watch::{SNAPSHOT_CALLS_MAX, Step, WatchId};
 use crate::client::event::{ClientEvent, InvocationError};
+use crate::client::segments::Segments;
 use crate::message::snapshot::SnapshotSource;
 use crate::message::{Response, SnapshotCallInfo, SnapshotDeviceData};
 use crate::value::ErrorCategory;
@@ -35,6 +36,7 @@ impl Monitors {
                     watch.step = Step::Collecting {
                         service: service.clone(),
                         calls: Vec::new(),
+                        segments: Segments::default(),
                     };
                     // It keeps its place in the lane until the last segment.
                     self.by_service.insert(service, id);
@@ -64,11 +66,16 @@ impl Monitors {
         let id = self.by_service.get(&segment.service_cross_ref_id).copied();
         let watch = id.and_then(|id| Some((id, self.watches.get_mut(&id)?)));
         let Some((id, watch)) = watch else { return };
-        let Step::Collecting { calls, .. } = &mut watch.step else {
+        let Step::Collecting {
+            calls, segments, ..
+        } = &mut watch.step
+        else {
             return;
         };
+        let due = segments.is_due(segment.segment_id);
+        self.stats.segment_failures += u64::from(!due);
         let more = segment.snapshot_data.unwrap_or_default().0;
-        if calls.len() + more.len() > SNAPSHOT_CALLS_MAX {
+        if !due || calls.len() + more.len() > SNAPSHOT_CALLS_MAX {
             self.end_collecting(id);
             let name = SnapshotDeviceData::NAME.to_owned();
             return self.snapshot_failed(id, &InvocationError::Unexpected { name }, now);

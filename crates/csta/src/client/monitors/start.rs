@@ -82,7 +82,7 @@ impl Monitors {
     fn stop(&mut self, cross_ref: MonitorCrossRefId) {
         self.orphans.adopt(&cross_ref);
         if !self.by_cross_ref.contains_key(&cross_ref) {
-            self.stops.push_back(cross_ref);
+            self.stops.push(cross_ref);
         }
     }
 

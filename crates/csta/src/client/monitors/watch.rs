@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::client::segments::Segments;
 use crate::id::{DeviceId, MonitorCrossRefId};
 use crate::message::{Event, SnapshotCallInfo};
 
@@ -60,6 +61,8 @@ pub(super) enum Step {
         service: String,
         /// The calls so far.
         calls: Vec<SnapshotCallInfo>,
+        /// Which segment is due.
+        segments: Segments,
     },
     /// Up to date.
     Watching,

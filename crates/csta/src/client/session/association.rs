@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use super::{ApplicationSession, Purpose, SessionEvent};
-use crate::client::config::{AssociationMode, Config, STOP_TIMEOUT};
+use crate::client::config::{Config, STOP_TIMEOUT};
 use crate::client::event::{ClientState, CloseReason, InvocationError};
+use crate::dialect::{AssociationMode, HeartBeatMessage, Registration};
 use crate::edition::Edition;
 use crate::message::application_session::{ApplicationInfo, ProtocolVersions, SessionEndReason};
 use crate::message::{
     Request, RequestSystemStatus, ResetApplicationSessionTimer, Response, SessionError,
     StartApplicationSession, StartApplicationSessionPosResponse, StopApplicationSession,
-    SystemRegister,
+    SystemRegister, SystemStatus,
 };
-use crate::value::RequestTypes;
-use crate::value::{CstaError, ErrorCategory};
+use crate::value::{CstaError, ErrorCategory, RequestTypes, SystemStatusValue};
 
 /// The two kinds of association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,43 @@ impl Association {
 }
 
 impl<T: Copy> ApplicationSession<T> {
-    /// Sends the request that makes the association.
+    /// Makes the association, or waits for the switching function to speak first.
     pub(super) fn associate(&mut self, now: Instant) {
-        let request = match self.association {
-            Association::Session => start_request(&self.config).into(),
-            Association::Implicit => status_request(),
+        match self.association {
+            Association::Session => {
+                self.send_association(start_request(&self.config).into(), now);
+            }
+            Association::Implicit if self.config.dialect.speaks_first() && !self.spoken_to => {
+                self.silent_until = Some(now + self.config.association_timeout);
+            }
+            Association::Implicit => self.speak(now),
+        }
+    }
+
+    /// Sends the first request of an implicit association: the switching function has spoken, or has
+    /// been waited for long enough.
+    pub(super) fn speak(&mut self, now: Instant) {
+        self.silent_until = None;
+        let request = match self.config.dialect.system_register() {
+            Registration::Always => register_request(),
+            Registration::Never | Registration::WhenSpokenTo => RequestSystemStatus::new().into(),
         };
+        self.send_association(request, now);
+    }
+
+    fn send_association(&mut self, request: Request, now: Instant) {
         let timeout = self.config.association_timeout;
         self.send_own(request, Purpose::Associate, timeout, now);
+    }
+
+    /// Takes note that the switching function has reported its status.
+    pub(super) fn spoken_to(&mut self, now: Instant) {
+        if self.state == ClientState::Starting {
+            self.spoken_to = true;
+            if self.silent_until.is_some() {
+                self.speak(now);
+            }
+        }
     }
 
     pub(super) fn conclude_association(
@@ -58,9 +87,13 @@ impl<T: Copy> ApplicationSession<T> {
                 return self.session_started(answer, now);
             }
             Ok(Response::RequestSystemStatus(answer)) => {
-                self.keep_alive_at = Some(now + self.config.heart_beat);
+                self.beat_later(now);
                 self.started(now);
                 return self.status_is(answer.system_status);
+            }
+            Ok(Response::SystemRegister(_)) => {
+                self.beat_later(now);
+                return self.set_started();
             }
             Ok(Response::StartApplicationSessionNeg(answer)) => {
                 let unspecified = || SessionError::Application("no reason given".to_owned());
@@ -74,7 +107,8 @@ impl<T: Copy> ApplicationSession<T> {
             Err(InvocationError::LinkClosed) => CloseReason::LinkClosed,
         };
         let session_tried = self.association == Association::Session;
-        let may_fall_back = self.config.association == AssociationMode::Auto && session_tried;
+        let auto = self.config.dialect.association() == AssociationMode::Auto;
+        let may_fall_back = auto && session_tried;
         if may_fall_back && session_service_unknown(&reason) {
             self.association = Association::Implicit;
             return self.associate(now);
@@ -87,40 +121,47 @@ impl<T: Copy> ApplicationSession<T> {
         self.edition = Edition::from_namespace(version).unwrap_or(self.edition);
         self.session_id = Some(answer.session_id);
         self.prolonged(
-            answer
-                .actual_session_duration
-                .unwrap_or_else(|| seconds(self.config.session_duration)),
+            answer.actual_session_duration,
+            self.config.session_duration,
             now,
         );
         self.started(now);
     }
 
+    /// The association is up; registers where that is wanted and was not the way to associate.
     fn started(&mut self, now: Instant) {
-        self.state = ClientState::Started;
-        self.events.push_back(SessionEvent::Started);
-        if self.register {
-            let request_types = RequestTypes {
-                system_status: true,
-                request_system_status: true,
-                switching_function_devices_changed: true,
-                ..RequestTypes::default()
-            };
-            let request = SystemRegister::new(request_types).into();
+        self.set_started();
+        let register = match self.config.dialect.system_register() {
+            Registration::Never => false,
+            Registration::WhenSpokenTo => self.spoken_to,
+            Registration::Always => true,
+        };
+        if register {
             let timeout = self.config.request_timeout;
-            self.send_own(request, Purpose::Register, timeout, now);
+            self.send_own(register_request(), Purpose::Register, timeout, now);
         }
     }
 
-    /// Sets the timers of a session that lives for `duration` seconds from now. One that never
-    /// expires gets heart-beats instead.
-    fn prolonged(&mut self, duration: u32, now: Instant) {
-        self.duration = Duration::from_secs(duration.into());
-        if duration == 0 {
+    fn set_started(&mut self) {
+        self.state = ClientState::Started;
+        self.events.push_back(SessionEvent::Started);
+    }
+
+    fn beat_later(&mut self, now: Instant) {
+        self.keep_alive_at = Some(now + self.config.dialect.heart_beat().duration());
+    }
+
+    /// Sets the timers of a session that lives from now for as many seconds as were granted, or else
+    /// for `otherwise`. One that never expires gets heart-beats instead.
+    fn prolonged(&mut self, granted: Option<u32>, otherwise: Duration, now: Instant) {
+        let granted = granted.filter(|_| self.config.dialect.obey_session_duration());
+        self.duration = granted.map_or(otherwise, |granted| Duration::from_secs(granted.into()));
+        if self.duration.is_zero() {
             self.expires_at = None;
-            self.keep_alive_at = Some(now + self.config.heart_beat);
+            self.beat_later(now);
         } else {
             self.expires_at = Some(now + self.duration);
-            self.keep_alive_at = Some(now + self.duration / 2);
+            self.keep_alive_at = Some(now + self.config.dialect.reset_at().of(self.duration));
         }
     }
 
@@ -137,9 +178,20 @@ impl<T: Copy> ApplicationSession<T> {
                 // Leaves time for a second try before the session expires.
                 self.config.request_timeout.min(self.duration / 4),
             ),
-            _ => (status_request(), self.config.request_timeout),
+            _ => (self.heart_beat(), self.config.request_timeout),
         };
         self.send_own(request, Purpose::KeepAlive, timeout, now);
+    }
+
+    fn heart_beat(&self) -> Request {
+        match self.config.dialect.heart_beat_message() {
+            HeartBeatMessage::RequestSystemStatus => RequestSystemStatus::new().into(),
+            HeartBeatMessage::SystemStatus => SystemStatus {
+                system_status: Some(SystemStatusValue::Normal),
+                ..SystemStatus::new()
+            }
+            .into(),
+        }
     }
 
     pub(super) fn conclude_keep_alive(
@@ -155,7 +207,7 @@ impl<T: Copy> ApplicationSession<T> {
             if result == Err(InvocationError::Timeout) {
                 return self.close(CloseReason::HeartBeatLost);
             }
-            self.keep_alive_at = Some(now + self.config.heart_beat);
+            self.beat_later(now);
             if let Ok(Response::RequestSystemStatus(answer)) = result
                 && self.last_status != Some(answer.system_status)
             {
@@ -165,8 +217,7 @@ impl<T: Copy> ApplicationSession<T> {
         };
         match result {
             Ok(Response::ResetApplicationSessionTimerPos(answer)) => {
-                let granted = answer.actual_session_duration;
-                self.prolonged(granted.unwrap_or_else(|| seconds(self.duration)), now);
+                self.prolonged(answer.actual_session_duration, self.duration, now);
             }
             Ok(Response::ResetApplicationSessionTimerNeg(answer))
                 if answer.error_code.as_ref().is_some_and(is_invalid_session) =>
@@ -184,7 +235,7 @@ impl<T: Copy> ApplicationSession<T> {
     /// Closes the association in good order.
     pub(super) fn end(&mut self, now: Instant) {
         match (self.state, self.session_id.clone()) {
-            (ClientState::Started, Some(session_id)) => {
+            (ClientState::Started, Some(session_id)) if self.config.dialect.stop_session() => {
                 self.state = ClientState::Stopping;
                 self.keep_alive_at = None;
                 let request = StopApplicationSession {
@@ -201,7 +252,7 @@ impl<T: Copy> ApplicationSession<T> {
     /// How to make the association on the next link, where this link has taught something.
     pub(super) fn try_next(&self, reason: &CloseReason) -> Option<AssociationMode> {
         let hung_up_on = self.state == ClientState::Starting
-            && self.config.association == AssociationMode::Auto
+            && self.config.dialect.association() == AssociationMode::Auto
             && self.association == Association::Session
             && *reason == CloseReason::LinkClosed;
         let implicit_works =
@@ -236,7 +287,7 @@ fn session_service_unknown(reason: &CloseReason) -> bool {
 }
 
 fn start_request(config: &Config) -> StartApplicationSession {
-    let versions = config.editions.iter();
+    let versions = config.dialect.editions().newest_first();
     StartApplicationSession {
         application_info: ApplicationInfo {
             application_id: config.application_id.clone(),
@@ -255,12 +306,14 @@ fn start_request(config: &Config) -> StartApplicationSession {
     }
 }
 
-fn status_request() -> Request {
-    RequestSystemStatus {
-        sys_stat_register_id: None,
-        ..RequestSystemStatus::new()
-    }
-    .into()
+fn register_request() -> Request {
+    let request_types = RequestTypes {
+        system_status: true,
+        request_system_status: true,
+        switching_function_devices_changed: true,
+        ..RequestTypes::default()
+    };
+    SystemRegister::new(request_types).into()
 }
 
 fn is_invalid_session(error: &SessionError) -> bool {

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::association::Association;
 use super::{ApplicationSession, Purpose, SessionEvent};
-use crate::client::config::UNKNOWN_NAMES_MAX;
-use crate::client::event::{ClientState, CloseReason, InvocationError};
+use crate::client::config::{UNKNOWN_NAMES_MAX, UNKNOWN_XML_MAX};
+use crate::client::event::{CloseReason, InvocationError};
 use crate::edition::Edition;
 use crate::frame::Frame;
-use crate::id::InvokeId;
+use crate::id::{InvokeId, MonitorCrossRefId};
 use crate::message::{
     ApplicationSessionTerminated, DecodeError, Message, MonitorStopResponse, Request,
     RequestSystemStatusResponse, Response, SwFunctionDevicesChangedResponse, SystemStatusResponse,
@@ -21,7 +21,12 @@ impl<T: Copy> ApplicationSession<T> {
         match Message::parse(&frame.body) {
             Ok(Message::Event(event)) => self.events.push_back(SessionEvent::Report(event)),
             Ok(Message::Response(response)) => self.handle_response(frame, response, now),
-            Ok(Message::Request(request)) => self.handle_request(frame.invoke_id, request),
+            Ok(Message::Request(request)) => self.handle_request(frame.invoke_id, request, now),
+            Ok(Message::Unknown { name, xml })
+                if frame.invoke_id == InvokeId::EVENT || name.ends_with("Event") =>
+            {
+                self.handle_unknown_event(name, xml);
+            }
             Ok(Message::Unknown { name, .. }) => self.handle_unknown(frame.invoke_id, name, now),
             Err(error @ DecodeError::Xml(XmlError::TrailingData { .. })) => {
                 self.close(CloseReason::FrameLength(error));
@@ -71,21 +76,25 @@ impl<T: Copy> ApplicationSession<T> {
     fn adopt_edition(&mut self, body: &[u8]) {
         let document = Document::from_bytes(body).ok();
         let namespace = document.as_ref().and_then(|d| d.root().namespace());
-        if let Some(edition) = namespace.and_then(Edition::from_namespace) {
+        let edition = namespace.and_then(Edition::from_namespace);
+        if let Some(edition) = edition.filter(|it| self.config.dialect.editions().contains(*it)) {
             self.edition = edition;
         }
     }
 
-    fn handle_request(&mut self, id: InvokeId, request: Request) {
+    fn handle_request(&mut self, id: InvokeId, request: Request, now: Instant) {
         match request {
             Request::SystemStatus(report) => {
-                self.register |= self.state == ClientState::Starting;
-                self.answer(id, SystemStatusResponse::new());
+                if self.config.dialect.answer_system_services() {
+                    self.answer(id, SystemStatusResponse::new());
+                }
+                self.spoken_to(now);
                 // Without a status it is a heart-beat.
                 if let Some(status) = report.system_status {
                     self.status_is(status);
                 }
             }
+            Request::RequestSystemStatus(_) if !self.config.dialect.answer_system_services() => {}
             Request::RequestSystemStatus(_) => {
                 let system_status = SystemStatusValue::Normal;
                 self.answer(id, RequestSystemStatusResponse::new(system_status));
@@ -128,7 +137,24 @@ impl<T: Copy> ApplicationSession<T> {
         self.close(CloseReason::Terminated(reason));
     }
 
-    /// Answers, events and requests that this crate has no type for, told apart by their names.
+    /// An event that this crate has no type for: passed on with its XML, and with the monitor that it
+    /// names.
+    fn handle_unknown_event(&mut self, name: String, mut xml: String) {
+        self.stats.unknown_events += 1;
+        let document = Document::parse(&xml).ok();
+        let cross_ref = document
+            .as_ref()
+            .and_then(|document| document.root().child("monitorCrossRefID"))
+            .map(|element| MonitorCrossRefId::new(element.text()));
+        xml.truncate(xml.floor_char_boundary(UNKNOWN_XML_MAX));
+        self.events.push_back(SessionEvent::UnknownEvent {
+            cross_ref,
+            name,
+            xml,
+        });
+    }
+
+    /// Answers and requests that this crate has no type for, told apart by their names.
     fn handle_unknown(&mut self, id: InvokeId, name: String, now: Instant) {
         self.stats.unknown_messages += 1;
         let known = self.unknown_names.contains(&name);
@@ -146,7 +172,7 @@ impl<T: Copy> ApplicationSession<T> {
                 }
                 None => self.stats.unmatched_answers += 1,
             }
-        } else if id != InvokeId::EVENT && !name.ends_with("Event") {
+        } else {
             self.refuse(id);
         }
     }

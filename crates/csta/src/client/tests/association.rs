@@ -3,11 +3,11 @@
 use crate::client::testing::{Link, SESSION, error, secs, system_status};
 use crate::client::{AssociationMode, ClientState, Config, LATE_ANSWER_LIMIT, Login, STOP_TIMEOUT};
 use crate::message::{Message, Request};
-use crate::{DeviceId, Edition};
+use crate::{DeviceId, Dialect, Edition};
 
 fn mode(association: AssociationMode) -> Config {
     Config {
-        association,
+        dialect: Dialect::MX_ONE.with_association(association),
         ..Config::default()
     }
 }
@@ -31,9 +31,11 @@ fn negative(error: &str) -> String {
 fn offers_editions_and_credentials_and_takes_what_is_chosen() {
     let fragment = "<v:Login xmlns:v=\"urn:v\" user=\"{user}\">{password}</v:Login>";
     let login = Login::new(fragment, "anna", "p&w").ok();
+    let mut dialect = Dialect::MX_ONE;
+    dialect.set("editions", "ed5-ed4").unwrap();
     let config = Config {
         login,
-        editions: vec![Edition::Ed5, Edition::Ed3],
+        dialect,
         ..Config::default()
     };
     let mut link = Link::open(config, &[]);
@@ -48,7 +50,7 @@ fn offers_editions_and_credentials_and_takes_what_is_chosen() {
         "<v:Login xmlns:v=\"urn:v\" user=\"anna\">p&amp;w</v:Login>"
     );
     let versions = &start.requested_protocol_versions.0;
-    assert!(versions[0].ends_with("/ed5") && versions[1].ends_with("/ed3"));
+    assert!(versions[0].ends_with("/ed5") && versions[1].ends_with("/ed4"));
     assert_eq!(start.requested_session_duration, Some(120));
     link.receive(0, SESSION);
     link.expect_told(&["Started Ed5 session=s1 duration=120", "Synchronised 0/0"]);
@@ -272,24 +274,25 @@ fn answers_the_switching_functions_own_requests_in_their_own_id_space() {
         10,
         "<SnapshotDevice><snapshotObject>1</snapshotObject></SnapshotDevice>",
     );
-    link.receive(9999, "<PresenceStateEvent/>");
+    link.receive(11, "<EscapeService/>");
     link.expect_sent(&[
         "0001 SystemStatusResponse",
         "0001 RequestSystemStatusResponse",
         "0007 SystemStatusResponse",
         "0008 MonitorStopResponse",
-        "0009 CSTAErrorCode operation/serviceNotSupported",
+        "0009 SwFunctionDevicesChangedResponse",
         "0010 CSTAErrorCode operation/serviceNotSupported",
+        "0011 CSTAErrorCode operation/serviceNotSupported",
     ]);
     link.expect_told(&[
         "SystemStatus normal",
-        "UnknownMessage SwFunctionDevicesChanged",
-        "UnknownMessage PresenceStateEvent",
+        "DevicesChanged",
+        "UnknownMessage EscapeService",
     ]);
-    link.receive(9, "<SwFunctionDevicesChanged/>");
+    link.receive(11, "<EscapeService/>");
     link.expect_told(&[]);
     let stats = link.client.stats();
-    assert_eq!((stats.unknown_messages, stats.refused_requests), (3, 3));
+    assert_eq!((stats.unknown_messages, stats.refused_requests), (2, 3));
     assert_eq!(stats.resync_in_flight, 1, "our 0001 is still out");
 }
 

@@ -1,8 +1,10 @@
 //! Starting, losing and ending monitors.
 
 use crate::DeviceId;
-use crate::client::testing::{Link, error, event, idle, monitor_started, secs};
+use crate::client::testing::{Link, error, event, idle, monitor_started, secs, system_status};
 use crate::client::{Config, LATE_ANSWER_LIMIT};
+use crate::message::Request;
+use crate::message::monitoring::MonitorObject;
 
 fn one_at_a_time() -> Config {
     Config {
@@ -218,4 +220,143 @@ fn a_changed_list_stops_and_starts_only_the_difference() {
         (1, 1, 0)
     );
     link.expect_told(&[]);
+}
+
+#[test]
+fn devices_are_taken_up_in_the_owners_order_each_once() {
+    let config = one_at_a_time();
+    let mut link = Link::started(config, &["2009", "2001", "2009", "2005"]);
+    let mut order = Vec::new();
+    loop {
+        let requests = link.requests();
+        let Some((id, request)) = requests.into_iter().next() else {
+            break;
+        };
+        match request {
+            Request::MonitorStart(start) => {
+                if let MonitorObject::Device(device) = start.monitor_object {
+                    order.push(device.to_string());
+                }
+                link.receive(id, &monitor_started(&format!("x{id}")));
+            }
+            _ => link.receive(id, &idle()),
+        }
+    }
+    assert_eq!(order, ["2009", "2001", "2005"]);
+    let longer = ["2009", "2008", "2001", "2000"].map(DeviceId::new);
+    link.client.set_devices(longer, link.now);
+    let sent = link.requests();
+    assert!(matches!(sent[0].1, Request::MonitorStop(_)), "{sent:?}");
+    link.receive(sent[0].0, "<MonitorStopResponse/>");
+    link.expect_sent(&["0008 MonitorStart 2008"]);
+}
+
+#[test]
+fn a_switching_function_back_in_service_has_every_monitor_started_anew() {
+    let mut link = Link::watching(Config::default(), &["2001", "2002"]);
+    link.receive(3, &system_status("enabled"));
+    link.expect_sent(&[
+        "0003 SystemStatusResponse",
+        "0005 MonitorStop x1",
+        "0006 MonitorStop x2",
+        "0007 MonitorStart 2001",
+        "0008 MonitorStart 2002",
+    ]);
+    link.expect_told(&["SystemStatus enabled"]);
+    // The one is gone, the other was still there: both are over.
+    link.receive(5, &error("operation", "invalidCrossRefID"));
+    link.receive(6, "<MonitorStopResponse/>");
+    // A switching function that counts anew gives old cross references again.
+    link.receive(7, &monitor_started("x1"));
+    link.receive(8, &monitor_started("x3"));
+    link.expect_sent(&["0009 SnapshotDevice 2001", "0010 SnapshotDevice 2002"]);
+    link.receive(9999, &event("x1", "c1"));
+    link.receive(9, &idle());
+    link.receive(10, &idle());
+    link.expect_told(&[
+        "Monitored 2001",
+        "Monitored 2002",
+        "Snapshot 2001 calls=0",
+        "ServiceInitiatedEvent 2001 c1/d",
+        "Snapshot 2002 calls=0",
+        "Synchronised 2/0",
+    ]);
+    let stats = link.client.stats();
+    assert_eq!((stats.monitored, stats.resync_in_flight), (2, 0));
+}
+
+#[test]
+fn a_restart_in_the_midst_of_everything_ends_with_one_monitor_each() {
+    let devices = ["2001", "2002", "2003", "2004"];
+    let mut link = Link::started(Config::default(), &devices);
+    // 2001 collects segments, 2002 has its snapshot out, 2003 was refused, 2004 is being started.
+    link.receive(1, &monitor_started("x1"));
+    link.receive(2, &monitor_started("x2"));
+    link.receive(3, &error("operation", "invalidDeviceID"));
+    link.receive(
+        5,
+        "<SnapshotDeviceResponse><crossRefIDorSnapshotData><serviceCrossRefID>k</serviceCrossRefID>\
+         </crossRefIDorSnapshotData></SnapshotDeviceResponse>",
+    );
+    link.sent();
+    link.receive(9, &system_status("enabled"));
+    link.expect_sent(&[
+        "0009 SystemStatusResponse",
+        "0007 MonitorStop x1",
+        "0008 MonitorStop x2",
+        "0009 MonitorStart 2001",
+        "0010 MonitorStart 2002",
+    ]);
+    // The snapshot that was out is void now.
+    link.receive(6, &idle());
+    link.receive(4, &monitor_started("x4"));
+    for id in [7, 8] {
+        link.receive(id, "<MonitorStopResponse/>");
+    }
+    link.receive(9, &monitor_started("x5"));
+    link.receive(10, &monitor_started("x6"));
+    for (id, request) in link.requests() {
+        assert!(matches!(request, Request::SnapshotDevice(_)));
+        link.receive(id, &idle());
+    }
+    let told = link.told();
+    assert_eq!(told.last().map(String::as_str), Some("Synchronised 4/1"));
+    let snapshots = told.iter().filter(|line| line.starts_with("Snapshot"));
+    assert_eq!(snapshots.count(), 3);
+    let stats = link.client.stats();
+    assert_eq!((stats.monitored, stats.resync_in_flight), (3, 0));
+}
+
+#[test]
+fn a_monitor_stop_that_nobody_answers_is_repeated() {
+    let mut link = Link::watching(Config::default(), &["2001"]);
+    let none: [DeviceId; 0] = [];
+    link.client.set_devices(none, link.now);
+    link.expect_sent(&["0003 MonitorStop x1"]);
+    link.pass(secs(10));
+    link.expect_sent(&["0004 MonitorStop x1"]);
+    link.pass(secs(10));
+    link.expect_sent(&["0005 MonitorStop x1"]);
+    link.receive(5, &error("operation", "invalidCrossRefID"));
+    link.pass(secs(25));
+    link.expect_sent(&[]);
+
+    let mut link = Link::watching(Config::default(), &["2001"]);
+    let none: [DeviceId; 0] = [];
+    link.client.set_devices(none, link.now);
+    link.pass(secs(50));
+    assert_eq!(link.sent().len(), 3, "given up after three");
+    assert_eq!(link.client.stats().resync_in_flight, 0);
+}
+
+#[test]
+fn a_stop_is_not_repeated_when_its_cross_reference_is_another_monitors() {
+    let mut link = Link::watching(Config::default(), &["2001"]);
+    link.client.set_devices([DeviceId::new("2002")], link.now);
+    link.expect_sent(&["0003 MonitorStop x1", "0004 MonitorStart 2002"]);
+    link.receive(4, &monitor_started("x1"));
+    link.receive(5, &idle());
+    link.pass(secs(10));
+    link.expect_sent(&["0005 SnapshotDevice 2002"]);
+    assert_eq!(link.client.stats().monitored, 1);
 }

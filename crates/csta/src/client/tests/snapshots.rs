@@ -30,9 +30,18 @@ fn segmented(service: &str) -> String {
 }
 
 fn segment(service: &str, calls: &[&str], last: Option<bool>) -> String {
+    numbered_segment(service, None, calls, last)
+}
+
+fn numbered_segment(
+    service: &str,
+    segment_id: Option<u32>,
+    calls: &[&str],
+    last: Option<bool>,
+) -> String {
     let calls = calls.iter().map(|call| call_info(call)).collect();
     Request::from(SnapshotDeviceData {
-        segment_id: None,
+        segment_id,
         last_segment: last,
         snapshot_data: Some(SnapshotCalls(calls)),
         ..SnapshotDeviceData::new(service.to_owned())
@@ -72,6 +81,33 @@ fn brings_calls_in_segments_and_holds_events_until_the_last() {
     ]);
     link.expect_sent(&[]);
     assert_eq!(link.client.stats().resync_in_flight, 0);
+}
+
+#[test]
+fn asks_again_when_a_segment_is_missing_or_comes_twice() {
+    for numbers in [[1, 3], [1, 1], [2, 3]] {
+        let mut link = snapshotting();
+        link.receive(2, &segmented("k"));
+        link.receive(
+            50,
+            &numbered_segment("k", Some(numbers[0]), &["c1"], Some(false)),
+        );
+        link.receive(
+            51,
+            &numbered_segment("k", Some(numbers[1]), &["c2"], Some(true)),
+        );
+        link.expect_told(&[]);
+        let stats = link.client.stats();
+        let failures = (stats.segment_failures, stats.snapshot_failures);
+        assert_eq!(failures, (1, 1), "{numbers:?}");
+        assert_eq!(stats.resync_in_flight, 0);
+        link.pass(secs(1));
+        link.expect_sent(&["0003 SnapshotDevice 2001"]);
+        link.receive(3, &segmented("k"));
+        link.receive(50, &numbered_segment("k", Some(1), &["c1"], Some(false)));
+        link.receive(51, &numbered_segment("k", Some(2), &["c2"], Some(true)));
+        link.expect_told(&["Snapshot 2001 calls=2", "Synchronised 1/0"]);
+    }
 }
 
 #[test]
@@ -140,26 +176,24 @@ fn too_many_events_void_the_snapshot_on_its_way() {
 }
 
 #[test]
-fn lost_messages_and_a_restart_snapshot_every_device_anew() {
-    for status in ["messagesLost", "enabled"] {
-        let mut link = Link::watching(Config::default(), &["2001", "2002"]);
-        link.receive(3, &system_status(status));
-        link.expect_sent(&[
-            "0003 SystemStatusResponse",
-            "0005 SnapshotDevice 2001",
-            "0006 SnapshotDevice 2002",
-        ]);
-        link.receive(9999, &event("x1", "c1"));
-        link.receive(5, &idle());
-        link.receive(6, &idle());
-        link.expect_told(&[
-            &format!("SystemStatus {status}"),
-            "Snapshot 2001 calls=0",
-            "ServiceInitiatedEvent 2001 c1/d",
-            "Snapshot 2002 calls=0",
-            "Synchronised 2/0",
-        ]);
-    }
+fn lost_messages_snapshot_every_device_anew() {
+    let mut link = Link::watching(Config::default(), &["2001", "2002"]);
+    link.receive(3, &system_status("messagesLost"));
+    link.expect_sent(&[
+        "0003 SystemStatusResponse",
+        "0005 SnapshotDevice 2001",
+        "0006 SnapshotDevice 2002",
+    ]);
+    link.receive(9999, &event("x1", "c1"));
+    link.receive(5, &idle());
+    link.receive(6, &idle());
+    link.expect_told(&[
+        "SystemStatus messagesLost",
+        "Snapshot 2001 calls=0",
+        "ServiceInitiatedEvent 2001 c1/d",
+        "Snapshot 2002 calls=0",
+        "Synchronised 2/0",
+    ]);
 }
 
 #[test]
