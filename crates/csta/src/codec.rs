@@ -105,8 +105,8 @@ impl Value for DeviceId {
     }
     fn write(&self, name: &str, writer: &mut Writer) {
         match self.type_of_number() {
-            Some(t) => writer.element(name, &[("typeOfNumber", t)], |w| w.text(self)),
-            None => writer.element(name, &[], |w| w.text(self)),
+            Some(t) => writer.element(name, &[("typeOfNumber", t)], |w| w.device(self)),
+            None => writer.element(name, &[], |w| w.device(self)),
         }
     }
 }
@@ -188,14 +188,22 @@ macro_rules! messages {
                 element: $crate::xml::Element<'_, '_>,
             ) -> Result<Self, $crate::message::DecodeError> {
                 $( let mut $field = None; )*
-                for child in element.children() {
+                let mut children = element.children();
+                let mut next = children.next();
+                // Nearly all come in the schema's order: one comparison for each element there is.
+                $( if let Some(child) = next && child.name() == $tag {
+                    $field = Some($crate::codec::Value::read(child)?);
+                    next = children.next();
+                } )*
+                // What is left is unknown, out of order, or there twice: the first counts.
+                while let Some(child) = next {
                     match child.name() {
-                        // The first of several counts.
                         $( $tag if $field.is_none() => {
                             $field = Some($crate::codec::Value::read(child)?);
                         } )*
                         _ => {}
                     }
+                    next = children.next();
                 }
                 Ok(Self {
                     $( $field: $crate::codec::field_read!($kind $field, element, $tag), )*

@@ -20,6 +20,19 @@ impl Raw {
         Self(xml.into())
     }
 
+    fn of(element: Element<'_, '_>) -> Self {
+        let source = element.inner_source();
+        if element.prefix().is_empty()
+            && is_plain(source)
+            && element.namespace().is_none_or(is_csta)
+        {
+            return Self(source.trim().into());
+        }
+        let mut out = String::with_capacity(source.len());
+        append_content(&mut out, element, None);
+        Self(out.into())
+    }
+
     /// The content as XML.
     #[must_use]
     pub fn as_xml(&self) -> &str {
@@ -30,13 +43,18 @@ impl Raw {
 impl Value for Raw {
     const CONTENT: Content = Content::Any;
     fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-        let mut out = String::new();
-        append_content(&mut out, element, None);
-        Ok(Self(out.into()))
+        Ok(Self::of(element))
     }
     fn write(&self, name: &str, writer: &mut Writer) {
         writer.element(name, &[], |w| w.raw(&self.0));
     }
+}
+
+/// Whether XML has neither prefixes, namespaces, comments nor the like, and so means the same at any
+/// place of that namespace.
+fn is_plain(xml: &str) -> bool {
+    let special = |byte| matches!(byte, b':' | b'!' | b'?');
+    !xml.bytes().any(special) && !xml.contains("xmlns")
 }
 
 /// Writes text and children; `inside` is the namespace that holds there.
@@ -59,7 +77,10 @@ fn append_content(out: &mut String, element: Element<'_, '_>, inside: Option<&st
 }
 
 fn is_csta(namespace: &str) -> bool {
-    namespace.contains("ecma-323") && Edition::from_namespace(namespace).is_some()
+    let known = Edition::NEWEST_FIRST
+        .iter()
+        .any(|edition| edition.namespace() == namespace);
+    known || namespace.contains("ecma-323") && Edition::from_namespace(namespace).is_some()
 }
 
 /// Octets as hexadecimal digits (`xsd:hexBinary`). White space inside is read, as real switching
@@ -124,11 +145,7 @@ impl Value for OpaqueData {
             Some(octets) => Ok(Self::Octets(octets)),
             None => optional(element, "private").map(|xml| {
                 // Some put their elements here without the one that the schema has around them.
-                Self::Private(xml.unwrap_or_else(|| {
-                    let mut out = String::new();
-                    append_content(&mut out, element, None);
-                    Raw(out.into())
-                }))
+                Self::Private(xml.unwrap_or_else(|| Raw::of(element)))
             }),
         }
     }

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
-use quick_xml::Reader;
+use quick_xml::events::attributes::{Attribute, Attributes};
 use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 /// Deepest nesting that is read; CSTA's own messages stay below 12.
 pub const DEPTH_MAX: usize = 32;
@@ -62,14 +63,19 @@ pub enum XmlError {
 
 #[derive(Debug)]
 struct Node<'x> {
+    prefix: &'x str,
     name: &'x str,
-    namespace: Option<u32>,
     text: Cow<'x, str>,
+    /// Where its attributes and the namespaces that it declares are in the document's lists.
     attributes: (u32, u32),
+    declarations: (u32, u32),
+    parent: u32,
     first_child: u32,
-    last_child: u32,
     next_sibling: u32,
-    span: (usize, usize),
+    /// In the source: start tag, content, end tag.
+    start: usize,
+    content: (usize, usize),
+    end: usize,
 }
 
 const NONE: u32 = u32::MAX;
@@ -79,8 +85,10 @@ const NONE: u32 = u32::MAX;
 pub struct Document<'x> {
     source: &'x str,
     nodes: Vec<Node<'x>>,
-    attributes: Vec<(String, String)>,
-    namespaces: Vec<String>,
+    /// Local names and values.
+    attributes: Vec<(&'x str, Cow<'x, str>)>,
+    /// Prefixes, empty for the default namespace, and what they stand for.
+    declarations: Vec<(&'x str, Cow<'x, str>)>,
 }
 
 impl<'x> Document<'x> {
@@ -98,7 +106,7 @@ impl<'x> Document<'x> {
         Err(match Self::parse(before) {
             Err(trailing @ XmlError::TrailingData { .. }) => trailing,
             Ok(document) => XmlError::TrailingData {
-                position: document.nodes[0].span.1,
+                position: document.nodes[0].end,
             },
             Err(_) => XmlError::Utf8 { position },
         })
@@ -114,10 +122,9 @@ impl<'x> Document<'x> {
                 source,
                 nodes: Vec::with_capacity(64),
                 attributes: Vec::new(),
-                namespaces: Vec::new(),
+                declarations: Vec::new(),
             },
             open: Vec::with_capacity(12),
-            prefixes: Vec::new(),
             root_end: None,
         };
         let mut reader = Reader::from_str(source);
@@ -130,12 +137,12 @@ impl<'x> Document<'x> {
             };
             let end = position(reader.buffer_position());
             match event {
-                Event::Start(tag) => builder.start(&tag, start)?,
+                Event::Start(tag) => builder.start(&tag, start, end)?,
                 Event::Empty(tag) => {
-                    builder.start(&tag, start)?;
-                    builder.end(end);
+                    builder.start(&tag, start, end)?;
+                    builder.end(end, end);
                 }
-                Event::End(_) => builder.end(end),
+                Event::End(_) => builder.end(start, end),
                 Event::Text(text) => builder.text(text.into_inner(), start)?,
                 Event::CData(text) => builder.text(text.into_inner(), start)?,
                 Event::GeneralRef(reference) => builder.reference(&reference, start)?,
@@ -174,12 +181,27 @@ impl<'d, 'x> Element<'d, 'x> {
         self.node().name
     }
 
+    /// The prefix of the name; empty where it has none.
+    #[must_use]
+    pub fn prefix(self) -> &'x str {
+        self.node().prefix
+    }
+
     /// The namespace, or `None` where none is declared.
     #[must_use]
     pub fn namespace(self) -> Option<&'d str> {
-        self.node()
-            .namespace
-            .map(|index| self.document.namespaces[index as usize].as_str())
+        let prefix = self.prefix();
+        let mut next = Some(self.index);
+        while let Some(index) = next {
+            let node = &self.document.nodes[index as usize];
+            let (from, to) = node.declarations;
+            let declared = &self.document.declarations[from as usize..to as usize];
+            if let Some((_, namespace)) = declared.iter().find(|(it, _)| *it == prefix) {
+                return Some(&**namespace).filter(|namespace| !namespace.is_empty());
+            }
+            next = (node.parent != NONE).then_some(node.parent);
+        }
+        None
     }
 
     /// The character data directly inside, without white space around it.
@@ -194,14 +216,14 @@ impl<'d, 'x> Element<'d, 'x> {
         let (from, to) = self.node().attributes;
         self.document.attributes[from as usize..to as usize]
             .iter()
-            .find_map(|(key, value)| (key == name).then_some(value.as_str()))
+            .find_map(|(key, value)| (*key == name).then_some(&**value))
     }
 
     /// The attributes by local name, but for declarations of namespaces.
     pub fn attributes(self) -> impl Iterator<Item = (&'d str, &'d str)> {
         let (from, to) = self.node().attributes;
         let attributes = self.document.attributes[from as usize..to as usize].iter();
-        attributes.map(|(key, value)| (key.as_str(), value.as_str()))
+        attributes.map(|(key, value)| (*key, &**value))
     }
 
     /// The child elements in document order.
@@ -224,116 +246,111 @@ impl<'d, 'x> Element<'d, 'x> {
     /// The XML of this element as it stood in the source.
     #[must_use]
     pub fn source(self) -> &'x str {
-        let (start, end) = self.node().span;
+        &self.document.source[self.node().start..self.node().end]
+    }
+
+    /// What stands between its tags in the source.
+    #[must_use]
+    pub fn inner_source(self) -> &'x str {
+        let (start, end) = self.node().content;
         &self.document.source[start..end]
     }
 }
 
 struct Builder<'x> {
     document: Document<'x>,
-    open: Vec<u32>,
-    /// Declared prefixes, innermost last.
-    prefixes: Vec<Declared>,
+    /// The open elements, and the last child of each so far.
+    open: Vec<(u32, u32)>,
     root_end: Option<usize>,
 }
 
-struct Declared {
-    depth: usize,
-    /// Empty for the default namespace.
-    prefix: String,
-    /// Index into `namespaces`.
-    namespace: u32,
-}
-
 impl<'x> Builder<'x> {
-    fn start(&mut self, tag: &BytesStart<'x>, start: usize) -> Result<(), XmlError> {
+    fn start(&mut self, tag: &BytesStart<'x>, start: usize, end: usize) -> Result<(), XmlError> {
         if self.root_end.is_some() {
             return Err(self.trailing());
         }
         if self.open.len() >= DEPTH_MAX {
             return Err(XmlError::TooDeep { position: start });
         }
-        let attributes_from = index(self.document.attributes.len());
-        for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|error| malformed(start, &error))?;
-            let key = attribute.key.into_inner();
-            let value = attribute
-                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                .map_err(|error| malformed(start, &error))?;
-            if key == "xmlns" || key.starts_with("xmlns:") {
-                let prefix = key.strip_prefix("xmlns:").unwrap_or("").to_owned();
-                let namespace = index(self.document.namespaces.len());
-                self.document.namespaces.push(value.into_owned());
-                self.prefixes.push(Declared {
-                    depth: self.open.len(),
-                    prefix,
-                    namespace,
-                });
-            } else {
-                let local = key.split_once(':').map_or(key, |(_, local)| local);
-                self.document
-                    .attributes
-                    .push((local.to_owned(), value.into_owned()));
+        let document = &mut self.document;
+        let from = (document.attributes.len(), document.declarations.len());
+        // The tag stands right behind its `<`; this borrows it from the source.
+        let inside = &document.source[start + 1..][..tag.len()];
+        let (full_name, rest) = inside.split_at(tag.name().into_inner().len());
+        if !rest.is_empty() {
+            for attribute in Attributes::new(inside, full_name.len()) {
+                self.attribute(attribute.map_err(|error| malformed(start, &error))?, start)?;
+                self.check_size(start)?;
             }
-            self.check_size(start)?;
         }
         self.check_size(start)?;
-        // The tag's name stands right behind its `<`; this borrows it from the source.
-        let full_name = &self.document.source[start + 1..][..tag.name().into_inner().len()];
-        let (prefix, name) = full_name.split_once(':').unwrap_or(("", full_name));
-        let namespace = self
-            .prefixes
-            .iter()
-            .rev()
-            .find(|declared| declared.prefix == prefix)
-            .map(|declared| declared.namespace)
-            .filter(|&namespace| !self.document.namespaces[namespace as usize].is_empty());
-        let this = index(self.document.nodes.len());
-        if let Some(&parent) = self.open.last() {
-            let last = self.document.nodes[parent as usize].last_child;
-            match last {
-                NONE => self.document.nodes[parent as usize].first_child = this,
-                sibling => self.document.nodes[sibling as usize].next_sibling = this,
+        let document = &mut self.document;
+        let (prefix, name) = split_name(full_name);
+        let this = index(document.nodes.len());
+        let parent = match self.open.last_mut() {
+            Some((parent, last)) => {
+                match std::mem::replace(last, this) {
+                    NONE => document.nodes[*parent as usize].first_child = this,
+                    sibling => document.nodes[sibling as usize].next_sibling = this,
+                }
+                *parent
             }
-            self.document.nodes[parent as usize].last_child = this;
-        }
-        self.document.nodes.push(Node {
+            None => NONE,
+        };
+        document.nodes.push(Node {
+            prefix,
             name,
-            namespace,
             text: Cow::Borrowed(""),
-            attributes: (attributes_from, index(self.document.attributes.len())),
+            attributes: (index(from.0), index(document.attributes.len())),
+            declarations: (index(from.1), index(document.declarations.len())),
+            parent,
             first_child: NONE,
-            last_child: NONE,
             next_sibling: NONE,
-            span: (start, start),
+            start,
+            content: (end, end),
+            end,
         });
-        self.open.push(this);
+        self.open.push((this, NONE));
+        Ok(())
+    }
+
+    fn attribute(&mut self, attribute: Attribute<'x>, start: usize) -> Result<(), XmlError> {
+        let (prefix, name) = split_name(attribute.key.into_inner());
+        let value = attribute
+            .normalized_value(XmlVersion::Implicit1_0)
+            .map_err(|error| malformed(start, &error))?;
+        match (prefix, name) {
+            ("", "xmlns") => self.document.declarations.push(("", value)),
+            ("xmlns", prefix) => self.document.declarations.push((prefix, value)),
+            _ => self.document.attributes.push((name, value)),
+        }
         Ok(())
     }
 
     fn check_size(&self, position: usize) -> Result<(), XmlError> {
         let document = &self.document;
-        let total = document.attributes.len() + document.namespaces.len() + document.nodes.len();
+        let total = document.attributes.len() + document.declarations.len() + document.nodes.len();
         if total >= ATTRIBUTES_AND_ELEMENTS_MAX {
             return Err(XmlError::TooMany { position });
         }
         Ok(())
     }
 
-    fn end(&mut self, end: usize) {
-        let Some(closed) = self.open.pop() else {
+    /// Closes the innermost open element, whose end tag stands from `start` to `end`.
+    fn end(&mut self, start: usize, end: usize) {
+        let Some((closed, _)) = self.open.pop() else {
             return;
         };
-        self.document.nodes[closed as usize].span.1 = end;
-        let depth = self.open.len();
-        self.prefixes.retain(|declared| declared.depth < depth);
-        if depth == 0 {
+        let node = &mut self.document.nodes[closed as usize];
+        node.content.1 = start;
+        node.end = end;
+        if self.open.is_empty() {
             self.root_end = Some(end);
         }
     }
 
     fn text(&mut self, text: Cow<'x, str>, position: usize) -> Result<(), XmlError> {
-        let Some(&parent) = self.open.last() else {
+        let Some(&(parent, _)) = self.open.last() else {
             if text.trim().is_empty() {
                 return Ok(());
             }
@@ -380,7 +397,7 @@ impl<'x> Builder<'x> {
     }
 
     fn finish(self, end: usize) -> Result<Document<'x>, XmlError> {
-        if let Some(&open) = self.open.last() {
+        if let Some(&(open, _)) = self.open.last() {
             let what = format!(
                 "`<{}>` is not closed",
                 self.document.nodes[open as usize].name
@@ -394,6 +411,14 @@ impl<'x> Builder<'x> {
             return Err(XmlError::Empty);
         }
         Ok(self.document)
+    }
+}
+
+/// Prefix and local name. Names are short: looking at each byte is the fastest way.
+fn split_name(name: &str) -> (&str, &str) {
+    match name.bytes().position(|byte| byte == b':') {
+        Some(colon) => (&name[..colon], &name[colon + 1..]),
+        None => ("", name),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write as _};
 use quick_xml::escape::escape;
 
 use crate::edition::Edition;
+use crate::id::DeviceId;
 
 /// Builds one document. Elements appear in the order in which they are written: the caller's order is
 /// the schema's.
@@ -14,6 +15,8 @@ pub struct Writer {
     edition: Edition,
     /// In front of each element's name, with its colon.
     prefix: &'static str,
+    /// Whether a device id that is a number alone is written as `N<number>`.
+    instance_form: bool,
 }
 
 impl Writer {
@@ -34,6 +37,23 @@ impl Writer {
             out,
             edition,
             prefix,
+            instance_form: false,
+        }
+    }
+
+    /// Writes device ids that are a number alone as `N<number>` (ECMA-269 clause 10), or as they are.
+    pub(crate) const fn with_instance_form(mut self, instance_form: bool) -> Self {
+        self.instance_form = instance_form;
+        self
+    }
+
+    /// Writes the text of a device id in the form of this document.
+    pub(crate) fn device(&mut self, device: &DeviceId) {
+        let bare = device.type_of_number().is_none() && device.number() == device.as_str();
+        if self.instance_form && bare {
+            self.text(format_args!("N<{device}>"));
+        } else {
+            self.text(device);
         }
     }
 
