@@ -71,6 +71,15 @@ struct Setting<T> {
     source: Source,
 }
 
+/// Who acts on a switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The computing function; who plays a switching function keeps to it too.
+    Computing,
+    /// Who plays a switching function. A computing function takes every value as it comes.
+    Switching,
+}
+
 /// One of the things in which dialects differ.
 #[derive(Debug, Clone, Copy)]
 pub struct Switch {
@@ -78,6 +87,8 @@ pub struct Switch {
     pub name: &'static str,
     /// What it decides, in one sentence.
     pub what: &'static str,
+    /// Who acts on it.
+    pub side: Side,
     allowed: fn() -> String,
     show: fn(&Dialect) -> (String, Source),
     set: fn(&mut Dialect, &str) -> bool,
@@ -125,7 +136,7 @@ fn all_names() -> String {
 
 /// Declares the switches: a field each, the field's reading and setting, and the list of all.
 macro_rules! switches {
-    ($( #[doc = $doc:literal] $field:ident: $ty:ty = $name:literal; )*) => {
+    ($( #[doc = $doc:literal] $side:ident $field:ident: $ty:ty = $name:literal; )*) => {
         /// What a switching function makes of the standard.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct Dialect {
@@ -137,7 +148,8 @@ macro_rules! switches {
             /// Everything in which dialects differ.
             pub const SWITCHES: &'static [Switch] = &[$( Switch {
                 name: $name,
-                what: $doc,
+                what: $doc.trim_ascii(),
+                side: Side::$side,
                 allowed: <$ty as Word>::allowed,
                 show: |dialect| (dialect.$field.value.show(), dialect.$field.source),
                 set: |dialect, text| {
@@ -162,61 +174,61 @@ macro_rules! switches {
 
 switches! {
     /// How the association is made
-    association: AssociationMode = "association";
+    Computing association: AssociationMode = "association";
     /// Whether the switching function reports its status before anything else
-    speaks_first: bool = "speaks-first";
+    Computing speaks_first: bool = "speaks-first";
     /// Whether the computing function registers for system services
-    system_register: Registration = "system-register";
+    Computing system_register: Registration = "system-register";
     /// Editions that are offered and spoken
-    editions: Editions = "editions";
+    Computing editions: Editions = "editions";
     /// Whether the session lives as long as the answer says, not as long as was asked for
-    obey_session_duration: bool = "obey-session-duration";
+    Computing obey_session_duration: bool = "obey-session-duration";
     /// After which percentage of its duration the session's timer is reset
-    reset_at: Percent = "reset-at-percent";
+    Computing reset_at: Percent = "reset-at-percent";
     /// Whether the session is stopped when the computing function shuts down
-    stop_session: bool = "stop-session";
+    Computing stop_session: bool = "stop-session";
     /// Seconds between heart-beats where there is no session timer
-    heart_beat: Period = "heart-beat-s";
+    Computing heart_beat: Period = "heart-beat-s";
     /// The message that is the heart-beat
-    heart_beat_message: HeartBeatMessage = "heart-beat-message";
+    Computing heart_beat_message: HeartBeatMessage = "heart-beat-message";
     /// Whether System Status and Request System Status of the switching function are answered
-    answer_system_services: bool = "answer-system-services";
+    Computing answer_system_services: bool = "answer-system-services";
     /// Whether every device is snapshotted anew when messages were lost
-    resnapshot_on_messages_lost: bool = "resnapshot-on-messages-lost";
+    Computing resnapshot_on_messages_lost: bool = "resnapshot-on-messages-lost";
     /// Whether every monitor is started anew when the switching function is back in service
-    remonitor_on_enabled: bool = "remonitor-on-enabled";
+    Computing remonitor_on_enabled: bool = "remonitor-on-enabled";
     /// Whether requests are slowed while the switching function is overloaded
-    slow_on_overload: bool = "slow-on-overload";
+    Computing slow_on_overload: bool = "slow-on-overload";
     /// How device ids look
-    device_id_form: DeviceIdForm = "device-id-form";
+    Computing device_id_form: DeviceIdForm = "device-id-form";
     /// Whether a new call is reported as Service Initiated before Originated
-    service_initiated: bool = "service-initiated";
+    Switching service_initiated: bool = "service-initiated";
     /// Who is told that a call was diverted
-    diverted_to: DivertedTo = "diverted-to";
+    Switching diverted_to: DivertedTo = "diverted-to";
     /// Whether Connection Cleared follows Transferred for the transferring device
-    clear_after_transfer: bool = "clear-after-transfer";
+    Switching clear_after_transfer: bool = "clear-after-transfer";
     /// Which call id goes on after a transfer or a conference
-    resulting_call: ResultingCall = "resulting-call";
+    Switching resulting_call: ResultingCall = "resulting-call";
     /// Whether the connections of a single-step transfer name the old ones
-    single_step_old_connections: bool = "single-step-old-connections";
+    Switching single_step_old_connections: bool = "single-step-old-connections";
     /// How a call to one number with several terminals is reported
-    multiple_terminals: MultipleTerminals = "multiple-terminals";
+    Switching multiple_terminals: MultipleTerminals = "multiple-terminals";
     /// How the other terminals' connections end when one answers
-    answered_elsewhere: AnsweredElsewhere = "answered-elsewhere";
+    Switching answered_elsewhere: AnsweredElsewhere = "answered-elsewhere";
     /// Whether monitors report calls that existed before them
-    monitor_existing_calls: bool = "monitor-existing-calls";
+    Switching monitor_existing_calls: bool = "monitor-existing-calls";
     /// How snapshot data come
-    snapshot: SnapshotForm = "snapshot";
+    Switching snapshot: SnapshotForm = "snapshot";
     /// Whether answers come before or after the events of what was asked for
-    answers: AnswerOrder = "answers";
+    Switching answers: AnswerOrder = "answers";
     /// What the switching function writes before the names of CSTA elements
-    prefix: Prefix = "prefix";
+    Switching prefix: Prefix = "prefix";
     /// Which of the switching function's documents begin with an XML declaration
-    declaration: Declaration = "declaration";
+    Switching declaration: Declaration = "declaration";
     /// The namespace that the switching function gives the messages of an application session
-    session_namespace: SessionNamespace = "session-namespace";
+    Switching session_namespace: SessionNamespace = "session-namespace";
     /// The namespace that the switching function gives a System Status report
-    status_namespace: StatusNamespace = "status-namespace";
+    Switching status_namespace: StatusNamespace = "status-namespace";
 }
 
 impl Dialect {
@@ -285,7 +297,8 @@ impl Dialect {
         device.clone()
     }
 
-    /// Writes a message as the switching function does. What is kept as it came
+    /// Writes a message as the switching function does, device ids that are a number alone in their
+    /// form ([`Dialect::device_id_on_the_wire`]). What is kept as it came
     /// ([`Raw`](crate::value::Raw), unknown messages) is written as it is.
     #[must_use]
     pub fn write(&self, message: &Message, edition: Edition) -> String {
@@ -335,9 +348,11 @@ impl Dialect {
         declaration: bool,
     ) -> (Writer, (&'static str, &'static str)) {
         let unused = self.session_namespace() == SessionNamespace::Unused;
+        let formed = self.device_id_form() == DeviceIdForm::Instance;
         match family {
             Family::Csta => (
-                Writer::spelled(edition, declaration, self.prefix().with_colon()),
+                Writer::spelled(edition, declaration, self.prefix().with_colon())
+                    .with_instance_form(formed),
                 (self.prefix().declaration(), edition.namespace()),
             ),
             Family::ApplicationSession => (

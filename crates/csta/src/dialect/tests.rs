@@ -21,7 +21,7 @@ fn dialects_are_found_by_name_and_differ() {
 #[test]
 fn each_switch_is_read_and_set_by_name_and_says_what_is_allowed() {
     for switch in Dialect::SWITCHES {
-        assert!(!switch.what.trim().is_empty());
+        assert!(!switch.what.is_empty() && switch.what.trim() == switch.what);
         for dialect in Dialect::ALL {
             let (value, source) = switch.value(&dialect);
             assert_ne!(source, Source::Set);
@@ -185,5 +185,23 @@ fn the_strict_dialect_writes_as_the_messages_themselves_and_all_are_read_alike()
                 "{xml}"
             );
         }
+    }
+}
+
+#[test]
+fn device_ids_of_events_and_answers_get_their_form_and_terminals_keep_theirs() {
+    let held = |device: &str| {
+        let connection = crate::ConnectionId::new(crate::CallId::new("1"), DeviceId::new(device));
+        let monitor = crate::MonitorCrossRefId::new("x");
+        crate::message::HeldEvent::new(monitor, connection).into()
+    };
+    for (dialect, device, written) in [
+        (Dialect::MIVOICE_400, "2001", "N&lt;2001&gt;"),
+        (Dialect::MIVOICE_400, "N<2001!2>", "N&lt;2001!2&gt;"),
+        (Dialect::ECMA, "2001", "<deviceID>2001<"),
+        (Dialect::OPENSCAPE, "N<2001!2>", "N&lt;2001!2&gt;"),
+    ] {
+        let xml = dialect.write_event(&held(device), Edition::Ed5);
+        assert!(xml.contains(written), "{xml}");
     }
 }
