@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use csta::Dialect;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use crate::command::{Command, HELP};
-use crate::config::{CONTROL_PORT, CSTA_PORT, Config, Extensions};
+use crate::command::{self, Command, SessionFault};
+use crate::config::{AssociationConfig, CONTROL_PORT, CSTA_PORT, Config, Extensions};
+use crate::exchange::DEVICES_PER_SEGMENT_MAX;
 use crate::pbx::PbxSim;
 use crate::replay::{Replay, ReplayConfig};
 use crate::session::SessionRefusal;
+use crate::switching::TERMINALS_MAX;
 use crate::{control, switching};
 
 /// A PBX to try a CSTA client on: real call model, CSTA III over TCP, faults on demand.
@@ -52,6 +55,12 @@ struct RunArgs {
     /// The telephones, as numbers and ranges
     #[arg(long, value_name = "NUMBERS", default_value = "2000-2019")]
     extensions: Extensions,
+    /// Telephones that nobody uses
+    #[arg(long, value_name = "NUMBERS")]
+    phantoms: Option<Extensions>,
+    /// Extensions with several terminals, and how many: 2001=3
+    #[arg(long, value_name = "NUMBER=COUNT", value_parser = terminals)]
+    terminals: Vec<(String, u8)>,
     /// Numbers beginning with this are outside parties, which ring and answer
     #[arg(long, value_name = "DIGITS", default_value = "0")]
     trunk_prefix: String,
@@ -79,16 +88,26 @@ struct RunArgs {
     /// Milliseconds until each request is carried out and answered
     #[arg(long, value_name = "MS", default_value_t = 0)]
     response_delay: u64,
-    /// Send the events of a request before its response
+    /// What the PBX makes of the standard: ecma, mx-one, mivoice-400 or openscape; without it the
+    /// standard up to ed5, Diverted to the diverting device alone
+    #[arg(long, value_name = "NAME", value_parser = dialect)]
+    dialect: Option<Dialect>,
+    /// Set a switch of the dialect: `--set resulting-call=primary`, `--set answers=after-events`
+    #[arg(long, value_name = "SWITCH=VALUE", value_parser = switch)]
+    set: Vec<(String, String)>,
+    /// The same as --set answers=after-events: a request's events before its response
     #[arg(long)]
     events_first: bool,
-    /// Send Diverted to every monitored device of the call, not to the diverting one alone
+    /// The same as --set diverted-to=all
     #[arg(long)]
     diverted_to_all: bool,
-    /// Send snapshots in segments
+    /// The same as --set snapshot=segmented
     #[arg(long)]
     segmented_snapshots: bool,
-    /// Greet each client with System Status
+    /// Devices in one segment of the list of devices
+    #[arg(long, value_name = "N", default_value_t = DEVICES_PER_SEGMENT_MAX)]
+    devices_per_segment: usize,
+    /// The same as --set speaks-first=true: greets each client with System Status
     #[arg(long)]
     greet: bool,
     /// Demand an application session (ECMA-354) before anything else
@@ -101,12 +120,15 @@ struct RunArgs {
     #[arg(long, value_name = "USER:PASSWORD", value_parser = credentials)]
     credentials: Option<(String, String)>,
     /// Refuse every session: invalidApplicationInfo, requestedProtocolVersionNotSupported,
-    /// serverResourcesBusy or maxNumberSessions
+    /// serverResourcesBusy or maxNumberSessions; or `silent`, or `unsupported`
     #[arg(long, value_name = "REASON", value_parser = refusal)]
-    refuse_session: Option<SessionRefusal>,
+    refuse_session: Option<SessionFault>,
     /// Refuse monitors beyond so many
     #[arg(long, value_name = "N")]
     monitor_limit: Option<usize>,
+    /// Carry out a command (listed below) before the first client comes, such as `drop every 10`
+    #[arg(long = "do", value_name = "COMMAND")]
+    commands: Vec<Command>,
     /// Frames that may wait for a client that does not read; then it is cut
     #[arg(long, value_name = "FRAMES", default_value_t = 20_000)]
     out_queue: usize,
@@ -242,7 +264,7 @@ fn tell(mut control: SocketAddr, words: &[String]) -> Result<()> {
         bail!("{error}");
     }
     if words.iter().eq(["help"]) {
-        return say(HELP.trim_end());
+        return say(command::help().trim_end());
     }
     say(&control::tell(control, &line)?)
 }
@@ -262,13 +284,33 @@ fn say(line: &str) -> Result<()> {
 }
 
 impl RunArgs {
+    fn dialect(&self) -> Dialect {
+        let mut dialect = self.dialect.unwrap_or(AssociationConfig::default().dialect);
+        let flags = [
+            (self.events_first, "answers", "after-events"),
+            (self.diverted_to_all, "diverted-to", "all"),
+            (self.segmented_snapshots, "snapshot", "segmented"),
+            (self.greet, "speaks-first", "true"),
+        ];
+        let flags = flags.iter().filter(|(given, ..)| *given);
+        let given = self.set.iter().map(|(switch, value)| (&**switch, &**value));
+        for (switch, value) in flags.map(|(_, switch, value)| (*switch, *value)).chain(given) {
+            let set = dialect.set(switch, value);
+            debug_assert_eq!(set, Ok(()), "a switch was tried when it was read");
+        }
+        dialect
+    }
+
     fn config(self, control: SocketAddr) -> Config {
+        let dialect = self.dialect();
         let mut config = Config {
             listen: self.listen,
             control: Some(control),
             extensions: self.extensions,
+            phantoms: self.phantoms.unwrap_or_default(),
+            terminals: self.terminals.into_iter().collect(),
+            commands: self.commands,
             trunk_prefix: self.trunk_prefix,
-            diverted_to_all: self.diverted_to_all,
             ..Config::default()
         };
         config.timing.pick_up_after = self.dial;
@@ -279,15 +321,14 @@ impl RunArgs {
         config.traffic.ring_mean = self.ring;
         config.traffic.talk_mean = self.talk;
         let association = &mut config.association;
+        association.dialect = dialect;
         association.session_required = self.session_required;
         association.session_duration_max = self.session_duration;
         association.credentials = self.credentials;
         association.refuse_session = self.refuse_session;
-        association.greets = self.greet;
         association.response_delay = Duration::from_millis(self.response_delay);
-        association.events_first = self.events_first;
         association.monitor_limit = self.monitor_limit;
-        association.segmented_snapshots = self.segmented_snapshots;
+        association.devices_per_segment = self.devices_per_segment;
         association.out_queue_frames = self.out_queue;
         config
     }
@@ -332,22 +373,44 @@ fn credentials(text: &str) -> Result<(String, String), String> {
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
-fn refusal(text: &str) -> Result<SessionRefusal, String> {
+fn dialect(text: &str) -> Result<Dialect, String> {
+    let names = Dialect::ALL.map(|dialect| dialect.name()).join(", ");
+    Dialect::by_name(text).ok_or_else(|| format!("allowed are {names}"))
+}
+
+fn switch(text: &str) -> Result<(String, String), String> {
+    let (switch, value) = text.split_once('=').ok_or("write it as SWITCH=VALUE")?;
+    let set = Dialect::ECMA.clone().set(switch, value);
+    set.map_err(|error| error.to_string())?;
+    Ok((switch.to_owned(), value.to_owned()))
+}
+
+fn terminals(text: &str) -> Result<(String, u8), String> {
+    let pair = text.split_once('=');
+    let pair = pair.and_then(|(number, count)| Some((number.to_owned(), count.parse().ok()?)));
+    let pair = pair.filter(|(_, count)| (1..=TERMINALS_MAX).contains(count));
+    pair.ok_or_else(|| format!("write it as NUMBER=COUNT; COUNT is 1 to {TERMINALS_MAX}"))
+}
+
+fn refusal(text: &str) -> Result<SessionFault, String> {
     let names = SessionRefusal::ALL.map(SessionRefusal::as_str).join(", ");
-    SessionRefusal::from_text(text).ok_or_else(|| format!("allowed are {names}"))
+    let fault = SessionFault::from_word(text);
+    fault.ok_or_else(|| format!("allowed are {names}, silent and unsupported"))
 }
 
 fn examples() -> String {
     let held = switching::HELD_CALLS_MAX;
+    let help = command::help();
     format!(
         "\
 Commands for a running PBX (a telephone has one active call and up to {held} held ones):
-{HELP}
+{help}
 Examples:
   ringway-pbx-sim run --extensions 2000-2019 --calls-per-hour 600 --seed 7
   ringway-pbx-sim call 2001 2002        2001 dials 2002, which rings
   ringway-pbx-sim answer 2002           they talk
   ringway-pbx-sim state                 and this is what the PBX knows
+  ringway-pbx-sim run --do 'drop every 10' --do 'unknown 2005 on'
   ringway-pbx-sim run --events-per-second 1000 --extensions 2000-2499
   ringway-pbx-sim replay capture.bin    plays it once its device is monitored
 "

@@ -1,14 +1,15 @@
 //! What can be set before a PBX starts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use csta::Edition;
+use csta::{Dialect, Edition};
 
-use crate::session::SessionRefusal;
+use crate::command::{Command, SessionFault};
+use crate::switching::SwitchingOptions;
 
 /// Where a CSTA client finds the PBX unless told otherwise.
 pub const CSTA_PORT: u16 = 8882;
@@ -28,17 +29,24 @@ pub struct Config {
     pub extensions: Extensions,
     /// Devices that nobody uses: the PBX has them, and the users' own traffic leaves them alone.
     pub phantoms: Extensions,
+    /// Extensions with more than one terminal, and how many; the dialect says how they ring.
+    pub terminals: BTreeMap<String, u8>,
     /// Numbers that begin with this and are no extension are outside parties; empty for none.
     pub trunk_prefix: String,
     /// How long people and the PBX take.
     pub timing: Timing,
     /// Whether Diverted goes to every monitored device of the call or to the diverting one alone
-    /// (a capability, ECMA-269 §17.2.7).
+    /// (a capability, ECMA-269 §17.2.7). For a bare switching function: behind associations their
+    /// dialect decides, as it does of all in `switching` that it has a switch for.
     pub diverted_to_all: bool,
+    /// What else the standard leaves to the switching function; forking and queues.
+    pub switching: SwitchingOptions,
     /// The users' own calls.
     pub traffic: TrafficConfig,
     /// The CSTA associations.
     pub association: AssociationConfig,
+    /// What is told to the PBX before the first client comes.
+    pub commands: Vec<Command>,
     /// Part of every call id, so that none comes twice; `None` takes the wall clock's seconds.
     pub boot: Option<u32>,
 }
@@ -51,11 +59,14 @@ impl Default for Config {
             control: Some(loopback(CONTROL_PORT)),
             extensions: Extensions::range(2000, 2019),
             phantoms: Extensions::default(),
+            terminals: BTreeMap::new(),
             trunk_prefix: "0".to_owned(),
             timing: Timing::default(),
             diverted_to_all: false,
+            switching: SwitchingOptions::default(),
             traffic: TrafficConfig::default(),
             association: AssociationConfig::default(),
+            commands: Vec::new(),
             boot: None,
         }
     }
@@ -132,26 +143,27 @@ impl Default for TrafficConfig {
 /// How the PBX treats its CSTA clients.
 #[derive(Debug, Clone)]
 pub struct AssociationConfig {
-    /// The newest edition spoken, and the one used without a session.
-    pub edition: Edition,
+    /// What the PBX makes of the standard: how it writes, associates and reports.
+    pub dialect: Dialect,
     /// Whether services need an application session (ECMA-354) first; set by credentials too.
     pub session_required: bool,
     /// Longest time that a session lives without a reset.
     pub session_duration_max: Duration,
     /// User and password that must stand in `applicationSpecificInfo`.
     pub credentials: Option<(String, String)>,
-    /// Refuses every new session for this reason.
-    pub refuse_session: Option<SessionRefusal>,
-    /// Whether the PBX opens with a System Status of its own.
-    pub greets: bool,
+    /// What happens to requests for a session instead of what should.
+    pub refuse_session: Option<SessionFault>,
     /// Each request is carried out and answered this much later; any number at a time.
     pub response_delay: Duration,
-    /// Whether the events of a request come before its response (csta acknowledgement models).
-    pub events_first: bool,
+    /// Each answer is held for a random time up to this, so that answers overtake each other.
+    pub shuffle: Duration,
     /// Most monitors at a time (`overallMonitorLimitExceeded` beyond).
     pub monitor_limit: Option<usize>,
-    /// Whether snapshots come in segments, one call each, instead of inline.
-    pub segmented_snapshots: bool,
+    /// Devices in one segment of the list of devices; at least 1, at most
+    /// [`DEVICES_PER_SEGMENT_MAX`](crate::exchange::DEVICES_PER_SEGMENT_MAX).
+    pub devices_per_segment: usize,
+    /// Bytes that a link sends before it is cut, in the midst of a frame.
+    pub cut_after: Option<u64>,
     /// Frames that may wait for a client before it is cut.
     pub out_queue_frames: usize,
 }
@@ -159,19 +171,37 @@ pub struct AssociationConfig {
 impl Default for AssociationConfig {
     fn default() -> Self {
         Self {
-            edition: Edition::Ed5,
+            dialect: plain_dialect(),
             session_required: false,
             session_duration_max: Duration::from_secs(60),
             credentials: None,
             refuse_session: None,
-            greets: false,
             response_delay: Duration::ZERO,
-            events_first: false,
+            shuffle: Duration::ZERO,
             monitor_limit: None,
-            segmented_snapshots: false,
+            cut_after: None,
+            devices_per_segment: crate::exchange::DEVICES_PER_SEGMENT_MAX,
             out_queue_frames: 20_000,
         }
     }
+}
+
+impl AssociationConfig {
+    /// The edition spoken where none is agreed on.
+    #[must_use]
+    pub const fn edition(&self) -> Edition {
+        self.dialect.editions().newest()
+    }
+}
+
+/// The standard, up to its fifth edition; Diverted goes to the diverting device alone.
+fn plain_dialect() -> Dialect {
+    let mut dialect = Dialect::ECMA;
+    for (switch, value) in [("editions", "ed5-ed3"), ("diverted-to", "diverting-device")] {
+        let set = dialect.set(switch, value);
+        debug_assert_eq!(set, Ok(()), "a switch that every dialect has");
+    }
+    dialect
 }
 
 /// The numbers of the extensions, such as `2000-2019,2100`.

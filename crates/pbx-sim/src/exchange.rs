@@ -11,7 +11,13 @@
 //! quiet. The model's events go to the links at once; nothing here waits for a client.
 
 mod act;
+mod call;
+mod capability;
+mod device;
+mod fault;
+mod monitor;
 mod serve;
+mod system;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +30,13 @@ use csta::{Edition, Frame, FrameError, InvokeId, Message, Request, Response, Sys
 
 use crate::config::{AssociationConfig, Config};
 use crate::session::Session;
-use crate::switching::{AssociationId, SwitchingFunction};
+use crate::switching::{AssociationId, Forking, SwitchingFunction, Terminals};
 use crate::traffic::Traffic;
 use crate::truth::{Ledger, Truth, count};
+pub use capability::DEVICES_PER_SEGMENT_MAX;
+use fault::Faults;
+use serve::Answer;
+use system::Registration;
 
 /// Most requests of one client that wait for the response delay: as many as there are invoke ids.
 pub const PENDING_REQUESTS_MAX: usize = InvokeId::REQUEST_COUNT as usize;
@@ -59,7 +69,12 @@ pub struct Exchange {
     output: VecDeque<Output>,
     ledger: Ledger,
     boot: u32,
-    silent: bool,
+    faults: Faults,
+    /// What Request System Status is answered with.
+    status: SystemStatusValue,
+    /// Answers that could have been held so far: the seed of each one's time.
+    held_ever: u64,
+    last_service_ref: u64,
     quiet_since: Option<Instant>,
     /// How long the model has stood still altogether.
     stood_still: Duration,
@@ -70,8 +85,19 @@ struct Link {
     session: Session,
     /// Requests whose delay is not over, the next one first.
     pending: VecDeque<Pending>,
+    /// Answers that are held, by the time when they go out and their number.
+    held: BTreeMap<(Instant, u64), Held>,
     /// For requests of our own.
     next_invoke: InvokeId,
+    registrations: Vec<Registration>,
+    /// Bytes that may still be sent before the link is cut.
+    bytes_left: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Held {
+    invoke_id: InvokeId,
+    answer: Answer,
 }
 
 #[derive(Debug)]
@@ -85,7 +111,7 @@ impl Exchange {
     /// A PBX that starts at `now`; `boot` becomes part of every call id.
     #[must_use]
     pub fn new(config: &Config, boot: u32, now: Instant) -> Self {
-        let mut pbx = SwitchingFunction::new(config, boot);
+        let mut pbx = switching_function(config, boot);
         let traffic = Traffic::new(config, now);
         if config.traffic.calls_per_hour > 0.0 {
             traffic.set_forwardings(&mut pbx);
@@ -103,7 +129,10 @@ impl Exchange {
                 ..Ledger::default()
             },
             boot,
-            silent: false,
+            faults: Faults::default(),
+            status: SystemStatusValue::Normal,
+            held_ever: 0,
+            last_service_ref: 0,
             quiet_since: None,
             stood_still: Duration::ZERO,
         }
@@ -113,19 +142,20 @@ impl Exchange {
     pub fn open_link(&mut self) -> AssociationId {
         self.last_link += 1;
         let id = AssociationId(self.last_link);
-        let edition = self.association.edition;
-        let first = InvokeId::new(0).unwrap_or(InvokeId::EVENT);
+        let edition = self.association.edition();
         let link = Link {
             session: Session::new(edition),
             pending: VecDeque::new(),
-            next_invoke: first,
+            held: BTreeMap::new(),
+            next_invoke: InvokeId::FIRST,
+            registrations: Vec::new(),
+            bytes_left: self.association.cut_after,
         };
         self.links.insert(id, link);
         self.ledger.links_opened += 1;
-        if self.association.greets {
+        if self.association.dialect.speaks_first() {
             let status = SystemStatus {
-                sys_stat_register_id: None,
-                system_status: Some(SystemStatusValue::Normal),
+                system_status: Some(self.status),
                 ..SystemStatus::new()
             };
             self.ask(id, &status.into());
@@ -149,7 +179,7 @@ impl Exchange {
     /// A client has sent a frame.
     pub fn handle_frame(&mut self, id: AssociationId, frame: &Frame, now: Instant) {
         self.catch_up(now);
-        if self.silent {
+        if self.faults.silent {
             self.ledger.requests_swallowed += 1;
             return;
         }
@@ -189,6 +219,7 @@ impl Exchange {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.catch_up(now);
         self.carry_out_pending(now);
+        self.end_losing(now);
         self.expire_sessions(now);
     }
 
@@ -201,7 +232,8 @@ impl Exchange {
             Some(_) => None,
             None => self.model_timeout().map(|due| due + self.stood_still),
         };
-        link.into_iter().chain(model).min()
+        let losing = self.faults.losing_until;
+        link.into_iter().chain(model).chain(losing).min()
     }
 
     /// The next thing for the links to do.
@@ -262,6 +294,8 @@ impl Exchange {
                 break;
             }
             let Some(due) = self.model_timeout().filter(|due| *due <= now) else {
+                // Nothing is due: the model learns what time it is.
+                self.pbx.handle_timeout(now);
                 break;
             };
             self.pbx.handle_timeout(due);
@@ -272,19 +306,55 @@ impl Exchange {
 
     fn drain_events(&mut self) {
         while let Some((id, event)) = self.pbx.poll_event() {
-            if let Some(link) = self.links.get(&id) {
+            if !self.links.contains_key(&id) {
+                continue;
+            }
+            let fate = self.faults.fate(&event);
+            if let Some(fault) = fate.fault() {
+                self.bite(fault);
+            }
+            let xml = self
+                .association
+                .dialect
+                .write_event(&event, self.edition(id));
+            for _ in 0..fate.copies() {
                 self.ledger.events_sent += 1;
-                let xml = event.to_xml(link.session.edition());
                 self.send(id, InvokeId::EVENT, &xml);
             }
         }
+    }
+
+    /// Messages were lost: the PBX says so once it has noticed.
+    fn end_losing(&mut self, now: Instant) {
+        if self
+            .faults
+            .losing_until
+            .take_if(|until| *until <= now)
+            .is_some()
+        {
+            self.report_status(SystemStatusValue::MessagesLost);
+        }
+    }
+
+    /// A fault has bitten.
+    fn bite(&mut self, fault: &str) {
+        count(&mut self.ledger.faults, fault);
+    }
+
+    /// Names what is sent in segments.
+    fn next_service_ref(&mut self) -> String {
+        self.last_service_ref += 1;
+        self.last_service_ref.to_string()
     }
 
     fn answer(&mut self, id: AssociationId, invoke_id: InvokeId, response: &Response) {
         if let Response::Error(error) = response {
             count(&mut self.ledger.refusals, &error.to_string());
         }
-        let xml = response.to_xml(self.edition(id));
+        let xml = self
+            .association
+            .dialect
+            .write_response(response, self.edition(id));
         self.send(id, invoke_id, &xml);
     }
 
@@ -295,18 +365,19 @@ impl Exchange {
         };
         let invoke_id = link.next_invoke;
         link.next_invoke = invoke_id.next();
-        self.send(id, invoke_id, &request.to_xml(edition));
+        let xml = self.association.dialect.write_request(request, edition);
+        self.send(id, invoke_id, &xml);
     }
 
     fn edition(&self, id: AssociationId) -> Edition {
         let link = self.links.get(&id);
-        link.map_or(self.association.edition, |link| link.session.edition())
+        link.map_or(self.association.edition(), |link| link.session.edition())
     }
 
     fn send(&mut self, id: AssociationId, invoke_id: InvokeId, xml: &str) {
         let mut frame = BytesMut::new();
         match csta::frame::encode(invoke_id, xml, &mut frame) {
-            Ok(()) => self.output.push_back(Output::Send(id, frame.freeze())),
+            Ok(()) => self.send_bytes(id, frame.freeze()),
             Err(error) => {
                 // Only a snapshot of hundreds of calls could be so long; a telephone has nine.
                 tracing::error!(%error, "a message does not fit into a frame");
@@ -315,9 +386,44 @@ impl Exchange {
     }
 }
 
+/// A switching function that behaves as its associations' dialect says.
+fn switching_function(config: &Config, boot: u32) -> SwitchingFunction {
+    let mut config = config.clone();
+    for (number, count) in &config.terminals {
+        let terminals = Terminals::new(*count, Forking::OneDelivered);
+        config.switching.terminals.insert(number.clone(), terminals);
+    }
+    let mut pbx = SwitchingFunction::new(&config, boot);
+    pbx.adopt(&config.association.dialect);
+    pbx
+}
+
+impl Exchange {
+    /// Sends bytes; a link that is to be cut after so many gets what is left of them, and is closed.
+    fn send_bytes(&mut self, id: AssociationId, mut bytes: Bytes) {
+        let link = self.links.get_mut(&id);
+        let Some(left) = link.and_then(|link| link.bytes_left.as_mut()) else {
+            self.output.push_back(Output::Send(id, bytes));
+            return;
+        };
+        let room = usize::try_from(*left).unwrap_or(usize::MAX);
+        let cut = bytes.len() >= room;
+        bytes.truncate(room);
+        *left -= bytes.len() as u64;
+        self.output.push_back(Output::Send(id, bytes));
+        if cut {
+            self.bite("linkCutAfterBytes");
+            self.close_link(id);
+            self.output.push_back(Output::Close(id));
+        }
+    }
+}
+
 impl Link {
     fn poll_timeout(&self) -> Option<Instant> {
         let pending = self.pending.front().map(|pending| pending.due);
-        pending.into_iter().chain(self.session.expires()).min()
+        let held = self.held.first_key_value().map(|((due, _), _)| *due);
+        let session = self.session.expires();
+        pending.into_iter().chain(held).chain(session).min()
     }
 }

@@ -72,7 +72,12 @@ impl PbxSim {
         };
         let control_addr = control.as_ref().map(TcpListener::local_addr).transpose()?;
         let boot = config.boot.unwrap_or_else(wall_seconds);
-        let exchange = Exchange::new(&config, boot, net::clock::now());
+        let mut exchange = Exchange::new(&config, boot, net::clock::now());
+        for command in config.commands {
+            let text = format!("{command:?}");
+            let done = exchange.command(command, net::clock::now(), boot);
+            done.with_context(|| format!("at the start: {text}"))?;
+        }
         let shared = Arc::new(Shared::new(exchange, config.association.out_queue_frames));
         let handle = Handle(Arc::clone(&shared));
         let mut tasks = JoinSet::new();

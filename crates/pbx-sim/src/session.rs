@@ -135,7 +135,8 @@ impl Session {
         }
         // ECMA-354 §8.1.1: the requested versions stand in order of preference.
         let spoken = |version: &&String| {
-            Edition::from_namespace(version).is_some_and(|edition| edition <= config.edition)
+            Edition::from_namespace(version)
+                .is_some_and(|it| config.dialect.editions().contains(it))
         };
         let versions = &request.requested_protocol_versions.0;
         let version = versions.iter().find(spoken);
@@ -263,7 +264,7 @@ mod tests {
     }
 
     fn start(config: &AssociationConfig, request: &StartApplicationSession) -> (Session, Response) {
-        let mut session = Session::new(config.edition);
+        let mut session = Session::new(config.edition());
         let response = session.start(request, "s1".to_owned(), config, net::clock::now());
         (session, response)
     }

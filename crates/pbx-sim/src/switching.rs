@@ -179,11 +179,6 @@ impl SwitchingFunction {
         }
     }
 
-    /// Whether Diverted goes to every monitored device of the call from now on.
-    pub const fn set_diverted_to_all(&mut self, all: bool) {
-        self.config.diverted_to_all = all;
-    }
-
     /// What is chosen where the standard leaves a choice.
     #[must_use]
     pub const fn options(&self) -> &SwitchingOptions {

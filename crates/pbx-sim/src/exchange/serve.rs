@@ -2,22 +2,44 @@
 
 use std::time::Instant;
 
+use csta::dialect::AnswerOrder;
 use csta::message::monitoring::MonitorObject;
-use csta::message::snapshot::{SnapshotCalls, SnapshotSource};
-use csta::message::{
-    AnswerCallResponse, ClearCallResponse, ClearConnectionResponse, HoldCallResponse, MakeCall,
-    MakeCallResponse, MonitorStart, MonitorStartResponse, MonitorStopResponse,
-    RequestSystemStatusResponse, RetrieveCallResponse, SnapshotCallInfo, SnapshotDevice,
-    SnapshotDeviceData, SnapshotDeviceResponse, SystemRegisterResponse, SystemStatusResponse,
-};
-use csta::{AutoOriginate, CstaError, InvokeId, MonitorType, Request, Response, SystemStatusValue};
+use csta::message::{MonitorStopResponse, SwFunctionDevicesChangedResponse, SystemStatusResponse};
+use csta::{CstaError, DeviceId, InvokeId, Request, Response};
 
-use super::{Exchange, Output, PENDING_REQUESTS_MAX, Pending};
+use super::fault::jitter;
+use super::{Exchange, Held, Output, PENDING_REQUESTS_MAX, Pending, capability};
+use crate::command::SessionFault;
 use crate::switching::{
-    Actor, AssociationId, invalid_call, invalid_monitor_object, monitor_limit, monitor_type,
-    no_session, outstanding_requests, service_not_supported,
+    AssociationId, invalid_device, licence_expired, no_session, outstanding_requests,
+    service_not_supported,
 };
-use crate::truth::{CALLED_NUMBERS_MAX, count};
+use crate::truth::count;
+
+/// What a request gets: an answer, and what follows it without being answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// `None` for a request that is unanswered by its nature, or by a fault.
+    pub(super) response: Option<Response>,
+    /// Segments of what the answer announces.
+    pub(super) then: Vec<Request>,
+}
+
+impl Answer {
+    const NONE: Self = Self {
+        response: None,
+        then: Vec::new(),
+    };
+}
+
+impl<R: Into<Response>> From<R> for Answer {
+    fn from(response: R) -> Self {
+        Self {
+            response: Some(response.into()),
+            then: Vec::new(),
+        }
+    }
+}
 
 impl Exchange {
     pub(super) fn handle_request(
@@ -56,6 +78,13 @@ impl Exchange {
             {
                 self.carry_out(id, pending.invoke_id, &pending.request, now);
             }
+            while let Some(link) = self.links.get_mut(&id)
+                && let Some(entry) = link.held.first_entry()
+                && entry.key().0 <= now
+            {
+                let held = entry.remove();
+                self.give(id, held.invoke_id, held.answer);
+            }
         }
     }
 
@@ -65,11 +94,16 @@ impl Exchange {
             let link = self.links.get_mut(&id);
             if let Some(notice) = link.and_then(|link| link.session.expire(now)) {
                 self.ledger.sessions_expired += 1;
-                self.ask(id, &notice);
-                self.close_link(id);
-                self.output.push_back(Output::Close(id));
+                self.end_link(id, &notice);
             }
         }
+    }
+
+    /// Says that a session is over and closes its link after that.
+    pub(super) fn end_link(&mut self, id: AssociationId, notice: &Request) {
+        self.ask(id, notice);
+        self.close_link(id);
+        self.output.push_back(Output::Close(id));
     }
 
     /// The events of a request may come before or after its response.
@@ -80,19 +114,35 @@ impl Exchange {
         request: &Request,
         now: Instant,
     ) {
-        let response = self.respond(id, request, now);
-        if self.association.events_first {
+        let answer = match self.respond(id, request, now) {
+            Ok(answer) => answer,
+            Err(refusal) => refusal.into(),
+        };
+        if self.association.dialect.answers() == AnswerOrder::AfterEvents {
             self.drain_events();
         }
-        let answer = response.unwrap_or_else(|refusal| Some(refusal.into()));
-        if let Some(answer) = answer {
-            self.answer(id, invoke_id, &answer);
+        let longest = self.association.shuffle;
+        self.held_ever += 1;
+        let number = self.held_ever;
+        match self.links.get_mut(&id) {
+            Some(link) if !longest.is_zero() && link.held.len() < PENDING_REQUESTS_MAX => {
+                let due = now + jitter(number, longest);
+                link.held.insert((due, number), Held { invoke_id, answer });
+                self.bite("answerShuffled");
+            }
+            _ => self.give(id, invoke_id, answer),
         }
         self.drain_events();
-        if let Request::SnapshotDevice(snapshot) = request
-            && self.association.segmented_snapshots
-        {
-            self.send_segments(id, invoke_id, snapshot);
+    }
+
+    fn give(&mut self, id: AssociationId, invoke_id: InvokeId, answer: Answer) {
+        if let Some(response) = &answer.response {
+            self.answer(id, invoke_id, response);
+        }
+        // The client hears of a request's events before the segments that its answer announces.
+        self.drain_events();
+        for request in &answer.then {
+            self.ask(id, request);
         }
     }
 
@@ -101,55 +151,47 @@ impl Exchange {
         id: AssociationId,
         request: &Request,
         now: Instant,
-    ) -> Result<Option<Response>, CstaError> {
-        if let Some(response) = self.respond_to_session(id, request, now) {
-            return Ok(Some(response));
+    ) -> Result<Answer, CstaError> {
+        if let Some(answer) = self.respond_to_session(id, request, now) {
+            return answer;
         }
         self.check_session(id)?;
-        let model_now = self.model_time(now);
-        let pbx = &mut self.pbx;
-        let service = Actor::Service;
-        let response: Response = match request {
+        if self.faults.licence_expired {
+            self.bite("licenceRefused");
+            return Err(licence_expired());
+        }
+        self.check_device(request)?;
+        if let Some(response) = self.respond_to_feature(request) {
+            return response.map(Answer::from);
+        }
+        if let Some(response) = self.respond_to_call(request, now) {
+            return response.map(Answer::from);
+        }
+        Ok(match request {
             Request::MonitorStart(start) => self.start_monitor(id, start)?.into(),
             Request::MonitorStop(stop) => {
-                pbx.stop_monitor(id, &stop.monitor_cross_ref_id)?;
+                self.pbx.stop_monitor(id, &stop.monitor_cross_ref_id)?;
                 MonitorStopResponse::new().into()
             }
-            Request::SnapshotDevice(snapshot) => self.snapshot(snapshot)?.into(),
-            Request::MakeCall(make) => self.make_call(make, model_now)?.into(),
-            Request::AnswerCall(answer) => {
-                pbx.answer(&answer.call_to_be_answered, service, model_now)?;
-                AnswerCallResponse::new().into()
+            Request::SnapshotDevice(snapshot) => self.snapshot(snapshot)?,
+            Request::SnapshotCall(snapshot) => {
+                self.pbx.snapshot_call(&snapshot.snapshot_object)?.into()
             }
-            Request::HoldCall(hold) => {
-                pbx.hold(&hold.call_to_be_held, service)?;
-                HoldCallResponse::new().into()
+            Request::GetLogicalDeviceInformation(get) => {
+                capability::device_information(&self.pbx, &get.device)?.into()
             }
-            Request::RetrieveCall(retrieve) => {
-                pbx.retrieve(&retrieve.call_to_be_retrieved, service)?;
-                RetrieveCallResponse::new().into()
-            }
-            Request::ClearConnection(clear) => {
-                pbx.clear_connection(&clear.connection_to_be_cleared)?;
-                ClearConnectionResponse::new().into()
-            }
-            Request::ClearCall(clear) => {
-                let call_id = clear.call_to_be_cleared.call_id.as_ref();
-                pbx.clear_call(call_id.ok_or_else(invalid_call)?)?;
-                ClearCallResponse::new().into()
-            }
-            Request::RequestSystemStatus(_) => {
-                RequestSystemStatusResponse::new(SystemStatusValue::Normal).into()
+            Request::GetCSTAFeatures(_) => capability::features().into(),
+            Request::GetSwitchingFunctionDevices(get) => self.device_list(get)?,
+            Request::RequestSystemStatus(ask) => {
+                self.status(id, ask.sys_stat_register_id.as_deref())?.into()
             }
             Request::SystemStatus(_) => SystemStatusResponse::new().into(),
-            Request::SystemRegister(_) => SystemRegisterResponse::new(id.0.to_string()).into(),
+            Request::SystemRegister(register) => self.register(id, register)?.into(),
+            Request::SwFunctionDevicesChanged(_) => SwFunctionDevicesChangedResponse::new().into(),
             // Not for a switching function, and unanswered by their nature.
-            Request::ApplicationSessionTerminated(_) | Request::SnapshotDeviceData(_) => {
-                return Ok(None);
-            }
+            unanswered if !unanswered.expects_answer() => Answer::NONE,
             _ => return Err(service_not_supported()),
-        };
-        Ok(Some(response))
+        })
     }
 
     /// ECMA-354; `None` for any other request.
@@ -158,112 +200,91 @@ impl Exchange {
         id: AssociationId,
         request: &Request,
         now: Instant,
-    ) -> Option<Response> {
-        let link = self.links.get_mut(&id)?;
+    ) -> Option<Result<Answer, CstaError>> {
         match request {
+            Request::StartApplicationSession(_) => match self.association.refuse_session {
+                Some(SessionFault::Silent) => {
+                    self.bite("sessionUnanswered");
+                    return Some(Ok(Answer::NONE));
+                }
+                Some(SessionFault::Unsupported) => {
+                    self.bite("sessionUnsupported");
+                    return Some(Err(service_not_supported()));
+                }
+                Some(SessionFault::Refused(_)) => self.bite("sessionRefused"),
+                None => {}
+            },
+            Request::ResetApplicationSessionTimer(_) if self.faults.no_reset => {
+                self.bite("resetSwallowed");
+                return Some(Ok(Answer::NONE));
+            }
+            _ => {}
+        }
+        let link = self.links.get_mut(&id)?;
+        let response = match request {
             Request::StartApplicationSession(start) => {
                 self.last_session += 1;
                 let session = format!("{:08X}-{}", self.boot, self.last_session);
-                Some(link.session.start(start, session, &self.association, now))
+                link.session.start(start, session, &self.association, now)
             }
             Request::ResetApplicationSessionTimer(reset) => {
-                Some(link.session.reset(reset, &self.association, now))
+                link.session.reset(reset, &self.association, now)
             }
             Request::StopApplicationSession(stop) => {
                 let response = link.session.stop(stop);
                 if !link.session.is_open() {
+                    link.registrations.clear();
                     self.pbx.stop_monitors(id);
                 }
-                Some(response)
+                response
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Ok(response.into()))
+    }
+
+    pub(super) fn session_needed(&self) -> bool {
+        self.association.session_required || self.association.credentials.is_some()
     }
 
     fn check_session(&self, id: AssociationId) -> Result<(), CstaError> {
-        let needed = self.association.session_required || self.association.credentials.is_some();
-        let open = self
-            .links
-            .get(&id)
-            .is_some_and(|link| link.session.is_open());
-        if needed && !open {
+        let link = self.links.get(&id);
+        let open = link.is_some_and(|link| link.session.is_open());
+        if self.session_needed() && !open {
             return Err(no_session());
         }
         Ok(())
     }
 
-    fn start_monitor(
-        &mut self,
-        id: AssociationId,
-        start: &MonitorStart,
-    ) -> Result<MonitorStartResponse, CstaError> {
-        let MonitorObject::Device(device) = &start.monitor_object else {
-            return Err(invalid_monitor_object());
-        };
-        if start.monitor_type == Some(MonitorType::Call) {
-            return Err(monitor_type());
+    /// A device that the PBX denies to have.
+    fn check_device(&mut self, request: &Request) -> Result<(), CstaError> {
+        let unknown = |device: &DeviceId| self.faults.unknown.contains(device.number());
+        if device_of(request).is_some_and(unknown) {
+            self.bite("deviceUnknown");
+            return Err(invalid_device());
         }
-        let limit = self.association.monitor_limit;
-        if limit.is_some_and(|limit| self.pbx.monitor_count() >= limit) {
-            return Err(monitor_limit());
-        }
-        Ok(MonitorStartResponse {
-            monitor_existing_calls: Some(true),
-            ..MonitorStartResponse::new(self.pbx.start_monitor(id, device)?)
-        })
-    }
-
-    fn make_call(&mut self, make: &MakeCall, now: Instant) -> Result<MakeCallResponse, CstaError> {
-        let calling_device = self.pbx.make_call(
-            &make.calling_device,
-            &make.called_directory_number,
-            // ECMA-269 §17.1.18: prompting is the default.
-            make.auto_originate.unwrap_or(AutoOriginate::Prompt),
-            now,
-        )?;
-        let (made, called) = (&mut self.ledger.calls_made, &make.called_directory_number);
-        if made.len() < CALLED_NUMBERS_MAX || made.contains_key(called.as_str()) {
-            count(made, called.as_str());
-        }
-        Ok(MakeCallResponse::new(calling_device))
-    }
-
-    /// ECMA-269 §16.1.2: inline or segmented, not both.
-    fn snapshot(&self, request: &SnapshotDevice) -> Result<SnapshotDeviceResponse, CstaError> {
-        let calls = self.pbx.snapshot(&request.snapshot_object)?;
-        let data = if self.association.segmented_snapshots {
-            SnapshotSource::Segmented(segments_id(request))
-        } else {
-            SnapshotSource::Inline(SnapshotCalls(calls))
-        };
-        Ok(SnapshotDeviceResponse {
-            data: Some(data),
-            ..SnapshotDeviceResponse::new()
-        })
-    }
-
-    /// One call in each segment; one empty segment when there is no call (§16.1.4).
-    fn send_segments(&mut self, id: AssociationId, invoke_id: InvokeId, request: &SnapshotDevice) {
-        let Ok(calls) = self.pbx.snapshot(&request.snapshot_object) else {
-            return;
-        };
-        tracing::debug!(%invoke_id, calls = calls.len(), "snapshot in segments");
-        let count = calls.len().max(1);
-        let mut calls = calls.into_iter();
-        for number in 1..=count {
-            let segment: Vec<SnapshotCallInfo> = calls.next().into_iter().collect();
-            let data = SnapshotDeviceData {
-                segment_id: u32::try_from(number).ok(),
-                last_segment: Some(number == count),
-                snapshot_data: Some(SnapshotCalls(segment)),
-                ..SnapshotDeviceData::new(segments_id(request))
-            };
-            self.ask(id, &data.into());
-        }
+        Ok(())
     }
 }
 
-/// Names the segments of a snapshot: by device, because one answer's segments are sent together.
-fn segments_id(request: &SnapshotDevice) -> String {
-    format!("snapshot-{}", request.snapshot_object)
+/// The device that a request is for.
+fn device_of(request: &Request) -> Option<&DeviceId> {
+    Some(match request {
+        Request::MonitorStart(start) => match &start.monitor_object {
+            MonitorObject::Device(device) => device,
+            MonitorObject::Call(call) => call.device_id.as_ref()?,
+        },
+        Request::SnapshotDevice(snapshot) => &snapshot.snapshot_object,
+        Request::GetLogicalDeviceInformation(get) => &get.device,
+        Request::MakeCall(make) => &make.calling_device,
+        Request::SetDoNotDisturb(set) => &set.device,
+        Request::GetDoNotDisturb(get) => &get.device,
+        Request::SetForwarding(set) => &set.device,
+        Request::GetForwarding(get) => &get.device,
+        Request::SetMessageWaitingIndicator(set) => &set.device,
+        Request::GetMessageWaitingIndicator(get) => &get.device,
+        Request::SetPresenceState(set) => &set.device,
+        Request::GetPresenceState(get) => &get.device,
+        _ => return None,
+    })
 }

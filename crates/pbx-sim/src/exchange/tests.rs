@@ -96,7 +96,10 @@ fn make_call(from: &str, to: &str) -> csta::message::MakeCall {
 #[test]
 fn the_response_comes_before_or_after_the_events_as_configured() {
     for events_first in [false, true] {
-        let mut bench = Bench::new(|config| config.association.events_first = events_first);
+        let order = if events_first { "after-events" } else { "before-events" };
+        let mut bench = Bench::new(|config| {
+            config.association.dialect.set("answers", order).unwrap();
+        });
         bench.send(1, monitor("2001"));
         bench.send(2, make_call("2001", "777"));
         let mut expected = vec![
@@ -237,8 +240,9 @@ fn a_needed_session_that_expires_ends_the_link() {
 #[test]
 fn segmented_snapshots_end_with_the_last_segment() {
     let mut bench = Bench::new(|config| {
-        config.association.segmented_snapshots = true;
-        config.association.greets = true;
+        let dialect = &mut config.association.dialect;
+        dialect.set("snapshot", "segmented").unwrap();
+        dialect.set("speaks-first", "true").unwrap();
     });
     bench.command("call 2001 2002");
     bench.command("answer 2002");

@@ -12,7 +12,7 @@ use csta::message::{
     SnapshotDeviceResponse, SystemRegisterResponse, SystemStatusResponse,
 };
 use csta::{
-    DeviceId, Edition, Event, Frame, Message, MonitorCrossRefId, Request, Response,
+    DeviceId, Event, Frame, Message, MonitorCrossRefId, Request, Response,
     SystemStatusValue,
 };
 
@@ -120,12 +120,12 @@ pub(super) struct Player<'s> {
 impl<'s> Player<'s> {
     pub(super) fn new(script: &'s Script) -> Self {
         let association = AssociationConfig {
-            edition: Edition::Ed6,
+            dialect: csta::Dialect::ECMA,
             ..AssociationConfig::default()
         };
         Self {
             script,
-            session: Session::new(association.edition),
+            session: Session::new(association.edition()),
             association,
             monitored: BTreeSet::new(),
             seen: BTreeSet::new(),

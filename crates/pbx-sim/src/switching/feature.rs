@@ -5,6 +5,7 @@
 
 mod agent;
 mod device;
+mod dialect;
 mod forwarding;
 
 use std::collections::BTreeMap;
@@ -230,8 +231,10 @@ impl SwitchingFunction {
     fn clear_calls_at(&mut self, device: &DeviceId) -> Result<(), CstaError> {
         let device = self.extension(device).ok_or_else(invalid_device)?;
         let calls = self.calls_at(&device);
-        let connections: Vec<ConnectionId> =
-            calls.map(|(_, call)| call.connection_id(&device)).collect();
+        let legs = calls.flat_map(|(_, call)| call.of_line(&device).map(move |leg| (call, leg)));
+        let connections: Vec<ConnectionId> = legs
+            .map(|(call, leg)| call.connection_id(&leg.device))
+            .collect();
         for connection in &connections {
             // An earlier one may have ended this one with it.
             drop(self.clear_connection(connection));

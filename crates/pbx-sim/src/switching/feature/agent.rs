@@ -53,7 +53,7 @@ impl AgentState {
             Self::Ready => "ready",
             Self::NotReady => "not-ready",
             Self::Busy => "busy",
-            Self::WorkingAfterCall => "after-call",
+            Self::WorkingAfterCall => "working-after-call",
         }
     }
 }

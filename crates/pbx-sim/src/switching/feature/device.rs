@@ -13,6 +13,8 @@ pub struct Device<'a> {
     pub id: &'a DeviceId,
     /// Whether somebody uses it; a phantom has nobody.
     pub has_user: bool,
+    /// Whether it is no telephone but distributes calls.
+    pub is_group: bool,
 }
 
 /// How many devices there are.
@@ -30,17 +32,22 @@ impl SwitchingFunction {
         self.extensions.iter().map(|(id, extension)| Device {
             id,
             has_user: extension.features.has_user,
+            is_group: extension.group.is_some(),
         })
     }
 
     /// How many devices there are.
     #[must_use]
     pub fn device_count(&self) -> DeviceCount {
-        let users = self.devices().filter(|device| device.has_user).count();
-        DeviceCount {
-            users,
-            phantoms: self.extensions.len() - users,
+        let mut count = DeviceCount::default();
+        for device in self.devices().filter(|device| !device.is_group) {
+            *(if device.has_user {
+                &mut count.users
+            } else {
+                &mut count.phantoms
+            }) += 1;
         }
+        count
     }
 
     /// Adds a device; gives whether it is a new one.
@@ -89,16 +96,23 @@ impl SwitchingFunction {
     ) -> Result<Vec<(AssociationId, MonitorCrossRefId)>, CstaError> {
         let device = self.extension(device).ok_or_else(invalid_device)?;
         let extension = self.extensions.get(&device).ok_or_else(invalid_device)?;
-        let numbers = extension.monitors.clone();
+        Ok(self.end_monitors(extension.monitors.clone()))
+    }
+
+    /// Ends every monitor, of devices and of calls; gives them, for their owners to be told.
+    pub fn end_every_monitor(&mut self) -> Vec<(AssociationId, MonitorCrossRefId)> {
+        self.end_monitors(self.monitors.keys().copied().collect())
+    }
+
+    fn end_monitors(&mut self, numbers: Vec<u64>) -> Vec<(AssociationId, MonitorCrossRefId)> {
         let ended = numbers
             .iter()
             .filter_map(|number| self.monitors.get(number));
-        let ended = ended
-            .map(|monitor| (monitor.association, monitor.id.clone()))
-            .collect();
+        let ended = ended.map(|monitor| (monitor.association, monitor.id.clone()));
+        let ended = ended.collect();
         for number in numbers {
             self.remove_monitor(number);
         }
-        Ok(ended)
+        ended
     }
 }
