@@ -3,6 +3,7 @@
 //! Requests go out in one lane with a limit, snapshots before starts, so that a device is done soon
 //! after its monitor runs. Every operation costs O(log n) of the number of devices.
 
+mod lane;
 mod orphans;
 mod retry;
 mod snapshot;
@@ -21,9 +22,8 @@ use super::config::{Config, IN_FLIGHT_LIMIT};
 use super::event::{ClientEvent, ClientStats, InvocationError, Timer, UnmonitoredReason};
 use crate::dialect::Dialect;
 use crate::id::{DeviceId, MonitorCrossRefId};
-use crate::message::monitoring::MonitorObject;
-use crate::message::{Event, MonitorStart, Request, Response, SnapshotDevice};
-use crate::value::{MonitorType, SystemStatusValue};
+use crate::message::{Event, Response};
+use crate::value::SystemStatusValue;
 
 /// Shortest time between two devices of the consistency check, however many there are.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(10);
@@ -306,19 +306,6 @@ impl Monitors {
         }
     }
 
-    /// The next request to send, while the lane has room.
-    pub(super) fn poll_request(&mut self) -> Option<(Request, Task)> {
-        if self.in_flight >= (self.in_flight_max / self.share).max(1) {
-            return None;
-        }
-        let request = self
-            .next_snapshot()
-            .or_else(|| self.next_stop())
-            .or_else(|| self.next_start());
-        self.in_flight += usize::from(request.is_some());
-        request
-    }
-
     pub(super) fn poll_event(&mut self) -> Option<ClientEvent> {
         if !self.running {
             return None;
@@ -369,67 +356,6 @@ impl Monitors {
         stats.monitored = self.by_cross_ref.len();
         stats.unmonitored = self.unmonitored;
         stats.resync_in_flight = self.in_flight;
-    }
-
-    fn next_snapshot(&mut self) -> Option<(Request, Task)> {
-        while let Some(id) = self.snapshots.pop_front() {
-            let Some(watch) = self.watches.get_mut(&id) else {
-                continue;
-            };
-            if watch.step != Step::Snapshot {
-                continue;
-            }
-            watch.step = Step::Snapshotting;
-            watch.stale = false;
-            watch.serial = watch.serial.wrapping_add(1);
-            // After repeated failures events pass, snapshot or not: late truth is better than none.
-            if watch.failures < snapshot::SNAPSHOT_TRIES {
-                watch.held.get_or_insert_default();
-            }
-            let device = self.dialect.device_id_on_the_wire(&watch.device);
-            let request = SnapshotDevice::new(device);
-            return Some((request.into(), Task::Snapshot(id, watch.serial)));
-        }
-        None
-    }
-
-    fn next_stop(&mut self) -> Option<(Request, Task)> {
-        let (request, id) = self.stops.next()?;
-        Some((request.into(), Task::Stop(id)))
-    }
-
-    fn next_start(&mut self) -> Option<(Request, Task)> {
-        while let Some(id) = self.starts.pop_front() {
-            let Some(watch) = self.watches.get_mut(&id) else {
-                continue;
-            };
-            if watch.step != Step::Start {
-                continue;
-            }
-            watch.step = Step::Starting;
-            self.starts_in_flight += 1;
-            let device = self.dialect.device_id_on_the_wire(&watch.device);
-            let request = MonitorStart {
-                monitor_type: Some(MonitorType::Device),
-                ..MonitorStart::new(MonitorObject::Device(device))
-            };
-            return Some((request.into(), Task::Start(id)));
-        }
-        None
-    }
-
-    fn queue_snapshot(&mut self, id: WatchId) {
-        if let Some(watch) = self.watches.get_mut(&id) {
-            watch.step = Step::Snapshot;
-            self.snapshots.push_back(id);
-        }
-    }
-
-    fn queue_start(&mut self, id: WatchId) {
-        if let Some(watch) = self.watches.get_mut(&id) {
-            watch.step = Step::Start;
-            self.starts.push_back(id);
-        }
     }
 
     /// Tries a watch again after a while.
