@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use cloud_uplink::frame::{Goaway, SUBPROTOCOL};
 use cloud_uplink::session::cloud::{Accept, CloudEvent, CloudSession, Config};
 use cloud_uplink::session::gateway::ReadRequest;
-use cloud_uplink::session::{Item, StreamState};
+use cloud_uplink::session::{Item, StreamState, View};
 use cloud_uplink::{Command, StreamId, Timestamp};
 use futures_util::{SinkExt as _, StreamExt as _};
 use net::clock;
@@ -205,7 +205,7 @@ impl EventSource for Memory {
         Ok(SnapshotRead {
             stream,
             as_of: high_water,
-            legs: Vec::new(),
+            view: View::default(),
         })
     }
 

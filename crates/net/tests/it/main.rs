@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod csta_link;
 mod far_end;
+mod files;
 mod uplink;

@@ -1,6 +1,5 @@
 //! The driver of the channel against a far end, over TCP and TLS on loopback.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::far_end::{Memory, Order, SharedLog, serve};
+use crate::files::Files;
 
 /// No step of these tests takes a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -356,38 +356,5 @@ fn command(id: CommandId) -> Command {
         key: "k1".to_owned(),
         deadline: Timestamp::MAX,
         action,
-    }
-}
-
-/// A certificate for 127.0.0.1 and its key, in a directory of their own.
-struct Files {
-    directory: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-impl Files {
-    fn new() -> Self {
-        use std::sync::atomic::{AtomicU64, Ordering};
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("ringway-net-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        std::fs::write(&certificate, made.cert.pem()).unwrap();
-        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-        Self {
-            directory,
-            certificate,
-            key,
-        }
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
