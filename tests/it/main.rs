@@ -6,6 +6,7 @@ mod application;
 mod calls;
 mod channel;
 mod crash;
+mod csta_tools;
 mod demo;
 mod disk;
 mod frames;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod duration;
 mod run;
 mod status;
 
@@ -9,17 +10,20 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+pub(crate) use duration::duration;
+
+use crate::config::{self, Config};
+use crate::csta_tools;
 use crate::daemon::Settings;
 
 /// Exit codes of sysexits.h.
-mod exit {
+pub(crate) mod exit {
     /// A configuration cannot be used.
-    pub(super) const CONFIG: u8 = 78;
+    pub(crate) const CONFIG: u8 = 78;
     /// A service that is needed is not there.
-    pub(super) const UNAVAILABLE: u8 = 69;
+    pub(crate) const UNAVAILABLE: u8 = 69;
     /// Something else went wrong.
-    pub(super) const SOFTWARE: u8 = 70;
+    pub(crate) const SOFTWARE: u8 = 70;
 }
 
 const AFTER_HELP: &str = "\
@@ -29,6 +33,7 @@ Examples:
   ringway check-config /etc/ringway/ringway.toml is the configuration in order?
   ringway run --config /etc/ringway/ringway.toml what the service does
   ringway status                                 how is the gateway on this box?
+  ringway csta connect 10.0.0.5                  what is this PBX and what can it do?
 
 The gateway follows the calls of a PBX by CSTA III XML, sends them as events to the far end over one
 outbound connection, and carries out the far end's commands. Nothing is lost while either is away.";
@@ -78,6 +83,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at a PBX: connect, monitor, call, record, replay, decode.
+    #[command(subcommand, after_help = csta_tools::HELP)]
+    Csta(Box<csta_tools::Tool>),
 }
 
 /// Reads the command line and does what it says.
@@ -89,6 +97,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(options) => demo(&options),
         Command::Status { portal, json } => status::status(portal, json),
+        Command::Csta(tool) => csta_tools::run(&tool),
     }
 }
 
@@ -110,9 +119,10 @@ fn check_config(path: &std::path::Path) -> ExitCode {
         Ok(config) => {
             let extensions = config.extensions().len();
             say(&format!(
-                "{}: in order\n  PBX        {}, {extensions} extensions\n  far end    {}\n  portal     {}\n  state      {}",
+                "{}: in order\n  PBX        {}, {extensions} extensions\n  dialect    {}\n  far end    {}\n  portal     {}\n  state      {}",
                 path.display(),
                 config.pbx.address.0,
+                config::describe(&config.pbx.dialect()).replace('\n', "\n             "),
                 config.uplink.url.0,
                 config.portal.listen.0,
                 config.gateway.state_dir.display(),
@@ -136,6 +146,6 @@ fn say(text: &str) {
 }
 
 /// A line about what went wrong.
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

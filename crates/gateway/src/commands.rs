@@ -44,7 +44,7 @@ enum Taken {
     /// It is new, or was never begun: carry it out.
     New(Running),
     /// It has its outcome, or will never have one.
-    Settled(Outcome),
+    Settled(Box<Outcome>),
     /// An earlier copy is still at it and will tell.
     Underway,
 }
@@ -60,7 +60,7 @@ impl Commands {
             let _ = self.replies.send(CommandReply::Stored(reference)).await;
             match taken {
                 Taken::Underway => {}
-                Taken::Settled(outcome) => self.reply(&command, outcome).await,
+                Taken::Settled(outcome) => self.reply(&command, *outcome).await,
                 Taken::New(running) => {
                     let (this, turns) = (self.clone(), Arc::clone(&turns));
                     let place = Arc::clone(&waiting).try_acquire_owned();
@@ -111,7 +111,7 @@ impl Commands {
                 return Taken::New(running);
             }
         };
-        Taken::Settled(outcome)
+        Taken::Settled(Box::new(outcome))
     }
 
     /// Waits for a turn, at most until the deadline, and carries the command out.

@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod csta_tools;
 pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;

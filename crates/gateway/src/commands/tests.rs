@@ -86,7 +86,7 @@ fn request() -> csta::Request {
 async fn carry_out(commands: &Commands, command: &Command) -> Option<Outcome> {
     match commands.take(command).await {
         Taken::Underway => None,
-        Taken::Settled(outcome) => Some(outcome),
+        Taken::Settled(outcome) => Some(*outcome),
         Taken::New(_running) => {
             let outcome = commands.in_turn(command, &Semaphore::new(1)).await;
             commands.finish(command, &outcome).await;

@@ -1,0 +1,299 @@
+//! `ringway csta monitor`: events as they come.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use csta::client::ClientEvent;
+use csta::message::monitoring::MonitorObject;
+use csta::message::{Message, SnapshotCallInfo};
+use csta::{InvokeId, Request, Response};
+use serde::Serialize;
+
+use super::describe::{Described, describe};
+use super::record::{Frame, Sender};
+use super::session::{Seen, Session, lost};
+use super::{MonitorArgs, options, print, secret, until_stopped};
+use crate::cli::complain;
+
+/// How events are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Lines,
+    Json,
+    Xml,
+}
+
+/// One object of `--json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a str>,
+    invoke_id: u16,
+    #[serde(flatten)]
+    described: &'a Described,
+}
+
+pub(super) async fn run(args: &MonitorArgs) -> anyhow::Result<ExitCode> {
+    let form = match (args.json, args.xml) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Xml,
+        _ => Form::Lines,
+    };
+    let devices = options::devices(&args.devices)?;
+    let count = devices.len();
+    let mut session = Session::open(args.pbx.link()?, devices).await?;
+    let mut screen = Screen {
+        form,
+        names: Names::default(),
+        events: 0,
+    };
+    screen.note(&format!(
+        "associated; {count} devices are being monitored, Ctrl-C ends"
+    ))?;
+    let stopped = until_stopped(args.run_for);
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            result = &mut stopped => {
+                result?;
+                break;
+            }
+            heard = session.next() => match heard {
+                Some(heard) => screen.show(&heard)?,
+                None => {
+                    let (_, reason) = session.close().await;
+                    return Err(lost(&reason));
+                }
+            },
+        }
+    }
+    let (rest, reason) = session.close().await;
+    for heard in rest.iter().filter(|heard| matches!(heard, Seen::Frame(_))) {
+        screen.show(heard)?;
+    }
+    screen.note(&format!("{} events; {reason}", screen.events))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Which monitor is whose, from the frames themselves.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    asked: BTreeMap<InvokeId, String>,
+    devices: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Takes note of requests for monitors and their answers.
+    pub(super) fn learn(&mut self, frame: &Frame, message: &Message) {
+        match message {
+            Message::Request(Request::MonitorStart(start)) => {
+                if let MonitorObject::Device(device) = &start.monitor_object {
+                    self.asked.insert(frame.invoke_id, device.to_string());
+                }
+            }
+            Message::Response(Response::MonitorStart(started)) => {
+                if let Some(device) = self.asked.remove(&frame.invoke_id) {
+                    let id = started.monitor_cross_ref_id.to_string();
+                    self.devices.insert(id, device);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The device that a monitor watches.
+    pub(super) fn device(&self, described: &Described) -> Option<&str> {
+        let id = described.cross_ref.as_deref()?;
+        self.devices.get(id).map(String::as_str)
+    }
+}
+
+struct Screen {
+    form: Form,
+    names: Names,
+    events: u64,
+}
+
+impl Screen {
+    fn show(&mut self, heard: &Seen) -> anyhow::Result<()> {
+        match heard {
+            Seen::Frame(frame) => self.frame(frame),
+            Seen::Client(event) => match client_line(event) {
+                Some(line) => self.note(&line),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame) -> anyhow::Result<()> {
+        let Ok(message) = Message::parse(&frame.body) else {
+            return match frame.from {
+                Sender::Pbx => self.note("a message that cannot be read"),
+                Sender::Us => Ok(()),
+            };
+        };
+        self.names.learn(frame, &message);
+        let is_event = match message {
+            Message::Event(_) => true,
+            Message::Unknown { .. } => frame.invoke_id == InvokeId::EVENT,
+            Message::Request(_) | Message::Response(_) => false,
+        };
+        if !is_event || frame.from != Sender::Pbx {
+            return Ok(());
+        }
+        self.events += 1;
+        let Ok(described) = describe(&frame.body) else {
+            return Ok(());
+        };
+        let device = self.names.device(&described);
+        match self.form {
+            Form::Lines => print(&event_line(&frame.time.to_string(), device, &described)),
+            Form::Json => {
+                let object = Object {
+                    time: frame.time.to_string(),
+                    device,
+                    invoke_id: frame.invoke_id.get(),
+                    described: &described,
+                };
+                print(&serde_json::to_string(&object)?)
+            }
+            Form::Xml => {
+                let body = secret::without_secrets(&frame.body);
+                print(String::from_utf8_lossy(&body).trim_end())
+            }
+        }
+    }
+
+    /// Something that is no event: beside the events where those are for a program.
+    fn note(&self, text: &str) -> anyhow::Result<()> {
+        match self.form {
+            Form::Lines => print(&format!("{:14}{text}", "")),
+            Form::Json | Form::Xml => {
+                complain(text);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What the computing function has to say besides events.
+fn client_line(event: &ClientEvent) -> Option<String> {
+    Some(match event {
+        ClientEvent::Unmonitored {
+            device,
+            reason,
+            retry,
+        } if *reason != csta::client::UnmonitoredReason::Removed => {
+            let again = if *retry { "; tried again" } else { "" };
+            format!("{device} is not monitored: {reason}{again}")
+        }
+        ClientEvent::Snapshot { device, calls } if calls.is_empty() => format!("{device} is idle"),
+        ClientEvent::Snapshot { device, calls } => {
+            let calls: Vec<_> = calls.iter().map(snapshot_call).collect();
+            format!("{device} has {}", calls.join(", "))
+        }
+        ClientEvent::SystemStatus(status) => format!("the PBX reports its status: {status}"),
+        ClientEvent::DevicesChanged => "the PBX's list of devices has changed".to_owned(),
+        _ => return None,
+    })
+}
+
+fn snapshot_call(call: &SnapshotCallInfo) -> String {
+    let id = call.connection_identifier.call_id.as_ref();
+    let id = id.map_or_else(|| "?".to_owned(), |id| short(id.as_str()));
+    let state = call
+        .local_call_state
+        .as_ref()
+        .and_then(csta::CallState::own);
+    match state {
+        Some(state) => format!("call {id} ({state})"),
+        None => format!("call {id}"),
+    }
+}
+
+/// `04:05:06.789  2001    connection cleared  call 12  2001 > 2002  null  normalClearing`
+pub(super) fn event_line(time: &str, device: Option<&str>, described: &Described) -> String {
+    let clock = time.split(['T', 'Z']).nth(1).unwrap_or(time);
+    let device = number(device.unwrap_or("?"));
+    let mut parts = vec![format!(
+        "{clock}  {device:<5} {:<18}",
+        words(&described.name)
+    )];
+    parts.extend(described.call().map(|call| format!("call {}", short(call))));
+    let party = |name| described.parties.text(name).map(number);
+    match (party("callingDevice"), party("calledDevice")) {
+        (Some(from), Some(to)) => parts.push(format!("{from} > {to}")),
+        (Some(one), None) | (None, Some(one)) => parts.push(one),
+        (None, None) => parts.extend(described.parties.first().map(number)),
+    }
+    for (name, _) in described.states.iter() {
+        parts.push(match described.states.text(name).unwrap_or_default() {
+            "true" => "on".to_owned(),
+            "false" => "off".to_owned(),
+            state => state.to_owned(),
+        });
+    }
+    parts.extend(described.cause.clone());
+    parts.join("  ").trim_end().to_owned()
+}
+
+/// The end of a long call id: lines stay within a terminal, and calls near each other differ there.
+fn short(call: &str) -> String {
+    const SHOWN: usize = 6;
+    let long = call.chars().count().checked_sub(SHOWN + 1);
+    match long.filter(|&cut| cut > 0) {
+        Some(cut) => format!("…{}", call.chars().skip(cut + 1).collect::<String>()),
+        None => call.to_owned(),
+    }
+}
+
+/// The directory number inside a device id.
+fn number(device: &str) -> String {
+    csta::DeviceId::new(device).number().to_owned()
+}
+
+/// `ConnectionClearedEvent` as `connection cleared`.
+pub(super) fn words(name: &str) -> String {
+    let name = name.strip_suffix("Event").unwrap_or(name);
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_readable_line() {
+        let time = "2026-02-03T04:05:06.789Z";
+        for (xml, line) in [
+            (
+                "<ConnectionClearedEvent><monitorCrossRefID>1</monitorCrossRefID><droppedConnection>\
+                 <callID>12</callID><deviceID>N&lt;2001!98></deviceID></droppedConnection>\
+                 <releasingDevice><deviceIdentifier>N&lt;2001!98></deviceIdentifier></releasingDevice>\
+                 <localConnectionInfo>null</localConnectionInfo><cause>normalClearing</cause>\
+                 </ConnectionClearedEvent>",
+                "04:05:06.789  2001  connection cleared  call 12  2001  null  normalClearing",
+            ),
+            (
+                "<DoNotDisturbEvent><monitorCrossRefID>1</monitorCrossRefID><device>\
+                 <deviceIdentifier>2001</deviceIdentifier></device>\
+                 <doNotDisturbOn>true</doNotDisturbOn></DoNotDisturbEvent>",
+                "04:05:06.789  2001  do not disturb      2001  on",
+            ),
+        ] {
+            let described = describe(xml.as_bytes()).unwrap();
+            assert_eq!(event_line(time, Some("2001"), &described), line);
+        }
+        assert_eq!(short("1234567"), "1234567");
+        assert_eq!(short("6B0323140001"), "…140001");
+    }
+}

@@ -1,0 +1,408 @@
+//! What a recorded PBX says to a client, without I/O: [`Tape`] from a record, [`Player`] for one link.
+//!
+//! A request is answered as the same request was in the record. What the PBX said unasked follows in
+//! the record's order: after the requests that had come before it, and after the pauses between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use csta::message::application_session::{
+    ResetApplicationSessionTimerPosResponse, StopApplicationSessionPosResponse,
+};
+use csta::message::{MonitorStopResponse, RequestSystemStatusResponse};
+use csta::value::{CstaError, ErrorCategory, SystemStatusValue};
+use csta::{Edition, Frame, InvokeId, Message, Request, Response};
+
+use super::describe::{Described, describe};
+use super::record::{Line, Sender};
+
+/// A client that asks nothing for so long will not ask for what the record waits for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What was recorded, ready to be served.
+#[derive(Debug, Default)]
+pub(super) struct Tape {
+    steps: Vec<Step>,
+    exchanges: Vec<Exchange>,
+    edition: Option<Edition>,
+}
+
+/// One thing of the record, in its order.
+#[derive(Debug)]
+struct Step {
+    ms: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// The client asked this.
+    Asked(usize),
+    /// The PBX said this unasked, under this monitor.
+    Said {
+        invoke_id: InvokeId,
+        body: Bytes,
+        cross_ref: Option<String>,
+    },
+}
+
+/// A request and its answer.
+#[derive(Debug)]
+struct Exchange {
+    key: Key,
+    /// What follows in the record is of no use without it.
+    awaited: bool,
+    answer: Option<Bytes>,
+    /// The monitor that the answer starts.
+    starts: Option<String>,
+}
+
+/// By which a request is the same as one of the record: its name and its first device.
+type Key = (String, String);
+
+fn key(described: &Described) -> Key {
+    let device = described.parties.first().unwrap_or_default();
+    let number = csta::DeviceId::new(device).number().to_owned();
+    (described.name.clone(), number)
+}
+
+impl Tape {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// A sentence that names the line that is none.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let mut tape = Self::default();
+        let mut open: BTreeMap<InvokeId, usize> = BTreeMap::new();
+        for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+            let line = Line::parse(line).map_err(|what| format!("line {}: {what}", number + 1))?;
+            let Line::Frame(frame) = line else { continue };
+            // What was no frame then is not served as one.
+            if frame.lost {
+                continue;
+            }
+            let described = describe(&frame.body).ok();
+            match frame.from {
+                Sender::Us => {
+                    if let Some(described) = described.filter(|it| it.kind == "request") {
+                        open.insert(frame.invoke_id, tape.exchanges.len());
+                        tape.asked(frame.ms, &described);
+                    }
+                }
+                Sender::Pbx => {
+                    let said = described.as_ref();
+                    let answered = said.is_none_or(|it| it.kind != "event" && it.kind != "request");
+                    match open.remove(&frame.invoke_id).filter(|_| answered) {
+                        Some(exchange) => tape.answered(exchange, frame.body, said),
+                        None => tape.said(frame.ms, frame.invoke_id, frame.body, said),
+                    }
+                }
+            }
+        }
+        match tape.steps.is_empty() {
+            true => Err("it holds no frame of a session".to_owned()),
+            false => Ok(tape),
+        }
+    }
+
+    /// Events and requests that the PBX sent unasked.
+    pub(super) fn said_unasked(&self) -> usize {
+        let said = |step: &&Step| matches!(step.what, What::Said { .. });
+        self.steps.iter().filter(said).count()
+    }
+
+    fn asked(&mut self, ms: u64, described: &Described) {
+        let what = What::Asked(self.exchanges.len());
+        self.steps.push(Step { ms, what });
+        self.exchanges.push(Exchange {
+            key: key(described),
+            awaited: !matches!(
+                described.name.as_str(),
+                "ResetApplicationSessionTimer"
+                    | "StopApplicationSession"
+                    | "MonitorStop"
+                    | "RequestSystemStatus"
+                    | "SystemStatus"
+            ),
+            answer: None,
+            starts: None,
+        });
+    }
+
+    fn answered(&mut self, exchange: usize, body: Vec<u8>, described: Option<&Described>) {
+        let exchange = &mut self.exchanges[exchange];
+        if let Ok(Message::Response(Response::MonitorStart(started))) = Message::parse(&body) {
+            exchange.starts = Some(started.monitor_cross_ref_id.to_string());
+            let namespace = described.and_then(|it| it.namespace.as_deref());
+            self.edition = self.edition.or_else(|| Edition::from_namespace(namespace?));
+        }
+        exchange.answer = Some(body.into());
+    }
+
+    fn said(&mut self, ms: u64, invoke_id: InvokeId, body: Vec<u8>, described: Option<&Described>) {
+        let cross_ref = described
+            .filter(|it| it.kind == "event")
+            .and_then(|it| it.cross_ref.clone());
+        self.steps.push(Step {
+            ms,
+            what: What::Said {
+                invoke_id,
+                body: body.into(),
+                cross_ref,
+            },
+        });
+    }
+}
+
+/// One link of a replay.
+#[derive(Debug)]
+pub(super) struct Player<'t> {
+    tape: &'t Tape,
+    pauses: bool,
+    /// Exchanges that this client has had.
+    had: BTreeSet<usize>,
+    /// Monitors that it has started.
+    monitors: BTreeSet<String>,
+    cursor: usize,
+    /// The record's time and ours when the step before was done.
+    before: Option<(u64, Instant)>,
+    last_asked: Instant,
+    /// Said, and left out.
+    pub(super) counts: (u64, u64),
+}
+
+impl<'t> Player<'t> {
+    pub(super) const fn new(tape: &'t Tape, pauses: bool, now: Instant) -> Self {
+        Self {
+            tape,
+            pauses,
+            had: BTreeSet::new(),
+            monitors: BTreeSet::new(),
+            cursor: 0,
+            before: None,
+            last_asked: now,
+            counts: (0, 0),
+        }
+    }
+
+    /// Answers a frame of the client; what needs no answer gets none.
+    pub(super) fn handle_frame(&mut self, frame: &Frame, now: Instant) -> Option<Bytes> {
+        self.last_asked = now;
+        let request = match Message::parse(&frame.body) {
+            Ok(Message::Request(request)) if request.expects_answer() => Some(request),
+            Ok(Message::Unknown { .. }) => None,
+            Ok(_) | Err(_) => return None,
+        };
+        let described = describe(&frame.body).ok()?;
+        let body = match self.recorded(&key(&described)) {
+            Some(answer) => answer,
+            None => self.own(request.as_ref()).into(),
+        };
+        Some(framed(frame.invoke_id, &body))
+    }
+
+    /// The answer of the record: of the first such exchange that this client has not had, or of the
+    /// last one.
+    fn recorded(&mut self, key: &Key) -> Option<Bytes> {
+        let exchanges = self.tape.exchanges.iter().enumerate();
+        let same: Vec<usize> = exchanges
+            .filter(|(_, it)| it.key == *key && it.answer.is_some())
+            .map(|(index, _)| index)
+            .collect();
+        let new = same.iter().find(|index| !self.had.contains(index));
+        let index = *new.or_else(|| same.last())?;
+        self.had.insert(index);
+        let exchange = &self.tape.exchanges[index];
+        self.monitors.extend(exchange.starts.clone());
+        exchange.answer.clone()
+    }
+
+    /// An answer to what is not in the record.
+    fn own(&self, request: Option<&Request>) -> String {
+        let response: Response = match request {
+            Some(Request::ResetApplicationSessionTimer(_)) => {
+                ResetApplicationSessionTimerPosResponse::new().into()
+            }
+            Some(Request::StopApplicationSession(_)) => {
+                StopApplicationSessionPosResponse::new().into()
+            }
+            Some(Request::MonitorStop(_)) => MonitorStopResponse::new().into(),
+            Some(Request::RequestSystemStatus(_)) => {
+                RequestSystemStatusResponse::new(SystemStatusValue::Normal).into()
+            }
+            _ => CstaError::new(ErrorCategory::Operation, "serviceNotSupported").into(),
+        };
+        response.to_xml(self.tape.edition.unwrap_or(Edition::Ed3))
+    }
+
+    /// What the PBX says unasked by now.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Bytes> {
+        while let Some(step) = self.tape.steps.get(self.cursor) {
+            match &step.what {
+                What::Asked(index) => {
+                    if !self.is_done(*index) && now < self.last_asked + PATIENCE {
+                        return None;
+                    }
+                    self.done(step.ms, now);
+                }
+                What::Said {
+                    invoke_id,
+                    body,
+                    cross_ref,
+                } => {
+                    let monitored = cross_ref
+                        .as_ref()
+                        .is_none_or(|id| self.monitors.contains(id));
+                    if monitored && now < self.due(step.ms) {
+                        return None;
+                    }
+                    self.done(step.ms, now);
+                    if monitored {
+                        self.counts.0 += 1;
+                        return Some(framed(*invoke_id, body));
+                    }
+                    self.counts.1 += 1;
+                }
+            }
+        }
+        None
+    }
+
+    /// When [`Self::poll`] has something to say, unless the client asks something before.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let step = self.tape.steps.get(self.cursor)?;
+        Some(match step.what {
+            What::Asked(_) => self.last_asked + PATIENCE,
+            What::Said { .. } => self.due(step.ms),
+        })
+    }
+
+    fn is_done(&self, index: usize) -> bool {
+        let exchange = &self.tape.exchanges[index];
+        !exchange.awaited || exchange.answer.is_none() || self.had.contains(&index)
+    }
+
+    fn due(&self, ms: u64) -> Instant {
+        match self.before {
+            Some((before, at)) if self.pauses => {
+                at + Duration::from_millis(ms.saturating_sub(before))
+            }
+            _ => self.last_asked,
+        }
+    }
+
+    fn done(&mut self, ms: u64, now: Instant) {
+        self.cursor += 1;
+        self.before = Some((ms, now));
+    }
+}
+
+/// A frame; a recorded body came in one and fits.
+fn framed(invoke_id: InvokeId, body: &[u8]) -> Bytes {
+    let mut out = BytesMut::new();
+    let text = String::from_utf8_lossy(body);
+    if let Err(error) = csta::frame::encode(invoke_id, &text, &mut out) {
+        tracing::warn!(%error, "a message of the record cannot be served");
+    }
+    out.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use net::clock;
+
+    use super::*;
+
+    fn line(ms: u64, from: &str, id: &str, xml: &str) -> String {
+        let value = serde_json::json!({
+            "time": "2026-02-03T04:05:06.789Z", "ms": ms, "from": from, "invokeId": id, "xml": xml,
+        });
+        value.to_string()
+    }
+
+    fn start(device: &str) -> String {
+        format!(
+            "<MonitorStart><monitorObject><deviceObject>{device}</deviceObject></monitorObject></MonitorStart>"
+        )
+    }
+
+    fn started(id: &str) -> String {
+        format!(
+            "<MonitorStartResponse><monitorCrossRefID>{id}</monitorCrossRefID></MonitorStartResponse>"
+        )
+    }
+
+    fn event(id: &str, call: &str) -> String {
+        format!(
+            "<CallClearedEvent><monitorCrossRefID>{id}</monitorCrossRefID><clearedCall>\
+             <callID>{call}</callID></clearedCall></CallClearedEvent>"
+        )
+    }
+
+    fn tape() -> Tape {
+        let lines = [
+            line(0, "us", "0001", &start("2001")),
+            line(1, "pbx", "0001", &started("a")),
+            line(2, "us", "0002", &start("2002")),
+            line(3, "pbx", "0002", &started("b")),
+            line(10, "pbx", "9999", &event("a", "1")),
+            line(510, "pbx", "9999", &event("b", "1")),
+        ];
+        Tape::parse(lines.join("\n").as_bytes()).unwrap()
+    }
+
+    fn ask(player: &mut Player<'_>, id: u16, xml: &str, now: Instant) -> String {
+        let frame = Frame {
+            invoke_id: InvokeId::new(id).unwrap(),
+            body: Bytes::from(xml.to_owned()),
+        };
+        let answer = player.handle_frame(&frame, now).unwrap();
+        assert_eq!(answer[4..8], *format!("{id:04}").as_bytes());
+        String::from_utf8_lossy(&answer[8..]).into_owned()
+    }
+
+    #[test]
+    fn answers_are_those_of_the_record_and_events_follow_after_their_pauses() {
+        let (tape, now) = (tape(), clock::now());
+        let mut player = Player::new(&tape, true, now);
+        // In another order and with other invoke ids than in the record.
+        assert_eq!(ask(&mut player, 7, &start("2002"), now), started("b"));
+        assert_eq!(player.poll(now), None, "2001 is not monitored yet");
+        assert_eq!(ask(&mut player, 8, &start("2001"), now), started("a"));
+        assert_eq!(player.poll(now), None, "a pause");
+        let soon = now + Duration::from_millis(20);
+        let first = player.poll(soon).unwrap();
+        assert!(first.ends_with(event("a", "1").as_bytes()));
+        assert_eq!(player.poll(soon), None);
+        assert_eq!(
+            player.poll_timeout(),
+            Some(soon + Duration::from_millis(500))
+        );
+        let second = player.poll(soon + Duration::from_millis(500)).unwrap();
+        assert!(second.ends_with(event("b", "1").as_bytes()));
+        assert_eq!(player.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_client_that_monitors_less_gets_the_events_of_what_it_monitors() {
+        let (tape, now) = (tape(), clock::now());
+        let mut player = Player::new(&tape, false, now);
+        ask(&mut player, 1, &start("2002"), now);
+        assert_eq!(player.poll_timeout(), Some(now + PATIENCE));
+        let only = player.poll(now + PATIENCE).unwrap();
+        assert!(only.ends_with(event("b", "1").as_bytes()));
+        assert_eq!((player.counts, player.poll_timeout()), ((1, 1), None));
+    }
+
+    #[test]
+    fn what_is_not_in_the_record_is_not_supported() {
+        let (tape, now) = (tape(), clock::now());
+        let mut player = Player::new(&tape, false, now);
+        assert!(ask(&mut player, 1, &start("2009"), now).contains("serviceNotSupported"));
+        let stop = "<MonitorStop><monitorCrossRefID>a</monitorCrossRefID></MonitorStop>";
+        assert!(ask(&mut player, 2, stop, now).contains("MonitorStopResponse"));
+        assert!(Tape::parse(b"").is_err());
+        assert!(Tape::parse(b"<a/>").unwrap_err().starts_with("line 1: "));
+    }
+}

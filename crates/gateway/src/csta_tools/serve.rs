@@ -1,0 +1,84 @@
+//! `ringway csta replay`: a recorded PBX on a port.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use csta::FrameDecoder;
+use net::clock;
+use net::csta_link::until;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::replay::{Player, Tape};
+use super::{ReplayArgs, print, until_stopped};
+
+/// Most clients at a time; the next one waits.
+const LINKS_MAX: usize = 16;
+/// Bytes read at a time.
+const READ_LEN: usize = 16 * 1024;
+
+pub(super) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let name = args.file.display();
+    let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
+    let tape = Tape::parse(&bytes).map_err(|what| anyhow::anyhow!("{name}: {what}"))?;
+    let tape = Arc::new(tape);
+    let listener = TcpListener::bind(args.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let said = tape.said_unasked();
+    print(&format!(
+        "serving {name} on {}: {said} events",
+        listener.local_addr()?
+    ))?;
+    let mut links = JoinSet::new();
+    let stopped = until_stopped(None);
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            result = &mut stopped => return result.map(|()| ExitCode::SUCCESS),
+            accepted = listener.accept(), if links.len() < LINKS_MAX => {
+                let (stream, peer) = accepted.context("cannot take a connection")?;
+                print(&format!("{peer} has connected"))?;
+                let (tape, pauses) = (Arc::clone(&tape), !args.no_pauses);
+                links.spawn(async move {
+                    let why = match serve(&tape, pauses, stream).await {
+                        Ok((said, left_out)) => format!("{said} events sent, {left_out} left out"),
+                        Err(error) => format!("{error:#}"),
+                    };
+                    format!("{peer} is gone: {why}")
+                });
+            }
+            Some(ended) = links.join_next() => print(&ended.unwrap_or_else(|error| error.to_string()))?,
+        }
+    }
+}
+
+/// Serves one client until it goes; gives the events sent and left out.
+async fn serve(tape: &Tape, pauses: bool, mut stream: TcpStream) -> anyhow::Result<(u64, u64)> {
+    stream.set_nodelay(true)?;
+    let mut player = Player::new(tape, pauses, clock::now());
+    let mut decoder = FrameDecoder::default();
+    let mut buffer = vec![0; READ_LEN];
+    loop {
+        while let Some(frame) = player.poll(clock::now()) {
+            stream.write_all(&frame).await?;
+        }
+        let wake = player.poll_timeout();
+        tokio::select! {
+            read = stream.read(&mut buffer) => {
+                let len = read?;
+                if len == 0 {
+                    return Ok(player.counts);
+                }
+                decoder.push(&buffer[..len]);
+                while let Some(frame) = decoder.next_frame()? {
+                    if let Some(answer) = player.handle_frame(&frame, clock::now()) {
+                        stream.write_all(&answer).await?;
+                    }
+                }
+            }
+            () = until(wake) => {}
+        }
+    }
+}

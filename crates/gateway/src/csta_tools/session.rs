@@ -1,0 +1,284 @@
+//! One association for a tool: connect, ask, hear, and end in good order. No second try once it was up.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use csta::client::{Client, ClientEvent, CommandError, InvocationError};
+use csta::{DeviceId, InvokeId, Request, Response};
+use net::clock;
+use net::csta_link::{self, CstaHandler, CstaLinkConfig, CstaLinkState};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::record::Frame;
+use super::tap::Ear;
+
+/// What waits to be shown; what comes while so much waits is not shown, but counted.
+const SEEN_MAX: usize = 65_536;
+/// Requests of a tool in flight.
+const ASKS_MAX: usize = 64;
+/// Longest wait for an answer.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for the answers to Monitor Stop.
+const MONITOR_STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Connections in a row while the way to associate is being found.
+const TRIES_MAX: usize = 4;
+
+/// What a tool hears of.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are the bulk of what comes: boxing the common case would only add allocations"
+)]
+pub(super) enum Seen {
+    /// A frame, either way.
+    Frame(Frame),
+    /// What the computing function makes of it.
+    Client(ClientEvent),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    /// It was not sent.
+    #[error(transparent)]
+    NotSent(#[from] CommandError),
+    /// It was, in vain.
+    #[error(transparent)]
+    NotAnswered(#[from] InvocationError),
+    /// There is no session any more.
+    #[error("the association is over")]
+    Over,
+}
+
+/// What a tool asks of its session.
+#[derive(Debug)]
+enum Ask {
+    Request(Box<Request>, oneshot::Sender<Result<Response, AskError>>),
+    StopMonitors(oneshot::Sender<()>),
+}
+
+/// An association that is up.
+#[derive(Debug)]
+pub(super) struct Session {
+    asks: mpsc::Sender<Ask>,
+    /// Heard before the association was up.
+    early: VecDeque<Seen>,
+    seen: mpsc::Receiver<Seen>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<anyhow::Result<String>>,
+    monitors: bool,
+    /// How it came up.
+    pub(super) started: Started,
+}
+
+/// How an association came up.
+#[derive(Debug, Clone)]
+pub(super) struct Started {
+    /// The edition spoken.
+    pub(super) edition: csta::Edition,
+    /// Of the application session; `None` for an implicit association.
+    pub(super) session_id: Option<String>,
+    /// How long it lives without a reset.
+    pub(super) duration: Option<Duration>,
+    /// From the first byte of TCP to here.
+    pub(super) took: Duration,
+}
+
+impl Session {
+    /// Connects, associates, and has these devices monitored from then on.
+    ///
+    /// # Errors
+    /// A sentence that says what failed: the connection, TLS, or the association.
+    pub(super) async fn open(
+        config: CstaLinkConfig,
+        devices: Vec<DeviceId>,
+    ) -> anyhow::Result<Self> {
+        let (seen_in, mut seen) = mpsc::channel(SEEN_MAX);
+        let (asks, asked) = mpsc::channel(ASKS_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let frames = seen_in.clone();
+        let ear = Ear::new(move |frame| tell(&frames, Seen::Frame(frame)));
+        let monitors = !devices.is_empty();
+        let bridge = Bridge {
+            devices,
+            seen: seen_in,
+            waiting: BTreeMap::new(),
+            stopping: None,
+        };
+        let begun = clock::now();
+        let mut task = tokio::spawn(run(config, bridge, ear, asked, stopped));
+        // What is heard until then is kept, as frames of the association belong to a record.
+        let mut early = VecDeque::new();
+        let started = loop {
+            tokio::select! {
+                biased;
+                heard = seen.recv() => match heard {
+                    Some(Seen::Client(ClientEvent::Started { edition, session_id, duration })) => {
+                        let took = clock::now().duration_since(begun);
+                        break Started { edition, session_id, duration, took };
+                    }
+                    Some(other) => early.push_back(other),
+                    None => bail!("{}", task.await.context("the link's task died")??),
+                },
+                ended = &mut task => bail!("{}", ended.context("the link's task died")??),
+            }
+        };
+        Ok(Self {
+            asks,
+            early,
+            seen,
+            stop,
+            task,
+            monitors,
+            started,
+        })
+    }
+
+    /// What was heard next; `None` once the association is over.
+    pub(super) async fn next(&mut self) -> Option<Seen> {
+        match self.early.pop_front() {
+            Some(heard) => Some(heard),
+            None => self.seen.recv().await,
+        }
+    }
+
+    /// Sends a request and waits for its answer. What is heard meanwhile waits.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub(super) async fn ask(&self, request: impl Into<Request>) -> Result<Response, AskError> {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask::Request(Box::new(request.into()), reply);
+        self.asks.send(ask).await.map_err(|_| AskError::Over)?;
+        answer.await.map_err(|_| AskError::Over)?
+    }
+
+    /// Stops the monitors and the application session. What is heard on the way comes back with the
+    /// reason of the end.
+    pub(super) async fn close(mut self) -> (Vec<Seen>, String) {
+        let mut rest: Vec<Seen> = std::mem::take(&mut self.early).into();
+        if self.monitors {
+            let (reply, mut stopped) = oneshot::channel();
+            let deadline = tokio::time::sleep(MONITOR_STOP_TIMEOUT);
+            tokio::pin!(deadline);
+            if self.asks.send(Ask::StopMonitors(reply)).await.is_ok() {
+                loop {
+                    tokio::select! {
+                        _ = &mut stopped => break,
+                        () = &mut deadline => break,
+                        heard = self.seen.recv() => match heard {
+                            Some(heard) => rest.push(heard),
+                            None => break,
+                        },
+                    }
+                }
+            }
+        }
+        // A link that is gone needs no word.
+        let _ = self.stop.send(true);
+        while let Some(heard) = self.seen.recv().await {
+            rest.push(heard);
+        }
+        let reason = match self.task.await {
+            Ok(Ok(reason)) => reason,
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(error) => error.to_string(),
+        };
+        (rest, reason)
+    }
+}
+
+/// Why the session is over, for a tool that has heard its end.
+pub(super) fn lost(reason: &str) -> anyhow::Error {
+    anyhow::anyhow!("the association is over: {reason}")
+}
+
+/// Runs connections until the association is over; gives the reason.
+async fn run(
+    mut config: CstaLinkConfig,
+    mut bridge: Bridge,
+    ear: Ear,
+    mut asks: mpsc::Receiver<Ask>,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<String> {
+    let mut tries = 1;
+    loop {
+        let stream = net::tcp::connect(&config.endpoint).await?;
+        let stream = ear.listen_to(stream);
+        let client = config.client.clone();
+        let ended = csta_link::serve(client, stream, &mut bridge, &mut asks, &mut stop).await?;
+        match ended.try_next {
+            Some(mode) if !ended.was_up && tries < TRIES_MAX => {
+                config.client.dialect = config.client.dialect.with_association(mode)
+            }
+            _ => return Ok(ended.reason),
+        }
+        tries += 1;
+    }
+}
+
+/// Stands between the link's task and the tool.
+struct Bridge {
+    devices: Vec<DeviceId>,
+    seen: mpsc::Sender<Seen>,
+    waiting: BTreeMap<InvokeId, oneshot::Sender<Result<Response, AskError>>>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// Hands on what was heard, unless nobody keeps up.
+fn tell(seen: &mpsc::Sender<Seen>, heard: Seen) {
+    if let Err(mpsc::error::TrySendError::Full(_)) = seen.try_send(heard) {
+        tracing::warn!("the output does not keep up: a message is not shown");
+    }
+}
+
+impl CstaHandler for Bridge {
+    type Command = Ask;
+
+    fn devices(&self) -> Vec<DeviceId> {
+        self.devices.clone()
+    }
+
+    fn link_state(&mut self, _: CstaLinkState) {}
+
+    fn client_event(&mut self, event: ClientEvent, _: Instant) {
+        match event {
+            ClientEvent::Answered { invoke_id, result } => {
+                if let Some(reply) = self.waiting.remove(&invoke_id) {
+                    // A tool that no longer waits has its reasons.
+                    let _ = reply.send(result.map_err(AskError::from));
+                }
+            }
+            event => tell(&self.seen, Seen::Client(event)),
+        }
+    }
+
+    fn input_done(&mut self, client: Option<&mut Client>, _: Instant) {
+        let Some(client) = client else { return };
+        if self.stopping.is_some() && client.stats().resync_in_flight == 0 {
+            self.stopping.take().map(|stopped| stopped.send(()));
+        }
+    }
+
+    fn command(&mut self, ask: Ask, client: Option<&mut Client>, now: Instant) {
+        let Some(client) = client else { return };
+        match ask {
+            Ask::Request(request, reply) => match client.request(*request, ANSWER_TIMEOUT, now) {
+                Ok(id) => {
+                    self.waiting.insert(id, reply);
+                }
+                Err(error) => {
+                    let _ = reply.send(Err(error.into()));
+                }
+            },
+            Ask::StopMonitors(stopped) => {
+                client.set_devices([], now);
+                self.stopping = Some(stopped);
+            }
+        }
+    }
+
+    fn tick(&mut self, _: Option<&Client>, _: Instant) {}
+}
