@@ -229,6 +229,10 @@ macro_rules! constructor {
         impl $name {
             /// The message with the elements that it cannot do without, and no other.
             #[must_use]
+            #[allow(
+                clippy::new_without_default,
+                reason = "most messages cannot do without some element"
+            )]
             pub const fn new($($arg: $arg_ty),*) -> Self {
                 Self { $($arg,)* $($absent: None,)* }
             }

@@ -1,9 +1,5 @@
 //! CSTA Phase III over XML: what a computing function and a switching function say to each other.
 //!
-//! The crate follows ECMA-269 (services and events), ECMA-323 (their XML form and the TCP framing
-//! without SOAP) and ECMA-354 (application sessions). It performs no I/O, reads no clock and owns no
-//! thread: bytes and instants come in, bytes and events go out.
-//!
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`frame`] | the 8-byte header that delimits messages on TCP |
@@ -11,6 +7,9 @@
 //! | [`message`] | every message as a plain struct, with its element names in schema order |
 //! | [`dialect`] | what switching functions make of the standard, as data |
 //! | [`client`] | the computing function: association, invocations, monitors, snapshots |
+//! | [`conformance`] | the rules of every message, the check for mandatory elements, samples |
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod client;
 pub mod codec;

@@ -19,6 +19,7 @@ pub(super) fn text(message: &str, name: &str) -> &'static str {
 ///
 /// # Panics
 /// For a name that no message has.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn any(name: &str) -> &'static str {
     if name.ends_with("ConnectionInfo") || name.ends_with("CallInfo") || name == "connectionInfo" {
         return "<flowDirection>transmitAndReceive</flowDirection>\

@@ -1,6 +1,6 @@
 //! System services (ECMA-269 §14) and the universal failure answer.
 
-use crate::codec::{Value, bad_value, messages};
+use crate::codec::{Value, messages};
 use crate::conformance::{Content, ElementRule, Text};
 use crate::message::DecodeError;
 use crate::value::{
@@ -122,7 +122,11 @@ impl Value for CstaError {
             "systemResourceAvailability" => Some(ErrorCategory::SystemResourceAvailability),
             name => ErrorCategory::from_text(name),
         };
-        let category = category.ok_or_else(|| bad_value(element, "a branch of CSTAErrorCode"))?;
+        let Some(category) = category else {
+            // A refusal is one, whatever its branch is called.
+            let value = format!("{}/{}", branch.name(), branch.text());
+            return Ok(Self::new(ErrorCategory::Unspecified, value));
+        };
         Ok(Self::new(category, branch.text()))
     }
     fn write(&self, name: &str, writer: &mut Writer) {

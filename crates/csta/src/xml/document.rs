@@ -121,8 +121,8 @@ impl<'x> Document<'x> {
             document: Self {
                 source,
                 nodes: Vec::with_capacity(64),
-                attributes: Vec::new(),
-                declarations: Vec::new(),
+                attributes: Vec::with_capacity(8),
+                declarations: Vec::with_capacity(4),
             },
             open: Vec::with_capacity(12),
             root_end: None,
@@ -207,7 +207,7 @@ impl<'d, 'x> Element<'d, 'x> {
     /// The character data directly inside, without white space around it.
     #[must_use]
     pub fn text(self) -> &'d str {
-        self.node().text.trim()
+        self.node().text.trim_ascii()
     }
 
     /// The attribute of that local name.

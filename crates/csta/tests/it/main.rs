@@ -2,9 +2,11 @@
 //!
 //! They are read from the directory that `RINGWAY_TESTDATA` names; without it these tests are ignored.
 
+mod errors;
 mod instances;
 mod leniency;
 mod mandatory;
+mod readme;
 mod samples;
 mod schema;
 
