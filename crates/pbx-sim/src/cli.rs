@@ -23,7 +23,7 @@ use crate::pbx::PbxSim;
 use crate::replay::{Replay, ReplayConfig};
 use crate::session::SessionRefusal;
 use crate::switching::TERMINALS_MAX;
-use crate::{control, switching};
+use crate::{control, scenario, switching};
 
 /// A PBX to try a CSTA client on: real call model, CSTA III over TCP, faults on demand.
 #[derive(Debug, Parser)]
@@ -42,6 +42,12 @@ enum Verb {
     Run(Box<RunArgs>),
     /// Play captured CSTA frames at a client, byte by byte as they are
     Replay(ReplayArgs),
+    /// Play scenario files, each against a PBX of its own, and say which of them fit
+    Scenario {
+        /// Files, as those in tests/golden
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Tell a running PBX what to do: `call 2001 2002`, `state`, … (listed below)
     #[command(external_subcommand)]
     Tell(Vec<String>),
@@ -168,6 +174,7 @@ fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Run(args) => in_runtime(run_pbx(args.config(cli.control))),
         Verb::Replay(args) => in_runtime(run_replay(args)),
+        Verb::Scenario { files } => play_scenarios(&files),
         Verb::Tell(words) => tell(cli.control, &words),
     }
 }
@@ -247,6 +254,22 @@ async fn run_replay(args: ReplayArgs) -> Result<()> {
     until_stopped().await?;
     replay.shutdown().await;
     Ok(())
+}
+
+fn play_scenarios(files: &[PathBuf]) -> Result<()> {
+    let mut outcomes = Vec::with_capacity(files.len());
+    for file in files {
+        let text = std::fs::read_to_string(file);
+        let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+        let outcome = scenario::check(&text, net::clock::now());
+        outcomes.push((file.display().to_string(), outcome));
+    }
+    say(scenario::table(&outcomes).trim_end())?;
+    let failed = outcomes.iter().filter(|(_, outcome)| outcome.is_err());
+    match failed.count() {
+        0 => Ok(()),
+        failed => bail!("{failed} of {} scenarios do not fit", files.len()),
+    }
 }
 
 fn tell(mut control: SocketAddr, words: &[String]) -> Result<()> {
