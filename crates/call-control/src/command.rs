@@ -1,12 +1,19 @@
 //! The rules of commands: the request for each action, numbers, needed states, and refusals in plain
 //! words.
 
-use cloud_uplink::command::{Accepted, Action, LegRef, MakeCall};
-use cloud_uplink::{CommandError, ErrorCode, LegState, Outcome};
+use cloud_uplink::command::{Accepted, Action, LegPair, MakeCall, PbxDevice, PbxFeatures};
+use cloud_uplink::command::{SetForwarding, SetPresence};
+use cloud_uplink::{CallId, CommandError, ErrorCode, LegState, Outcome};
+use csta::value::{Destinations, FeatureGroups, ParticipationType};
 use csta::{AutoOriginate, ConnectionId, CstaError, DeviceId, ErrorCategory, Request, message};
+
+use crate::registry::{forwarding_type, presence_name};
 
 /// Longest number that can be dialled.
 pub const NUMBER_LENGTH_MAX: usize = 32;
+
+/// Most devices in the answer to a question for all of them.
+pub const DEVICES_MAX: usize = 20_000;
 
 /// The request that makes a call.
 pub(crate) fn make_call(calling: &DeviceId, action: &MakeCall) -> Result<Request, CommandError> {
@@ -23,43 +30,196 @@ pub(crate) fn make_call(calling: &DeviceId, action: &MakeCall) -> Result<Request
     Ok(request.into())
 }
 
-/// The request that acts on a connection; `None` if the action acts on none.
-pub(crate) fn act(action: &Action, connection: ConnectionId) -> Option<Request> {
-    let request = match action {
+/// What an action acts on.
+pub(crate) enum Target<'a> {
+    /// One call of an extension.
+    Leg(&'a str, CallId),
+    /// An extension's held and active calls.
+    Pair(&'a LegPair),
+    /// A device.
+    Device(&'a str),
+    /// The site.
+    Site,
+}
+
+/// What an action acts on.
+pub(crate) fn target(action: &Action) -> Target<'_> {
+    match (action, action.endpoint_id(), action.call_id()) {
+        (
+            Action::Alternate(pair)
+            | Action::Reconnect(pair)
+            | Action::Transfer(pair)
+            | Action::Conference(pair),
+            ..,
+        ) => Target::Pair(pair),
+        (_, Some(endpoint), Some(call)) => Target::Leg(endpoint, call),
+        (_, Some(endpoint), None) => Target::Device(endpoint),
+        (_, None, _) => Target::Site,
+    }
+}
+
+/// The request that acts on a connection.
+pub(crate) fn act(action: &Action, connection: ConnectionId) -> Result<Request, CommandError> {
+    let number = |text: &str| check_number(text).map(|()| DeviceId::new(text));
+    Ok(match action {
         Action::Answer(_) => message::AnswerCall::new(connection).into(),
-        Action::Hold(_) => message::HoldCall {
-            connection_reservation: None,
-            ..message::HoldCall::new(connection)
-        }
-        .into(),
+        Action::Hold(_) => message::HoldCall::new(connection).into(),
         Action::Retrieve(_) => message::RetrieveCall::new(connection).into(),
         Action::End(_) => message::ClearConnection::new(connection).into(),
         Action::EndCall(_) => message::ClearCall::new(connection).into(),
-        _ => return None,
+        Action::SnapshotCall(_) => message::SnapshotCall::new(connection).into(),
+        Action::Consult(it) => message::ConsultationCall::new(connection, number(&it.to)?).into(),
+        Action::SingleStepTransfer(it) => {
+            message::SingleStepTransferCall::new(connection, number(&it.to)?).into()
+        }
+        Action::SingleStepConference(it) => message::SingleStepConferenceCall {
+            participation_type: Some(ParticipationType::ACTIVE),
+            ..message::SingleStepConferenceCall::new(connection, number(&it.to)?)
+        }
+        .into(),
+        Action::Deflect(it) => {
+            let to = Destinations(vec![number(&it.to)?]);
+            message::DeflectCall::new(connection, to).into()
+        }
+        Action::Dtmf(it) => message::GenerateDigits {
+            characters_to_send: Some(check_digits(&it.digits)?),
+            ..message::GenerateDigits::new(connection)
+        }
+        .into(),
+        _ => return Err(unsupported(action)),
+    })
+}
+
+/// The request that acts on a held and an active call.
+pub(crate) fn act_on_pair(
+    action: &Action,
+    held: ConnectionId,
+    active: ConnectionId,
+) -> Result<Request, CommandError> {
+    Ok(match action {
+        Action::Alternate(_) => message::AlternateCall::new(held, active).into(),
+        Action::Reconnect(_) => message::ReconnectCall::new(active, held).into(),
+        Action::Transfer(_) => message::TransferCall::new(held, active).into(),
+        Action::Conference(_) => message::ConferenceCall::new(held, active).into(),
+        _ => return Err(unsupported(action)),
+    })
+}
+
+/// The request that acts on a device.
+pub(crate) fn act_on_device(action: &Action, device: DeviceId) -> Result<Request, CommandError> {
+    Ok(match action {
+        Action::MakeCall(make) => make_call(&device, make)?,
+        Action::SetDoNotDisturb(set) => message::SetDoNotDisturb::new(device, set.on).into(),
+        Action::GetDoNotDisturb(_) => message::GetDoNotDisturb::new(device).into(),
+        Action::SetForwarding(set) => set_forwarding(device, set)?,
+        Action::GetForwarding(_) => message::GetForwarding::new(device).into(),
+        Action::SetMessageWaiting(set) => {
+            message::SetMessageWaitingIndicator::new(device, set.on).into()
+        }
+        Action::GetMessageWaiting(_) => message::GetMessageWaitingIndicator::new(device).into(),
+        Action::SetPresence(SetPresence { presence, .. }) => {
+            let state = message::presence::PresenceState::new(presence_name(*presence));
+            message::SetPresenceState::new(device, state).into()
+        }
+        Action::GetPresence(_) => message::GetPresenceState::new(device).into(),
+        Action::Snapshot(_) => message::SnapshotDevice::new(device).into(),
+        Action::GetDevice(_) => message::GetLogicalDeviceInformation::new(device).into(),
+        _ => return Err(unsupported(action)),
+    })
+}
+
+/// The request about the site as a whole.
+pub(crate) fn act_on_site(action: &Action) -> Result<Request, CommandError> {
+    Ok(match action {
+        Action::GetDevices(_) => message::GetSwitchingFunctionDevices::new().into(),
+        Action::GetFeatures(_) => message::GetCSTAFeatures::new().into(),
+        _ => return Err(unsupported(action)),
+    })
+}
+
+/// A destination that is absent is the switching function's own.
+fn set_forwarding(device: DeviceId, set: &SetForwarding) -> Result<Request, CommandError> {
+    if let Some(to) = &set.to {
+        check_number(to)?;
+    }
+    let to = set.to.as_deref().filter(|_| set.on);
+    let request = message::SetForwarding {
+        forwarding_type: Some(forwarding_type(set.kind, set.origin)),
+        forward_dn: to.map(DeviceId::new),
+        ..message::SetForwarding::new(device, set.on)
     };
-    Some(request)
+    Ok(request.into())
 }
 
-/// The leg that an action acts on.
-pub(crate) const fn leg_ref(action: &Action) -> Option<&LegRef> {
+/// The states of which a leg must be in one for an action, and the action in words; `None` if any
+/// will do.
+pub(crate) const fn needed(action: &Action) -> Option<(&'static [LegState], &'static str)> {
+    use LegState::{Alerting, Connected, Held, Queued};
+    Some(match action {
+        Action::Answer(_) => (&[Alerting], "answer"),
+        Action::Hold(_) => (&[Connected], "hold"),
+        Action::Retrieve(_) => (&[Held], "retrieve"),
+        Action::Consult(_) => (&[Connected], "consult"),
+        Action::SingleStepTransfer(_) => (&[Connected], "transfer"),
+        Action::SingleStepConference(_) => (&[Connected], "add a party"),
+        Action::Deflect(_) => (&[Alerting, Queued], "deflect"),
+        Action::Dtmf(_) => (&[Connected], "send digits"),
+        _ => return None,
+    })
+}
+
+/// The states that the held and the active leg must be in for an action (ECMA-269 §17.1.2, §17.1.9,
+/// §17.1.22, §17.1.27).
+pub(crate) const fn needed_of_pair(
+    action: &Action,
+) -> (&'static [LegState], &'static [LegState], &'static str) {
+    use LegState::{Alerting, Connected, Failed, Held, Initiated, Queued};
     match action {
-        Action::Answer(leg)
-        | Action::Hold(leg)
-        | Action::Retrieve(leg)
-        | Action::End(leg)
-        | Action::EndCall(leg) => Some(leg),
-        _ => None,
+        Action::Alternate(_) => (&[Held, Alerting, Queued], &[Connected], "alternate"),
+        Action::Reconnect(_) => (
+            &[Held],
+            &[Connected, Alerting, Initiated, Failed, Queued],
+            "reconnect",
+        ),
+        Action::Conference(_) => (&[Held], &[Connected, Alerting], "make a conference"),
+        _ => (&[Held], &[Connected, Alerting], "transfer"),
     }
 }
 
-/// The state that a leg must be in for an action, and the action's name; `None` if any will do.
-pub(crate) const fn needed_state(action: &Action) -> Option<(LegState, &'static str)> {
-    match action {
-        Action::Answer(_) => Some((LegState::Alerting, "answer")),
-        Action::Hold(_) => Some((LegState::Connected, "hold")),
-        Action::Retrieve(_) => Some((LegState::Held, "retrieve")),
-        _ => None,
+pub(crate) fn unsupported(action: &Action) -> CommandError {
+    let message = format!("The method {:?} is not supported.", action.method());
+    CommandError::new(ErrorCode::Unsupported, message)
+}
+
+/// Names of services or events, out of their groups.
+pub(crate) fn features(groups: Option<&FeatureGroups>) -> Vec<String> {
+    let groups = groups.into_iter().flat_map(|groups| &groups.0);
+    groups.flat_map(|group| group.features.clone()).collect()
+}
+
+/// What a switching function can do.
+pub(crate) fn pbx_features(answer: &message::GetCSTAFeaturesResponse) -> PbxFeatures {
+    PbxFeatures {
+        services: features(answer.supported_services.as_ref()),
+        events: features(answer.supported_events.as_ref()),
     }
+}
+
+/// The devices of a switching function, out of one segment of the list.
+#[must_use]
+pub fn pbx_devices(segment: &message::SwitchingFunctionDevices) -> Vec<PbxDevice> {
+    let devices = segment.device_list.iter().flat_map(|list| &list.0);
+    let devices = devices.take(DEVICES_MAX).map(|device| PbxDevice {
+        device_id: device.device_id.as_str().to_owned(),
+        number: device.device_id.number().to_owned(),
+        category: device
+            .device_category
+            .as_ref()
+            .map(|it| it.as_str().to_owned()),
+        model: device.device_model_name.clone(),
+        services: Vec::new(),
+    });
+    devices.collect()
 }
 
 /// What a negative answer to an action means. Ending what is already over has succeeded: the far end of
@@ -71,6 +231,12 @@ pub(crate) fn refused(action: &Action, error: &CstaError) -> Outcome {
                 call_id: Some(leg.call_id),
                 ..Accepted::default()
             })
+        }
+        // It is as asked for.
+        Action::SetDoNotDisturb(_) | Action::SetForwarding(_) | Action::SetMessageWaiting(_)
+            if error.value == "featureAlreadySet" =>
+        {
+            Outcome::Ok(Accepted::default())
         }
         _ => Outcome::Error(pbx_error(error)),
     }
@@ -111,6 +277,17 @@ fn check_number(number: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Digits to send are 1 to [`NUMBER_LENGTH_MAX`] of `0-9 * # A-D` and `,` for a pause.
+fn check_digits(digits: &str) -> Result<String, CommandError> {
+    let allowed = |c: char| matches!(c, '0'..='9' | '*' | '#' | ',' | 'A'..='D');
+    let fits = (1..=NUMBER_LENGTH_MAX).contains(&digits.len());
+    if fits && digits.chars().all(allowed) {
+        return Ok(digits.to_owned());
+    }
+    let message = format!("Digits are 1 to {NUMBER_LENGTH_MAX} of 0-9 * # A-D and , for a pause.");
+    Err(CommandError::new(ErrorCode::InvalidNumber, message))
+}
+
 /// A negative answer of the switching function in plain words.
 #[must_use]
 pub fn pbx_error(error: &CstaError) -> CommandError {
@@ -123,6 +300,23 @@ pub fn pbx_error(error: &CstaError) -> CommandError {
 
 fn sentence(error: &CstaError) -> &'static str {
     match (error.category, error.value.as_str()) {
+        (_, "invalidForwardingDestination") => "The PBX cannot forward to this number.",
+        (_, "invalidForwardingType") => "The PBX does not have this kind of forwarding.",
+        (_, "featureAlreadySet") => "It is so already.",
+        (_, "invalidActiveCallID" | "invalidHeldCallID" | "notSameDevice") => {
+            "The PBX does not see a held and an active call at this extension."
+        }
+        (_, "invalidActiveConnectionState" | "invalidConnectionIDForActiveCall") => {
+            "The active call is not in a state that allows it."
+        }
+        (_, "connectedCallExists") => "The extension is in another call.",
+        (_, "invalidConsultPurpose") => "The call was not made for that.",
+        (_, "conferenceMemberLimitExceeded" | "maxDevicesExceeded") => {
+            "The conference has no room for another party."
+        }
+        (_, "invalidDestinationDeviceState" | "calledDeviceOutOfService") => {
+            "The destination cannot take the call now."
+        }
         (_, "invalidDeviceID" | "invalidCallingDeviceID" | "objectNotKnown") => {
             "The PBX does not know the extension."
         }
@@ -146,7 +340,9 @@ fn sentence(error: &CstaError) -> &'static str {
             "The device cannot do that."
         }
         (_, "requestIncompatibleWithConnection") => "That cannot be done with this call.",
-        (_, "deviceOutOfService") => "The device is out of service.",
+        (_, "deviceOutOfService" | "activeDeviceOutOfService" | "callingDeviceOutOfService") => {
+            "The device is out of service."
+        }
         (_, "networkBusy" | "networkOutOfService") => "The network cannot take the call.",
         (_, "resourceBusy") => "The PBX is busy; try again.",
         (_, "resourceOutOfService") => "A resource of the PBX is out of service.",

@@ -22,11 +22,15 @@ mod apply;
 mod call;
 mod commands;
 mod devices;
+mod endpoints;
+mod history;
 mod legs;
 mod publish;
 mod report;
 mod resync;
 mod state;
+mod terminals;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -38,7 +42,13 @@ use csta::{ConnectionId, DeviceId};
 
 use call::{Call, Leg, ReportLog};
 use devices::{Devices, Follow};
+use endpoints::Endpoints;
 use publish::Publisher;
+
+pub use endpoints::UNKNOWN_XML_MAX;
+pub(crate) use endpoints::{forwarding_type, presence_name};
+pub use history::{PARTIES_MAX, STEPS_MAX};
+pub use terminals::FORK_WINDOW_MS;
 
 /// Legs at once; more are dropped, counted and told by an alarm. Four for each of 5,000 devices.
 pub const LEGS_MAX: usize = 20_000;
@@ -83,6 +93,15 @@ pub enum ViewChange {
     PutEndpoint(EndpointView),
 }
 
+/// Something that ended lately.
+#[derive(Debug)]
+enum Ended {
+    /// A call.
+    Call(CallId),
+    /// An identifier of a call that goes on under another one.
+    Key(csta::CallId),
+}
+
 /// Counters since the start, and how things stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RegistryStats {
@@ -124,13 +143,17 @@ pub struct RegistryStats {
 pub struct Registry {
     publisher: Publisher,
     devices: Devices,
+    endpoints: Endpoints,
     /// Calls that go on, and those that ended lately.
-    calls: BTreeMap<csta::CallId, Call>,
-    by_id: BTreeMap<CallId, csta::CallId>,
+    calls: BTreeMap<CallId, Call>,
+    /// The switching function's identifiers: those that calls have, or had lately.
+    keys: BTreeMap<csta::CallId, CallId>,
+    /// Calls that were joined to another one, by that one.
+    former: BTreeMap<CallId, CallId>,
     /// Calls in which an extension has a leg.
-    at_endpoint: BTreeMap<String, BTreeSet<csta::CallId>>,
-    /// Calls that ended, oldest first.
-    ended: VecDeque<(Timestamp, csta::CallId)>,
+    at_endpoint: BTreeMap<String, BTreeSet<CallId>>,
+    /// What ended, oldest first.
+    ended: VecDeque<(Timestamp, Ended)>,
     /// Number of legs.
     legs: usize,
     /// Number of the association.
@@ -152,10 +175,13 @@ impl Registry {
                 changes: VecDeque::new(),
                 published: 0,
                 synthetic: 0,
+                touched: Vec::new(),
             },
             devices: Devices::default(),
+            endpoints: Endpoints::default(),
             calls: BTreeMap::new(),
-            by_id: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            former: BTreeMap::new(),
             at_endpoint: BTreeMap::new(),
             ended: VecDeque::new(),
             legs: 0,
@@ -177,26 +203,24 @@ impl Registry {
         legs.sort_by_key(|leg| (std::cmp::Reverse(leg.call_id), leg.leg_id));
         for view in legs {
             let key = csta::CallId::new(view.pbx.call_id.as_str());
-            let id = view.call_id;
-            let call = self
-                .calls
-                .entry(key.clone())
-                .or_insert_with(|| Call::new(id, 0));
-            let taken = call
-                .legs
-                .iter()
-                .any(|leg| leg.device_id.as_str() == view.pbx.device_id);
-            if call.id != id || taken {
+            let id = *self.keys.entry(key.clone()).or_insert(view.call_id);
+            let call = self.calls.entry(id).or_insert_with(|| Call::new(id, 0));
+            let leg = restored(&view);
+            let taken = call.legs.iter().any(|old| old.is(&key, &leg.device_id));
+            if call.id != view.call_id || taken {
                 self.end_restored(view);
                 continue;
             }
-            self.by_id.insert(id, key.clone());
+            if !call.keys.contains(&key) {
+                call.keys.push(key);
+            }
             call.from = call.from.take().or_else(|| view.from.clone());
             call.to = call.to.take().or_else(|| view.to.clone());
-            call.legs.push(restored(&view));
-            self.index_leg(&key, view.endpoint_id.as_deref());
+            call.legs.push(leg);
+            self.index_leg(id, view.endpoint_id.as_deref());
             self.legs += 1;
         }
+        self.restore_users();
     }
 
     fn end_restored(&mut self, mut view: LegView) {
@@ -217,26 +241,28 @@ impl Registry {
     /// Legs of outside parties that are configured devices now become theirs.
     fn adopt_legs(&mut self) {
         let mut adopted = Vec::new();
-        for (key, call) in &mut self.calls {
+        for (id, call) in &mut self.calls {
             for leg in call.legs.iter_mut().filter(|leg| leg.endpoint.is_none()) {
                 leg.endpoint = self.devices.endpoint_of(&leg.device);
-                adopted.extend(leg.endpoint.clone().map(|endpoint| (key.clone(), endpoint)));
+                adopted.extend(leg.endpoint.clone().map(|endpoint| (*id, endpoint)));
             }
         }
-        for (key, endpoint) in adopted {
-            self.index_leg(&key, Some(&endpoint));
+        for (id, endpoint) in adopted {
+            self.index_leg(id, Some(&endpoint));
         }
     }
 
     fn end_unfollowed(&mut self, now: Timestamp) {
         let calls = self.calls.iter();
         let lost = calls.filter(|(_, call)| !call.legs.is_empty() && !self.is_followed(call));
-        let lost: Vec<_> = lost.map(|(key, _)| key.clone()).collect();
-        for key in lost {
-            let (key, mut call) = self.take_call(&key, now);
-            self.end_call(&key, &mut call, now);
-            self.put_call(key, call, now);
+        let lost: Vec<_> = lost.map(|(id, _)| *id).collect();
+        for id in lost {
+            if let Some(mut call) = self.calls.remove(&id) {
+                self.end_call(&mut call, now);
+                self.put_call(call, now);
+            }
         }
+        self.derive_presence(now);
     }
 
     /// The monitor of `device` runs.
@@ -284,18 +310,20 @@ impl Registry {
     /// The association with the switching function is up: a new one, whose monitors start from nothing.
     pub fn handle_link_up(&mut self, now: Timestamp) {
         self.epoch += 1;
-        for (_, key) in std::mem::take(&mut self.ended) {
-            if self
-                .calls
-                .get(&key)
-                .is_some_and(|call| call.legs.is_empty())
-            {
-                self.forget_call(&key);
+        for (_, ended) in std::mem::take(&mut self.ended) {
+            match ended {
+                Ended::Call(id) => {
+                    if self.calls.get(&id).is_some_and(|call| call.legs.is_empty()) {
+                        self.forget_call(id);
+                    }
+                }
+                Ended::Key(key) => self.forget_key(&key),
             }
         }
         for call in self.calls.values_mut() {
             call.gone.clear();
             call.promised = None;
+            call.joined = None;
             let legs = call.legs.iter_mut();
             legs.for_each(|leg| leg.reports = ReportLog::default());
         }
@@ -377,40 +405,38 @@ impl Registry {
 
     /// All legs that are going on.
     pub fn legs(&self) -> impl Iterator<Item = LegView> + '_ {
-        let calls = self.calls.iter();
-        calls.flat_map(|(key, call)| call.legs.iter().map(|leg| leg.view(call, key)))
+        self.calls.values().flat_map(views)
     }
 
     /// The legs of an extension.
     #[must_use]
     pub fn legs_of_endpoint(&self, endpoint_id: &str) -> Vec<LegView> {
-        let keys = self.at_endpoint.get(endpoint_id).into_iter().flatten();
-        let calls = keys.filter_map(|key| self.calls.get_key_value(key));
-        let legs = calls.flat_map(|(key, call)| call.legs.iter().map(move |leg| (key, call, leg)));
-        legs.filter(|(_, _, leg)| leg.endpoint.as_deref() == Some(endpoint_id))
-            .map(|(key, call, leg)| leg.view(call, key))
+        let legs = self.calls_at(endpoint_id).flat_map(views);
+        legs.filter(|leg| leg.endpoint_id.as_deref() == Some(endpoint_id))
             .collect()
     }
 
     /// The legs of a call; none if it is not known or over.
     #[must_use]
     pub fn legs_of_call(&self, call_id: CallId) -> Vec<LegView> {
-        let found = self.call(call_id).into_iter();
-        found
-            .flat_map(|(key, call)| call.legs.iter().map(|leg| leg.view(call, key)))
-            .collect()
+        self.call(call_id).into_iter().flat_map(views).collect()
     }
 
     /// The connection of an extension in a call.
     #[must_use]
     pub fn connection(&self, call_id: CallId, endpoint_id: &str) -> Option<ConnectionId> {
-        let (key, call) = self.call(call_id)?;
-        let leg = legs_at(call, endpoint_id).next()?;
-        Some(connection(key, leg))
+        let leg = legs_at(self.call(call_id)?, endpoint_id).next()?;
+        Some(connection(leg))
     }
 
-    fn call(&self, call_id: CallId) -> Option<(&csta::CallId, &Call)> {
-        self.calls.get_key_value(self.by_id.get(&call_id)?)
+    fn call(&self, call_id: CallId) -> Option<&Call> {
+        let id = self.former.get(&call_id).unwrap_or(&call_id);
+        self.calls.get(id)
+    }
+
+    fn calls_at(&self, endpoint_id: &str) -> impl Iterator<Item = &Call> {
+        let ids = self.at_endpoint.get(endpoint_id).into_iter().flatten();
+        ids.filter_map(|id| self.calls.get(id))
     }
 
     /// Counters since the start, and how things stand.
@@ -433,15 +459,21 @@ impl Registry {
     }
 }
 
-fn legs_at<'a>(call: &'a Call, endpoint_id: &'a str) -> impl Iterator<Item = &'a Leg> {
-    let legs = call.legs.iter();
-    legs.filter(move |leg| leg.endpoint.as_deref() == Some(endpoint_id))
+fn views(call: &Call) -> impl Iterator<Item = LegView> + '_ {
+    terminals::published(call).map(|leg| leg.view(call))
 }
 
-fn connection(key: &csta::CallId, leg: &Leg) -> ConnectionId {
+/// The terminals of an extension in a call, the one that stands for it first.
+fn legs_at<'a>(call: &'a Call, endpoint_id: &'a str) -> impl Iterator<Item = &'a Leg> {
+    let here = move |leg: &&Leg| leg.endpoint.as_deref() == Some(endpoint_id);
+    let first = terminals::published(call).filter(here);
+    first.chain(call.legs.iter().filter(here))
+}
+
+fn connection(leg: &Leg) -> ConnectionId {
     let named = !leg.device_id.as_str().is_empty();
     ConnectionId {
-        call_id: Some(key.clone()),
+        call_id: Some(leg.key.clone()),
         device_id: named.then(|| leg.device_id.clone()),
     }
 }
@@ -451,6 +483,7 @@ fn restored(view: &LegView) -> Leg {
     let own_number = device_id.number() == view.device;
     Leg {
         id: view.leg_id,
+        key: csta::CallId::new(view.pbx.call_id.as_str()),
         device: if own_number {
             device_id.clone()
         } else {

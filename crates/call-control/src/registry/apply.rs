@@ -29,33 +29,48 @@ impl Registry {
             self.stats.stale += 1;
             return;
         };
-        let Some(report) = Report::read(event) else {
-            self.stats.illegal += 1;
-            return;
+        match event {
+            csta::Event::Transferred(_) | csta::Event::Conferenced(_) => {
+                self.handle_join(monitored, event, now);
+            }
+            csta::Event::CallCleared(event) => self.handle_call_cleared(event, now),
+            csta::Event::DigitsGenerated(event) => self.handle_digits(monitored, event, now),
+            csta::Event::CallInformation(event) => self.handle_information(event, now),
+            _ if event.connection().is_none() => self.handle_feature_event(monitored, event, now),
+            _ => match Report::read(event) {
+                Some(report) => self.handle_report(&Arrival {
+                    monitored,
+                    monitor,
+                    report,
+                    now,
+                }),
+                None => self.stats.illegal += 1,
+            },
+        }
+        self.derive_presence(now);
+    }
+
+    fn handle_report(&mut self, arrival: &Arrival<'_>) {
+        let Arrival { report, now, .. } = *arrival;
+        let fork = self.fork_of(&report, now);
+        let mut call = match fork.and_then(|id| self.calls.remove(&id)) {
+            Some(mut call) => {
+                self.add_key(&mut call, report.call_id);
+                call
+            }
+            None => self.take_call(report.call_id, now),
         };
-        let arrival = Arrival {
-            monitored,
-            monitor,
-            report,
-            now,
-        };
-        let (key, mut call) = self.take_call(report.call_id, now);
-        self.begin_anew(&key, &mut call, &report, now);
-        self.apply(&key, &mut call, &arrival);
+        self.begin_anew(&mut call, &report, now);
+        self.apply(&mut call, arrival);
         call.epoch = self.epoch;
-        self.put_call(key, call, now);
+        self.put_call(call, now);
     }
 
     /// Lets the call, or the leg, of an earlier association end if the report shows that its
     /// identifier was given out again since.
-    fn begin_anew(
-        &mut self,
-        key: &csta::CallId,
-        call: &mut Call,
-        report: &Report<'_>,
-        now: Timestamp,
-    ) {
-        let index = report.device_id.and_then(|device| call.find(device));
+    fn begin_anew(&mut self, call: &mut Call, report: &Report<'_>, now: Timestamp) {
+        let key = report.call_id;
+        let index = report.device_id.and_then(|device| call.find(key, device));
         let old_leg = index.filter(|index| call.legs[*index].epoch < self.epoch);
         let outdated = old_leg.is_some_and(|index| match report.kind {
             Kind::ServiceInitiated => true,
@@ -67,56 +82,66 @@ impl Registry {
             self.reincarnate(key, call, now);
         } else if let Some(index) = old_leg.filter(|_| outdated) {
             let device_id = call.legs[index].device_id.clone();
-            self.end_leg(key, call, index, &Why::inferred(now));
-            call.gone.retain(|gone| gone.device_id != device_id);
+            self.end_leg(call, index, &Why::inferred(now));
+            call.dig_up(key, &device_id);
         }
     }
 
     /// Ends a call of an earlier association; what follows under its identifier is another call.
     pub(super) fn reincarnate(&mut self, key: &csta::CallId, call: &mut Call, now: Timestamp) {
         self.stats.reincarnated += 1;
-        self.end_call(key, call, now);
-        self.by_id.remove(&call.id);
+        self.end_call(call, now);
+        for key in &call.keys {
+            self.keys.remove(key);
+        }
+        for former in &call.former {
+            self.former.remove(former);
+        }
         *call = self.mint_call(key, now);
     }
 
-    fn apply(&mut self, key: &csta::CallId, call: &mut Call, arrival: &Arrival<'_>) {
+    fn apply(&mut self, call: &mut Call, arrival: &Arrival<'_>) {
         let Arrival { report, now, .. } = *arrival;
         let Some((device_id, device)) = locate(call, &report) else {
             self.stats.illegal += 1;
             return;
         };
-        let index = call.find(&device_id);
-        let about_own = index.map_or_else(
-            || covers(arrival.monitored, &device),
-            |index| call.find_own(arrival.monitored) == Some(index),
-        );
+        let index = call.find(report.call_id, &device_id);
+        let about_own = match index {
+            Some(index) => {
+                let leg = &call.legs[index];
+                leg.device_id == *arrival.monitored
+                    || (leg.endpoint.is_some() && covers(arrival.monitored, &leg.device))
+            }
+            None => covers(arrival.monitored, &device),
+        };
         if index.is_none() && is_gone(call, &device_id, &report) {
             let copies = [&mut self.stats.stale, &mut self.stats.copies];
             *copies[usize::from(report.kind.ends())] += 1;
             return;
         }
-        if !about_own && !self.joins(key, call, arrival) {
+        if !about_own && !self.joins(call, arrival) {
             self.stats.stale += 1;
             return;
         }
         learn_parties(call, &report);
         // Joining may have opened the monitored device's leg.
-        let applied = match call.find(&device_id) {
-            Some(index) => self.advance(key, call, index, arrival),
-            None => self.open(key, call, &device_id, device, arrival),
+        let applied = match call.find(report.call_id, &device_id) {
+            Some(index) => self.advance(call, index, arrival),
+            None => self.open(call, &device_id, device, arrival),
         };
         if applied && report.kind.ends() {
-            self.settle(key, call, now);
+            self.settle(call, now);
         }
         if !about_own || (applied && !report.kind.ends()) {
-            self.correct_own(key, call, about_own, arrival);
+            let own = about_own.then_some(&device_id);
+            self.correct_own(call, own, arrival);
         }
     }
 
     /// Sees to it that the monitored device is in the call that it reports on. `false` if it is not in
     /// the call (any longer) and nobody else is who is followed: the report is late then.
-    fn joins(&mut self, key: &csta::CallId, call: &mut Call, arrival: &Arrival<'_>) -> bool {
+    fn joins(&mut self, call: &mut Call, arrival: &Arrival<'_>) -> bool {
         let Arrival {
             monitored, report, ..
         } = *arrival;
@@ -138,6 +163,7 @@ impl Registry {
         };
         let told = calls.map(direction);
         let leg = NewLeg {
+            key: report.call_id.clone(),
             device_id: monitored.clone(),
             device: monitored.clone(),
             assumed: true,
@@ -147,23 +173,14 @@ impl Registry {
         };
         self.wanted.insert(monitored.clone());
         learn_parties(call, &report);
-        self.open_leg(key, call, leg, state, &Why::inferred(arrival.now));
+        self.open_leg(call, leg, state, &Why::inferred(arrival.now));
         true
     }
 
     /// Takes in a report on a leg that is known. `false` if it is no news.
-    fn advance(
-        &mut self,
-        key: &csta::CallId,
-        call: &mut Call,
-        index: usize,
-        arrival: &Arrival<'_>,
-    ) -> bool {
+    fn advance(&mut self, call: &mut Call, index: usize, arrival: &Arrival<'_>) -> bool {
         let Arrival {
-            report,
-            monitor,
-            now,
-            ..
+            report, monitor, ..
         } = *arrival;
         let leg = &mut call.legs[index];
         learn_leg(leg, &report);
@@ -174,16 +191,7 @@ impl Registry {
         match state::step(report.kind, Some(leg.state), report.is_recall()) {
             Step::Enter { missed, to } => {
                 leg.reports.push(monitor, report.kind);
-                for state in missed {
-                    self.wanted.insert(arrival.monitored.clone());
-                    self.enter(key, call, index, *state, &Why::inferred(now));
-                }
-                let why = Why::reported(&report, now);
-                if to == LegState::Cleared {
-                    self.end_leg(key, call, index, &why);
-                } else {
-                    self.enter(key, call, index, to, &why);
-                }
+                self.go(call, index, missed, to, arrival);
                 true
             }
             Step::Same => {
@@ -203,10 +211,29 @@ impl Registry {
         }
     }
 
+    /// Lets a leg go on as reported, through the states that were not reported.
+    fn go(
+        &mut self,
+        call: &mut Call,
+        index: usize,
+        missed: &[LegState],
+        to: LegState,
+        arrival: &Arrival<'_>,
+    ) {
+        if !missed.is_empty() {
+            self.wanted.insert(arrival.monitored.clone());
+        }
+        let why = Why::reported(&arrival.report, arrival.now);
+        if to == LegState::Cleared {
+            self.end_leg(call, index, &why);
+        } else {
+            self.enter_through(call, index, missed, to, &why);
+        }
+    }
+
     /// Takes in a report on a connection that is not known.
     fn open(
         &mut self,
-        key: &csta::CallId,
         call: &mut Call,
         device_id: &DeviceId,
         device: DeviceId,
@@ -218,9 +245,8 @@ impl Registry {
             now,
             ..
         } = *arrival;
-        let why = Why::reported(&report, now);
         if report.kind.ends() {
-            self.end_unseen(key, call, device_id, device, arrival);
+            self.end_unseen(call, device_id, device, arrival);
             return true;
         }
         let Step::Enter { missed, to } = state::step(report.kind, None, false) else {
@@ -228,23 +254,18 @@ impl Registry {
             return false;
         };
         let new = new_leg(call, &report, device_id.clone(), device);
-        let Some((first, missed)) = missed.split_first() else {
-            let Some(index) = self.open_leg(key, call, new, to, &why) else {
-                return false;
-            };
-            call.legs[index].reports.push(monitor, report.kind);
-            return true;
-        };
-        self.wanted.insert(arrival.monitored.clone());
+        let why = Why::reported(&report, now);
         let inferred = Why::inferred(now);
-        let Some(index) = self.open_leg(key, call, new, *first, &inferred) else {
-            return false;
+        let opened = match missed.first() {
+            None => self.open_leg(call, new, to, &why),
+            Some(first) => self.open_leg(call, new, *first, &inferred),
         };
-        for state in missed {
-            self.enter(key, call, index, *state, &inferred);
-        }
+        let Some(index) = opened else { return false };
         call.legs[index].reports.push(monitor, report.kind);
-        self.enter(key, call, index, to, &why);
+        if let Some((_, missed)) = missed.split_first() {
+            self.wanted.insert(arrival.monitored.clone());
+            self.go(call, index, missed, to, arrival);
+        }
         true
     }
 
@@ -252,7 +273,6 @@ impl Registry {
     /// configured device is worth an event.
     fn end_unseen(
         &mut self,
-        key: &csta::CallId,
         call: &mut Call,
         device_id: &DeviceId,
         device: DeviceId,
@@ -266,9 +286,11 @@ impl Registry {
             let leg = self.make_leg(call, new, LegState::Cleared, now);
             leg_id = Some(leg.id);
             let why = Why::reported(&report, now);
-            self.publisher.leg(leg.view(call, key), None, &why);
+            self.publisher.leg(leg.view(call), None, &why);
+            self.note_end(call, &leg, &why);
         }
         call.bury(Gone {
+            key: report.call_id.clone(),
             device_id: device_id.clone(),
             device,
             leg_id,
@@ -278,62 +300,47 @@ impl Registry {
         });
     }
 
-    /// Puts the monitored device's own leg into the state that the event gives beside its subject,
-    /// unless the monitor is behind what other monitors reported of it.
-    fn correct_own(
-        &mut self,
-        key: &csta::CallId,
-        call: &mut Call,
-        about_own: bool,
-        arrival: &Arrival<'_>,
-    ) {
+    /// Puts the monitored device's leg into the state that the event gives beside its subject; `own` is
+    /// the device of the connection if that is the subject. Not if the monitor is behind what other
+    /// monitors reported of it, nor if it may be any of several terminals.
+    fn correct_own(&mut self, call: &mut Call, own: Option<&DeviceId>, arrival: &Arrival<'_>) {
         let Arrival {
             report,
             monitor,
             now,
-            ..
+            monitored,
         } = *arrival;
         let Some(local) = report.local else { return };
-        let Some(index) = call.find_own(arrival.monitored) else {
-            return;
+        let index = match own {
+            Some(device_id) => call.find(report.call_id, device_id),
+            None => call.find_only(monitored),
         };
+        let Some(index) = index else { return };
         let leg = &mut call.legs[index];
-        if !about_own && !leg.reports.is_caught_up(monitor) {
+        if own.is_none() && !leg.reports.is_caught_up(monitor) {
             return;
         }
-        let why = if about_own {
-            Why::reported(&report, now)
-        } else {
-            Why::inferred(now)
+        let why = match own {
+            Some(_) => Why::reported(&report, now),
+            None => Why::inferred(now),
         };
         match state::leg_state(local) {
-            None if about_own => {}
+            None if own.is_some() => {}
             None => {
-                self.end_leg(key, call, index, &why);
-                self.settle(key, call, now);
+                self.end_leg(call, index, &why);
+                self.settle(call, now);
             }
             Some(to) if to == leg.state => {}
-            Some(to) => self.move_to(key, call, index, to, &why),
+            Some(to) => self.move_to(call, index, to, &why),
         }
     }
 
     /// Moves a leg to a state found out otherwise, if a legal way leads there.
-    fn move_to(
-        &mut self,
-        key: &csta::CallId,
-        call: &mut Call,
-        index: usize,
-        to: LegState,
-        why: &Why<'_>,
-    ) {
-        let Some(missed) = state::between(call.legs[index].state, to) else {
-            self.stats.stale += 1;
-            return;
-        };
-        for state in missed {
-            self.enter(key, call, index, *state, &Why::inferred(why.now));
+    pub(super) fn move_to(&mut self, call: &mut Call, index: usize, to: LegState, why: &Why<'_>) {
+        match state::between(call.legs[index].state, to) {
+            Some(missed) => self.enter_through(call, index, missed, to, why),
+            None => self.stats.stale += 1,
         }
-        self.enter(key, call, index, to, why);
     }
 }
 
@@ -348,7 +355,13 @@ const fn is_before_alerting(state: LegState) -> bool {
 /// the call alone, the device tells which connection it is; one that failed may have none.
 fn locate(call: &Call, report: &Report<'_>) -> Option<(DeviceId, DeviceId)> {
     let subject = report.subject.and_then(ExtendedDeviceId::device);
+    let called = report.called.and_then(ExtendedDeviceId::device);
     if let Some(id) = report.device_id {
+        // Behind a network interface is the number that was called.
+        let outside = called.filter(|_| report.kind == Kind::NetworkReached);
+        if let Some(outside) = outside.filter(|called| !called.number().is_empty()) {
+            return Some((id.clone(), outside.clone()));
+        }
         let device = match (subject, report.subject) {
             (Some(subject), _) if subject.number() != id.number() => subject.clone(),
             (None, Some(ExtendedDeviceId::Restricted)) => DeviceId::new(""),
@@ -357,11 +370,10 @@ fn locate(call: &Call, report: &Report<'_>) -> Option<(DeviceId, DeviceId)> {
         return Some((id.clone(), device));
     }
     let failed = report.kind == Kind::Failed;
-    let called = report.called.and_then(ExtendedDeviceId::device);
     let device = subject.or_else(|| called.filter(|_| failed));
     let known = device.and_then(|device| {
         let mut legs = call.legs.iter();
-        legs.find(|leg| leg.device.number() == device.number())
+        legs.find(|leg| leg.key == *report.call_id && leg.device.number() == device.number())
     });
     match (known, device) {
         (Some(leg), _) => Some((leg.device_id.clone(), leg.device.clone())),
@@ -376,7 +388,7 @@ fn locate(call: &Call, report: &Report<'_>) -> Option<(DeviceId, DeviceId)> {
 /// Whether a report is on a connection that ended. A call may come back to a device that it was
 /// diverted from: then another device redirected it there.
 fn is_gone(call: &Call, device_id: &DeviceId, report: &Report<'_>) -> bool {
-    let Some(gone) = call.find_gone(device_id) else {
+    let Some(gone) = call.find_gone(report.call_id, device_id) else {
         return false;
     };
     let from = report.redirected_from.map(DeviceId::number);
@@ -420,6 +432,7 @@ fn new_leg(call: &Call, report: &Report<'_>, device_id: DeviceId, device: Device
         _ => Direction::Inbound,
     };
     NewLeg {
+        key: report.call_id.clone(),
         device_id,
         device,
         assumed: false,
@@ -429,7 +442,7 @@ fn new_leg(call: &Call, report: &Report<'_>, device_id: DeviceId, device: Device
     }
 }
 
-const fn direction(calls: bool) -> Direction {
+pub(super) const fn direction(calls: bool) -> Direction {
     if calls {
         Direction::Outbound
     } else {

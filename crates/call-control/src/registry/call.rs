@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
-use cloud_uplink::event::{Direction, PbxIds};
+use cloud_uplink::event::{CallInformation, Direction, PbxIds};
 use cloud_uplink::{CallId, LegId, LegState, LegView, Timestamp};
 use csta::DeviceId;
 
+use super::history::User;
 use super::state::Kind;
+use super::transfer::JoinMark;
 
 /// Reports remembered per leg, to tell another monitor's copy of one from a new one. A leg that is held
 /// and retrieved goes round; a monitor lags behind another by far fewer reports than this.
@@ -15,13 +17,30 @@ pub(super) const REPORTS_PER_LEG_MAX: usize = 16;
 /// Ended connections remembered per call that goes on; the oldest is forgotten beyond.
 pub(super) const GONE_PER_CALL_MAX: usize = 32;
 
+/// Names a connection: the call and the device in it.
+pub(super) type ConnectionKey = (csta::CallId, DeviceId);
+
 /// Names a configured device within the registry.
 pub(super) type MonitorIndex = u32;
 
-/// One call of the switching function.
+/// Identifiers of earlier conversations remembered per call; the oldest is forgotten beyond.
+pub(super) const FORMER_IDS_MAX: usize = 16;
+
+/// One conversation: a call of the switching function under all the identifiers that it has had, or
+/// the several calls by which one number's terminals alert for the same caller.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) id: CallId,
+    /// The switching function's identifiers that lead here, oldest first.
+    pub(super) keys: Vec<csta::CallId>,
+    /// Conversations that were joined to this one, oldest first.
+    pub(super) former: Vec<CallId>,
+    /// The transfer or conference that was taken in last, to tell its copies.
+    pub(super) joined: Option<JoinMark>,
+    /// What the last Call Information event told.
+    pub(super) information: Option<Box<CallInformation>>,
+    /// What is known of each user's part, for the call history.
+    pub(super) users: Vec<User>,
     /// The association in which the call was last heard of.
     pub(super) epoch: u64,
     pub(super) from: Option<String>,
@@ -30,7 +49,7 @@ pub(super) struct Call {
     /// Connections that ended, oldest first.
     pub(super) gone: VecDeque<Gone>,
     /// Leg ids given out before the leg was reported.
-    pub(super) promised: Option<(DeviceId, LegId)>,
+    pub(super) promised: Option<(ConnectionKey, LegId)>,
     /// Since when no leg is left.
     pub(super) ended_at: Option<Timestamp>,
 }
@@ -39,6 +58,11 @@ impl Call {
     pub(super) const fn new(id: CallId, epoch: u64) -> Self {
         Self {
             id,
+            keys: Vec::new(),
+            former: Vec::new(),
+            joined: None,
+            information: None,
+            users: Vec::new(),
             epoch,
             from: None,
             to: None,
@@ -50,10 +74,11 @@ impl Call {
     }
 
     /// The leg of that connection. A leg whose connection id was only assumed takes the real one on.
-    pub(super) fn find(&mut self, device_id: &DeviceId) -> Option<usize> {
-        let exact = self.legs.iter().position(|leg| leg.device_id == *device_id);
+    pub(super) fn find(&mut self, key: &csta::CallId, device_id: &DeviceId) -> Option<usize> {
+        let exact = self.legs.iter().position(|leg| leg.is(key, device_id));
         exact.or_else(|| {
-            let assumed = |leg: &Leg| leg.assumed && covers(&leg.device_id, device_id);
+            let assumed =
+                |leg: &Leg| leg.assumed && leg.key == *key && covers(&leg.device_id, device_id);
             let index = self.legs.iter().position(assumed)?;
             let leg = &mut self.legs[index];
             leg.device_id = device_id.clone();
@@ -70,11 +95,24 @@ impl Call {
         index.or_else(|| self.legs.iter().position(covered))
     }
 
-    pub(super) fn find_gone(&self, device_id: &DeviceId) -> Option<&Gone> {
+    /// The leg of a monitored device, unless the device has several.
+    pub(super) fn find_only(&self, monitored: &DeviceId) -> Option<usize> {
+        let index = self.find_own(monitored)?;
+        let number = self.legs[index].device.number();
+        let mut legs = self.legs.iter().filter(|leg| leg.device.number() == number);
+        let several = number == monitored.number() && legs.nth(1).is_some();
+        (!several).then_some(index)
+    }
+
+    pub(super) fn find_gone(&self, key: &csta::CallId, device_id: &DeviceId) -> Option<&Gone> {
+        let mut gone = self.gone.iter().rev();
+        gone.find(|gone| gone.key == *key && gone.device_id == *device_id)
+    }
+
+    /// Forgets that a connection ended.
+    pub(super) fn dig_up(&mut self, key: &csta::CallId, device_id: &DeviceId) {
         self.gone
-            .iter()
-            .rev()
-            .find(|gone| gone.device_id == *device_id)
+            .retain(|gone| gone.key != *key || gone.device_id != *device_id);
     }
 
     /// Whether a monitored device was in the call and left.
@@ -85,7 +123,7 @@ impl Call {
 
     /// Remembers a connection that ended.
     pub(super) fn bury(&mut self, gone: Gone) {
-        self.gone.retain(|old| old.device_id != gone.device_id);
+        self.dig_up(&gone.key, &gone.device_id);
         if self.gone.len() == GONE_PER_CALL_MAX {
             self.gone.pop_front();
         }
@@ -96,7 +134,10 @@ impl Call {
 /// One device's part in a call.
 #[derive(Debug)]
 pub(super) struct Leg {
+    /// Shared by the terminals of one number: they are one leg to everybody else.
     pub(super) id: LegId,
+    /// The switching function's identifier of the connection's call.
+    pub(super) key: csta::CallId,
     /// The connection's device, as the switching function writes it; empty where it named none.
     pub(super) device_id: DeviceId,
     /// The connection's device was not told but assumed to be the monitored device.
@@ -116,7 +157,12 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    pub(super) fn view(&self, call: &Call, pbx_call_id: &csta::CallId) -> LegView {
+    /// Whether this is that connection.
+    pub(super) fn is(&self, key: &csta::CallId, device_id: &DeviceId) -> bool {
+        self.device_id == *device_id && self.key == *key
+    }
+
+    pub(super) fn view(&self, call: &Call) -> LegView {
         LegView {
             call_id: call.id,
             leg_id: self.id,
@@ -129,7 +175,7 @@ impl Leg {
             redirected_from: self.redirected_from.clone(),
             since: self.since,
             pbx: PbxIds {
-                call_id: pbx_call_id.as_str().to_owned(),
+                call_id: self.key.as_str().to_owned(),
                 device_id: self.device_id.as_str().to_owned(),
             },
         }
@@ -139,6 +185,7 @@ impl Leg {
 /// A connection that ended: late copies of its events are dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Gone {
+    pub(super) key: csta::CallId,
     pub(super) device_id: DeviceId,
     pub(super) device: DeviceId,
     /// Its leg, if it was known as one.

@@ -80,6 +80,11 @@ impl Devices {
         configured.then(|| id.number().to_owned())
     }
 
+    /// Whether this is a configured extension.
+    pub(super) fn is_endpoint(&self, number: &str) -> bool {
+        self.by_number.contains_key(number)
+    }
+
     /// Whether the calls of a device are seen, or will be soon.
     pub(super) fn follows(&self, id: &DeviceId) -> bool {
         let same = self.by_number.get(id.number());

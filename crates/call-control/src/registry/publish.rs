@@ -30,6 +30,30 @@ impl<'a> Why<'a> {
         }
     }
 
+    /// An event that is about several connections led to it.
+    pub(super) const fn named(
+        kind: Kind,
+        name: &'static str,
+        cause: Option<&'a EventCause>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            reported: Some((kind, name)),
+            cause,
+            now,
+        }
+    }
+
+    /// Why, in the switching function's word.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.map(EventCause::as_str)
+    }
+
+    /// Whether the call went on to another destination.
+    pub(super) const fn is_diversion(&self) -> bool {
+        matches!(self.reported, Some((Kind::Diverted, _)))
+    }
+
     /// It follows from something else.
     pub(super) const fn inferred(now: Timestamp) -> Self {
         Self {
@@ -53,6 +77,8 @@ pub(super) struct Publisher {
     pub(super) changes: VecDeque<Change>,
     pub(super) published: u64,
     pub(super) synthetic: u64,
+    /// Extensions whose legs changed since this was emptied.
+    pub(super) touched: Vec<String>,
 }
 
 impl Publisher {
@@ -65,26 +91,38 @@ impl Publisher {
 
     /// A leg entered the state that it is in now.
     pub(super) fn leg(&mut self, leg: LegView, previous: Option<LegState>, why: &Why<'_>) {
-        let view = match (leg.state, previous) {
-            (LegState::Cleared, Some(_)) => Some(ViewChange::Delete(leg.leg_id)),
-            (LegState::Cleared, None) => None,
-            _ => Some(ViewChange::Put(leg.clone())),
-        };
         let change = LegChange {
             previous_state: previous,
-            cause: why.cause.map(|cause| cause.as_str().to_owned()),
+            cause: why.cause().map(str::to_owned),
             pbx_event: why.reported.map(|(_, name)| name.to_owned()),
             previous_call_id: None,
             by: None,
             synthetic: why.is_synthetic(),
             leg,
         };
+        let kind = why.reported.map(|(kind, _)| kind);
+        self.change(change, |change| typed(change, kind), why.now);
+    }
+
+    /// Publishes the change of a leg as the event that `typed` makes of it.
+    pub(super) fn change(
+        &mut self,
+        change: LegChange,
+        typed: impl FnOnce(LegChange) -> EventData,
+        now: Timestamp,
+    ) {
+        let view = match (change.leg.state, change.previous_state) {
+            (LegState::Cleared, Some(_)) => Some(ViewChange::Delete(change.leg.leg_id)),
+            (LegState::Cleared, None) => None,
+            _ => Some(ViewChange::Put(change.leg.clone())),
+        };
         self.synthetic += u64::from(change.synthetic);
-        self.publish(
-            typed(change, why.reported.map(|(kind, _)| kind)),
-            view,
-            why.now,
-        );
+        if let Some(endpoint) = &change.leg.endpoint_id
+            && self.touched.last() != Some(endpoint)
+        {
+            self.touched.push(endpoint.clone());
+        }
+        self.publish(typed(change), view, now);
     }
 }
 
@@ -92,6 +130,7 @@ impl Publisher {
 fn typed(change: LegChange, reported: Option<Kind>) -> EventData {
     let outbound = change.leg.direction == Direction::Outbound;
     match (change.leg.state, change.previous_state) {
+        _ if reported == Some(Kind::NetworkReached) => EventData::CallNetworkReached(change),
         (LegState::Initiated, _) => EventData::CallInitiated(change),
         (LegState::Alerting, _) => EventData::CallDelivered(change),
         (LegState::Connected, Some(LegState::Held)) => EventData::CallRetrieved(change),

@@ -1,4 +1,4 @@
-//! The nine call events as one shape.
+//! The events that report on one connection, as one shape.
 
 use csta::{
     CallId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState,
@@ -85,6 +85,24 @@ const fn dissect(event: &Event) -> Option<Parts<'_>> {
             (&e.calling_device, &e.called_device),
             None,
         ),
+        Event::Offered(e) => (
+            Kind::Offered,
+            &e.offered_device,
+            (&e.calling_device, &e.called_device),
+            e.last_redirection_device.as_ref(),
+        ),
+        Event::NetworkReached(e) => (
+            Kind::NetworkReached,
+            &e.network_interface_used,
+            (&e.calling_device, &e.called_device),
+            e.last_redirection_device.as_ref(),
+        ),
+        Event::Queued(e) => (
+            Kind::Queued,
+            &e.queue,
+            (&e.calling_device, &e.called_device),
+            e.last_redirection_device.as_ref(),
+        ),
         Event::Delivered(e) => (
             Kind::Delivered,
             &e.alerting_device,
@@ -120,6 +138,9 @@ const fn event_name(kind: Kind) -> &'static str {
     match kind {
         Kind::ServiceInitiated => "ServiceInitiatedEvent",
         Kind::Originated => "OriginatedEvent",
+        Kind::Offered => "OfferedEvent",
+        Kind::NetworkReached => "NetworkReachedEvent",
+        Kind::Queued => "QueuedEvent",
         Kind::Delivered => "DeliveredEvent",
         Kind::Established => "EstablishedEvent",
         Kind::Held => "HeldEvent",

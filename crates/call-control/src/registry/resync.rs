@@ -1,13 +1,15 @@
 //! Taking in a snapshot: the complete list of calls at one device.
 
+use std::collections::BTreeSet;
+
 use cloud_uplink::event::Direction;
-use cloud_uplink::{LegState, Timestamp};
+use cloud_uplink::{CallId, LegState, Timestamp};
 use csta::message::SnapshotCallInfo;
 use csta::{CallState, DeviceId, ExtendedDeviceId, LocalConnectionState};
 
 use super::Registry;
 use super::apply::guess_direction;
-use super::call::{Call, covers};
+use super::call::{Call, Leg, covers};
 use super::legs::NewLeg;
 use super::publish::Why;
 use super::state;
@@ -49,8 +51,9 @@ impl<'a> Listed<'a> {
         })
     }
 
-    fn is(&self, device_id: &DeviceId, assumed: bool) -> bool {
-        assumed || self.device_id.is_none_or(|listed| listed == device_id)
+    fn is(&self, leg: &Leg) -> bool {
+        let same = |listed: &DeviceId| *listed == leg.device_id;
+        *self.call_id == leg.key && (leg.assumed || self.device_id.is_none_or(same))
     }
 
     /// What it says of the only other connection: its state, or that there is none.
@@ -83,91 +86,142 @@ impl Registry {
             self.stats.stale += 1;
             return;
         };
+        self.publisher.touched.push(device.number().to_owned());
         let read = calls.iter().filter_map(|info| Listed::read(info, device));
         let listed: Vec<_> = read.collect();
         self.end_unlisted(device, &listed, now);
-        for item in listed {
-            let (key, mut call) = self.take_call(item.call_id, now);
-            self.confirm(&key, &mut call, device, &item, now);
+        for item in &listed {
+            let mut call = self.take_listed(item, &listed, now);
+            self.confirm(&mut call, device, item, now);
             for leg in &mut call.legs {
                 leg.reports.catch_up(monitor);
             }
             call.epoch = self.epoch;
-            self.put_call(key, call, now);
+            self.put_call(call, now);
         }
+        self.derive_presence(now);
+    }
+
+    /// The call of an item. Calls not known before that alert at different terminals of the number,
+    /// one at each, are one conversation.
+    fn take_listed(&mut self, item: &Listed<'_>, listed: &[Listed<'_>], now: Timestamp) -> Call {
+        let fork = self.listed_beside(item, listed);
+        match fork.and_then(|id| self.calls.remove(&id)) {
+            Some(mut call) => {
+                self.add_key(&mut call, item.call_id);
+                call
+            }
+            None => self.take_call(item.call_id, now),
+        }
+    }
+
+    fn listed_beside(&self, item: &Listed<'_>, listed: &[Listed<'_>]) -> Option<CallId> {
+        let terminal =
+            |it: &Listed<'_>| it.device_id.and_then(|id| id.instance().map(str::to_owned));
+        let own = terminal(item)?;
+        let alerting = |it: &&Listed<'_>| it.state == Some(LegState::Alerting);
+        let ringing: Vec<_> = listed
+            .iter()
+            .filter(alerting)
+            .filter_map(terminal)
+            .collect();
+        let distinct: BTreeSet<_> = ringing.iter().collect();
+        let known = self.keys.contains_key(item.call_id);
+        if known || item.state != Some(LegState::Alerting) || distinct.len() < ringing.len() {
+            return None;
+        }
+        let mut others = listed.iter().filter(alerting);
+        let other = others.find(|it| terminal(it).is_some_and(|other| other != own))?;
+        let id = self.keys.get(other.call_id)?;
+        let call = self.calls.get(id)?;
+        let rings = |leg: &Leg| leg.key == *other.call_id && leg.state == LegState::Alerting;
+        call.legs.iter().any(rings).then_some(*id)
     }
 
     fn end_unlisted(&mut self, device: &DeviceId, listed: &[Listed<'_>], now: Timestamp) {
         let at_device = self.at_endpoint.get(device.number());
         let known: Vec<_> = at_device.into_iter().flatten().cloned().collect();
-        for key in known {
-            let here = || listed.iter().filter(|item| *item.call_id == key);
-            let (key, mut call) = self.take_call(&key, now);
+        for id in known {
+            let Some(mut call) = self.calls.remove(&id) else {
+                continue;
+            };
+            self.rename_terminals(&mut call, device, listed);
             let mut ended = false;
             while let Some(index) = call.legs.iter().position(|leg| {
                 let own = leg.endpoint.is_some() && covers(device, &leg.device);
-                own && !here().any(|item| item.is(&leg.device_id, leg.assumed))
+                own && !listed.iter().any(|item| item.is(leg))
             }) {
-                self.end_leg(&key, &mut call, index, &Why::inferred(now));
+                self.end_leg(&mut call, index, &Why::inferred(now));
                 ended = true;
             }
             if ended {
-                self.settle(&key, &mut call, now);
+                self.settle(&mut call, now);
             }
-            self.put_call(key, call, now);
+            self.put_call(call, now);
         }
     }
 
-    fn confirm(
-        &mut self,
-        key: &csta::CallId,
-        call: &mut Call,
-        device: &DeviceId,
-        item: &Listed<'_>,
-        now: Timestamp,
-    ) {
+    /// A leg that goes on at another terminal than the one that stood for it goes on there.
+    fn rename_terminals(&self, call: &mut Call, device: &DeviceId, listed: &[Listed<'_>]) {
+        for index in 0..call.legs.len() {
+            let leg = &call.legs[index];
+            let own = leg.endpoint.is_some() && covers(device, &leg.device);
+            if !own || leg.epoch == self.epoch || listed.iter().any(|item| item.is(leg)) {
+                continue;
+            }
+            let other = listed.iter().find_map(|item| {
+                let other = item.device_id.filter(|_| *item.call_id == leg.key)?;
+                let free = call.legs.iter().all(|leg| !leg.is(item.call_id, other));
+                (free && other.number() == leg.device_id.number()).then_some((other, item.device))
+            });
+            if let Some((device_id, device)) = other {
+                let leg = &mut call.legs[index];
+                leg.device_id = device_id.clone();
+                leg.device = device.clone();
+            }
+        }
+    }
+
+    fn confirm(&mut self, call: &mut Call, device: &DeviceId, item: &Listed<'_>, now: Timestamp) {
         let known = match item.device_id {
-            Some(device_id) => call.find(device_id),
-            None => call.find_own(device),
+            Some(device_id) => call.find(item.call_id, device_id),
+            None => call
+                .find_own(device)
+                .filter(|index| call.legs[*index].key == *item.call_id),
         };
         let Some(index) = known else {
-            self.open_listed(key, call, item, now);
+            self.open_listed(call, item, now);
             return;
         };
         let leg = &mut call.legs[index];
         let (old, from) = (leg.epoch < self.epoch, leg.state);
         leg.epoch = self.epoch;
         let Some(to) = item.state.filter(|to| *to != from) else {
-            self.confirm_other(key, call, index, item, now);
+            self.confirm_other(call, index, item, now);
             return;
         };
         let Some(missed) = state::between(from, to) else {
             // No way leads there: this is another connection under the same identifier.
             if old && call.epoch < self.epoch {
-                self.reincarnate(key, call, now);
+                self.reincarnate(item.call_id, call, now);
             } else {
-                self.end_leg(key, call, index, &Why::inferred(now));
+                self.end_leg(call, index, &Why::inferred(now));
             }
             call.gone.clear();
-            self.open_listed(key, call, item, now);
+            self.open_listed(call, item, now);
             return;
         };
-        for state in missed.iter().chain([&to]) {
-            self.enter(key, call, index, *state, &Why::inferred(now));
+        let device_id = call.legs[index].device_id.clone();
+        self.enter_through(call, index, missed, to, &Why::inferred(now));
+        if let Some(index) = call.find(item.call_id, &device_id) {
+            self.confirm_other(call, index, item, now);
         }
-        self.confirm_other(key, call, index, item, now);
     }
 
-    fn open_listed(
-        &mut self,
-        key: &csta::CallId,
-        call: &mut Call,
-        item: &Listed<'_>,
-        now: Timestamp,
-    ) {
+    fn open_listed(&mut self, call: &mut Call, item: &Listed<'_>, now: Timestamp) {
         let device_id = item.device_id.unwrap_or(item.device);
         let state = item.state.unwrap_or(LegState::Connected);
-        if let Some(gone) = call.find_gone(device_id) {
+        if let Some(gone) = call.find_gone(item.call_id, device_id) {
             let age_ms = now.as_unix_ms().saturating_sub(gone.at.as_unix_ms());
             if !gone.synthetic && age_ms < SNAPSHOT_GUARD_MS {
                 self.stats.stale += 1;
@@ -176,7 +230,7 @@ impl Registry {
         }
         let outdated = call.epoch < self.epoch && !call.legs.is_empty();
         if outdated && state == LegState::Initiated {
-            self.reincarnate(key, call, now);
+            self.reincarnate(item.call_id, call, now);
         }
         let alone = matches!(item.other(), Some(None | Some(LegState::Alerting)));
         let direction = match state {
@@ -186,6 +240,7 @@ impl Registry {
             _ => guess_direction(call, item.device, state),
         };
         let new = NewLeg {
+            key: item.call_id.clone(),
             device_id: device_id.clone(),
             device: item.device.clone(),
             assumed: item.device_id.is_none(),
@@ -193,19 +248,12 @@ impl Registry {
             direction_told: false,
             redirected_from: None,
         };
-        call.gone.retain(|gone| gone.device_id != new.device_id);
-        self.open_leg(key, call, new, state, &Why::inferred(now));
+        call.dig_up(&new.key, &new.device_id);
+        self.open_leg(call, new, state, &Why::inferred(now));
     }
 
     /// Puts right the other party of a two-party call if nobody follows it: no snapshot of its own will.
-    fn confirm_other(
-        &mut self,
-        key: &csta::CallId,
-        call: &mut Call,
-        own: usize,
-        item: &Listed<'_>,
-        now: Timestamp,
-    ) {
+    fn confirm_other(&mut self, call: &mut Call, own: usize, item: &Listed<'_>, now: Timestamp) {
         let (2, Some(told)) = (call.legs.len(), item.other()) else {
             return;
         };
@@ -216,7 +264,7 @@ impl Registry {
         }
         let why = Why::inferred(now);
         let Some(to) = told else {
-            self.end_leg(key, call, index, &why);
+            self.end_leg(call, index, &why);
             return;
         };
         if to == leg.state {
@@ -225,8 +273,6 @@ impl Registry {
         let Some(missed) = state::between(leg.state, to) else {
             return;
         };
-        for state in missed.iter().chain([&to]) {
-            self.enter(key, call, index, *state, &why);
-        }
+        self.enter_through(call, index, missed, to, &why);
     }
 }

@@ -13,10 +13,13 @@ use LegState::{Alerting, Cleared, Connected, Failed, Held, Initiated, Queued};
 pub(super) enum Kind {
     ServiceInitiated,
     Originated,
+    Offered,
+    NetworkReached,
     Delivered,
     Established,
     Held,
     Retrieved,
+    Queued,
     Diverted,
     Failed,
     Cleared,
@@ -64,8 +67,11 @@ const fn enter_after(missed: &'static [LegState], to: LegState) -> Step {
 /// | --- | --- | --- | --- | --- | --- | --- | --- |
 /// | service initiated | enter | same | stale | stale | stale | stale | stale |
 /// | originated | enter | enter | enter | same | stale | stale | stale |
+/// | network reached | as initiated | same | stale | stale | stale | stale | stale |
+/// | offered | alerting | alerting | same | stale | stale | alerting | alerting |
 /// | delivered | enter | enter | same | stale, recall enters | stale, recall enters | enter | enter |
 /// | established | enter | enter | enter | same | stale | enter | enter |
+/// | queued | enter | enter | enter | enter | stale | same | enter |
 /// | held | after connected | after connected | after connected | enter | same | after connected | illegal |
 /// | retrieved | after held | after connected, held | after connected, held | same | enter | after connected, held | illegal |
 /// | failed | enter | enter | enter | enter | enter | enter | same |
@@ -83,8 +89,16 @@ pub(super) const fn step(kind: Kind, from: Option<LegState>, recall: bool) -> St
         (Kind::Originated, Some(Connected)) => Step::Same,
         (Kind::Originated, Some(Held | Queued | Failed)) => Step::Stale,
 
-        (Kind::Delivered, None | Some(Initiated | Queued | Failed)) => enter(Alerting),
-        (Kind::Delivered, Some(Alerting)) => Step::Same,
+        // The outside party: it is on the way, whether it rings is not known yet.
+        (Kind::NetworkReached, None) => enter(Initiated),
+        (Kind::NetworkReached, Some(Initiated)) => Step::Same,
+        (Kind::NetworkReached, Some(_)) => Step::Stale,
+
+        (Kind::Delivered | Kind::Offered, None | Some(Initiated | Queued | Failed)) => {
+            enter(Alerting)
+        }
+        (Kind::Delivered | Kind::Offered, Some(Alerting)) => Step::Same,
+        (Kind::Offered, Some(Connected | Held)) => Step::Stale,
         (Kind::Delivered, Some(Held)) if recall => enter(Alerting),
         (Kind::Delivered, Some(Connected)) if recall => enter_after(&[Held], Alerting),
         (Kind::Delivered, Some(Connected | Held)) => Step::Stale,
@@ -94,6 +108,10 @@ pub(super) const fn step(kind: Kind, from: Option<LegState>, recall: bool) -> St
         }
         (Kind::Established, Some(Connected)) => Step::Same,
         (Kind::Established, Some(Held)) => Step::Stale,
+
+        (Kind::Queued, None | Some(Initiated | Alerting | Connected | Failed)) => enter(Queued),
+        (Kind::Queued, Some(Queued)) => Step::Same,
+        (Kind::Queued, Some(Held)) => Step::Stale,
 
         (Kind::Held, Some(Connected)) => enter(Held),
         (Kind::Held, Some(Held)) => Step::Same,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use call_control::{Registry, ViewChange};
 use cloud_uplink::event::LegChange;
-use cloud_uplink::{EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp};
+use cloud_uplink::{
+    EndpointView, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp,
+};
 use csta::message::{self, SnapshotCallInfo};
 use csta::{
     CallId, CallState, ConnectionId, DeviceId, Event, EventCause, LocalConnectionState,
@@ -18,6 +20,14 @@ pub(crate) struct Bench {
     pub(crate) view: BTreeMap<LegId, LegView>,
     /// Changes of legs in words: `C1 2001 delivered alerting`.
     pub(crate) log: Vec<String>,
+    /// The same by conversation: `1 2001 delivered alerting`.
+    pub(crate) trace: Vec<String>,
+    /// Conversations in the order in which they were heard of.
+    conversations: Vec<cloud_uplink::CallId>,
+    /// Every other event.
+    pub(crate) others: Vec<EventData>,
+    /// What the far end knows of the extensions.
+    pub(crate) features: BTreeMap<String, EndpointView>,
     pub(crate) now_ms: u64,
     seed: u64,
     endpoints: Vec<DeviceId>,
@@ -31,6 +41,10 @@ impl Bench {
             registry: registry(1),
             view: BTreeMap::new(),
             log: Vec::new(),
+            trace: Vec::new(),
+            conversations: Vec::new(),
+            others: Vec::new(),
+            features: BTreeMap::new(),
             now_ms: 1_700_000_000_000,
             seed: 1,
             endpoints,
@@ -51,6 +65,8 @@ impl Bench {
         self.seed += 1;
         self.registry = registry(self.seed);
         self.registry.restore(self.view.values().cloned().collect());
+        let features = self.features.values().cloned().collect();
+        self.registry.restore_endpoints(features);
         self.registry
             .set_endpoints(self.endpoints.clone(), self.now());
         self.registry.handle_link_up(self.now());
@@ -71,10 +87,30 @@ impl Bench {
 
     /// `calls`: call id and the states of the call, the device's own first.
     pub(crate) fn snapshot(&mut self, device: &str, calls: &[(&str, &[LocalConnectionState])]) {
+        let named = calls
+            .iter()
+            .map(|(call, states)| (format!("{call}/{device}"), *states));
+        let named: Vec<_> = named.collect();
+        let named: Vec<_> = named
+            .iter()
+            .map(|(id, states)| (id.as_str(), *states))
+            .collect();
+        self.snapshot_terminals(device, &named);
+    }
+
+    /// `calls`: connection (`C1/2001`) and the states of the call, its own first.
+    pub(crate) fn snapshot_terminals(
+        &mut self,
+        device: &str,
+        calls: &[(&str, &[LocalConnectionState])],
+    ) {
         self.now_ms += 1;
-        let item = |(call, states): &(&str, &[LocalConnectionState])| SnapshotCallInfo {
-            local_call_state: Some(CallState::Compound(states.to_vec())),
-            ..SnapshotCallInfo::new(connection(call, device))
+        let item = |(id, states): &(&str, &[LocalConnectionState])| {
+            let (call, own) = id.split_once('/').unwrap();
+            SnapshotCallInfo {
+                local_call_state: Some(CallState::Compound(states.to_vec())),
+                ..SnapshotCallInfo::new(connection(call, own))
+            }
         };
         let calls: Vec<_> = calls.iter().map(item).collect();
         let now = self.now();
@@ -94,6 +130,15 @@ impl Bench {
         while let Some(change) = self.registry.poll_change() {
             if let Some(leg) = change.event.body.leg_change() {
                 self.check(leg, &change.event.body);
+            } else {
+                self.others.push(change.event.body.clone());
+            }
+            if let Some(about) = change.event.body.endpoint_change() {
+                let id = about.endpoint_id.to_owned();
+                let new = || EndpointView::new(id.clone(), change.event.time);
+                let view = self.features.entry(id.clone()).or_insert_with(new);
+                assert!(view.apply(&change.event.body, change.event.time));
+                assert_eq!(change.view, Some(ViewChange::PutEndpoint(view.clone())));
             }
             match change.view {
                 Some(ViewChange::Put(leg)) => drop(self.view.insert(leg.leg_id, leg)),
@@ -115,7 +160,12 @@ impl Bench {
     fn check(&mut self, change: &LegChange, body: &EventData) {
         let before = self.view.get(&change.leg.leg_id).map(|leg| leg.state);
         assert_eq!(change.previous_state, before, "{change:?}");
-        assert!(is_legal(before, change.leg.state), "{change:?}");
+        let joined = matches!(
+            body,
+            EventData::CallTransferred(_) | EventData::CallConferenced(_)
+        );
+        let same = joined && before == Some(change.leg.state);
+        assert!(same || is_legal(before, change.leg.state), "{change:?}");
         assert_eq!(change.synthetic, change.pbx_event.is_none(), "{change:?}");
         let kind = match body {
             EventData::CallInitiated(_) => "initiated",
@@ -127,11 +177,49 @@ impl Bench {
             EventData::CallQueued(_) => "queued",
             EventData::CallDiverted(_) => "diverted",
             EventData::CallFailed(_) => "failed",
+            EventData::CallTransferred(_) => "transferred",
+            EventData::CallConferenced(_) => "conferenced",
+            EventData::CallNetworkReached(_) => "reached",
             _ => "cleared",
         };
         let PbxLeg { call, device } = pbx(&change.leg);
         let mark = if change.synthetic { "~" } else { "" };
         self.log.push(format!("{mark}{call} {device} {kind}"));
+        let state = format!("{:?}", change.leg.state).to_lowercase();
+        let conversation = self.conversation(change.leg.call_id);
+        let mut line = format!("{mark}{conversation} {} {kind} {state}", change.leg.device);
+        if let Some(previous) = change.previous_call_id {
+            line += &format!(" <{}", self.conversation(previous));
+        }
+        if let Some(by) = &change.by {
+            line += &format!(" by {by}");
+        }
+        self.trace.push(line);
+    }
+
+    /// Number of a conversation, from 1.
+    pub(crate) fn conversation(&mut self, id: cloud_uplink::CallId) -> usize {
+        let known = self.conversations.iter().position(|it| *it == id);
+        known.unwrap_or_else(|| {
+            self.conversations.push(id);
+            self.conversations.len() - 1
+        }) + 1
+    }
+
+    /// What was published of legs since the last call, by conversation.
+    pub(crate) fn traced(&mut self) -> Vec<String> {
+        self.log.clear();
+        std::mem::take(&mut self.trace)
+    }
+
+    /// Call records published since the last call: user, outcome, parties.
+    pub(crate) fn records(&mut self) -> Vec<cloud_uplink::CallRecord> {
+        let others = std::mem::take(&mut self.others);
+        let records = others.into_iter().filter_map(|body| match body {
+            EventData::CallRecorded(record) => Some(record),
+            _ => None,
+        });
+        records.collect()
     }
 
     /// What was published since the last call.
@@ -268,6 +356,9 @@ impl Short<'_> {
                 ..message::DivertedEvent::new(monitor_cross_ref_id, connection)
             }
             .into(),
+            "offered" => full!(OfferedEvent, offered_device),
+            "queued" => full!(QueuedEvent, queue),
+            "reached" => full!(NetworkReachedEvent, network_interface_used),
             "held" => bare!(HeldEvent, holding_device),
             "retrieved" => bare!(RetrievedEvent, retrieving_device),
             "cleared" => bare!(ConnectionClearedEvent, releasing_device),

@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod forking;
 mod golden;
 mod harness;
+mod joined;
 mod model;
 mod resync;
+mod script;

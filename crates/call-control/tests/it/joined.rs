@@ -1,0 +1,329 @@
+//! Transfers and conferences: which events, in which order, in which conversation.
+
+use cloud_uplink::record::{CallOutcome, CallStepKind};
+
+use crate::harness::Bench;
+use crate::script::{feed, trace};
+
+const ALL: &[&str] = &["2001", "2002", "2003"];
+
+/// 2001 talks to 2002, then consults 2003, who answers.
+const CONSULTED: &str = "
+    2001 < originated C1/2001 connected
+    2002 < delivered C1/2002 alerting
+    2001 < established C1/2002 connected
+    2001 < held C1/2001 hold why=consultation
+    2001 < originated C2/2001 connected to=2003 why=consultation
+    2003 < delivered C2/2003 alerting to=2003 why=consultation
+    2003 < established C2/2003 connected to=2003 why=consultation
+";
+
+fn consulted(monitored: &[&str]) -> Bench {
+    let mut bench = Bench::new(monitored);
+    feed(&mut bench, CONSULTED);
+    bench.traced();
+    bench
+}
+
+#[test]
+fn a_consultation_and_its_end() {
+    let mut lines = trace(ALL, CONSULTED);
+    assert_eq!(
+        lines.split_off(3),
+        [
+            "1 2001 held held",
+            "2 2001 originated connected",
+            "2 2003 delivered alerting",
+            "2 2003 established connected"
+        ]
+    );
+    let mut bench = consulted(ALL);
+    feed(
+        &mut bench,
+        "2001 < held C2/2001 hold why=alternate
+         2001 < retrieved C1/2001 connected why=alternate
+         2003 < held C2/2001 connected why=alternate
+         2001 < held C1/2001 hold why=alternate
+         2001 < retrieved C2/2001 connected why=alternate
+         2001 < cleared C2/2001 null
+         2003 < cleared C2/2003 null
+         2001 < retrieved C1/2001 connected",
+    );
+    assert_eq!(
+        bench.traced(),
+        [
+            "2 2001 held held",
+            "1 2001 retrieved connected",
+            "1 2001 held held",
+            "2 2001 retrieved connected",
+            "2 2001 cleared cleared",
+            "2 2003 cleared cleared",
+            "1 2001 retrieved connected"
+        ]
+    );
+}
+
+/// The copies of a transfer to a call that is named `key`.
+fn transfer(key: &str) -> [String; 3] {
+    let list = format!("[{key}/2002<C1/2002 {key}/2003<C2/2003]");
+    [
+        ("2001", "null"),
+        ("2002", "connected"),
+        ("2003", "connected"),
+    ]
+    .map(|(monitor, local)| {
+        format!("{monitor} < transferred C1/2001 C2/2001 to=2003 {local} why=transfer {list}")
+    })
+}
+
+#[test]
+fn a_transfer_whatever_the_resulting_identifier_and_the_order_of_the_copies() {
+    for key in ["C1", "C2", "C3"] {
+        for turn in 0..3 {
+            let mut copies = transfer(key);
+            copies.rotate_left(turn);
+            let mut bench = consulted(ALL);
+            feed(&mut bench, &copies.join("\n"));
+            assert_eq!(
+                bench.traced(),
+                [
+                    "1 2001 cleared cleared",
+                    "2 2001 cleared cleared",
+                    "1 2003 transferred connected <2 by 2001",
+                    "1 2002 transferred connected by 2001"
+                ],
+                "{key} {turn}"
+            );
+            // Late reports under the old identifiers are nothing new.
+            feed(
+                &mut bench,
+                "2001 < cleared C1/2001 null
+                 2001 < cleared C2/2001 null
+                 2003 < established C2/2003 connected to=2003",
+            );
+            assert!(bench.traced().is_empty(), "{key} {turn}");
+            let own = [key, "/2002"].concat();
+            feed(&mut bench, &format!("2003 < held {own} connected"));
+            feed(&mut bench, &format!("2003 < cleared {key}/2003 null"));
+            feed(&mut bench, &format!("2002 < cleared {own} null"));
+            assert_eq!(
+                bench.traced(),
+                [
+                    "1 2002 held held",
+                    "1 2003 cleared cleared",
+                    "1 2002 cleared cleared"
+                ]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_transfer_after_the_transferring_device_was_cleared() {
+    let mut bench = consulted(ALL);
+    let cleared = "2001 < cleared C1/2001 null\n2001 < cleared C2/2001 null\n";
+    feed(
+        &mut bench,
+        &(cleared.to_owned() + &transfer("C3").join("\n")),
+    );
+    assert_eq!(
+        bench.traced(),
+        [
+            "1 2001 cleared cleared",
+            "2 2001 cleared cleared",
+            "1 2003 transferred connected <2 by 2001",
+            "1 2002 transferred connected by 2001"
+        ]
+    );
+}
+
+#[test]
+fn a_transfer_while_the_consulted_party_still_alerts() {
+    let alerting = CONSULTED.rsplit_once("2003 < established").unwrap().0;
+    let copies = transfer("C3")
+        .join("\n")
+        .replace("to=2003 connected why", "to=2003 why");
+    let answer = "2003 < established C3/2003 connected to=2003";
+    let mut bench = Bench::new(ALL);
+    feed(&mut bench, alerting);
+    bench.traced();
+    feed(&mut bench, &format!("{copies}\n{answer}"));
+    assert_eq!(
+        bench.traced(),
+        [
+            "1 2001 cleared cleared",
+            "2 2001 cleared cleared",
+            "1 2003 transferred alerting <2 by 2001",
+            "1 2002 transferred connected by 2001",
+            "1 2003 established connected"
+        ]
+    );
+}
+
+#[test]
+fn events_under_the_resulting_identifier_may_come_first() {
+    let mut bench = consulted(ALL);
+    feed(&mut bench, "2003 < held C3/2002 connected");
+    bench.traced();
+    feed(&mut bench, &transfer("C3").join("\n"));
+    let calls: std::collections::BTreeSet<_> = bench.view.values().map(|leg| leg.call_id).collect();
+    assert_eq!((calls.len(), bench.view.len()), (1, 2));
+    assert!(bench.view.values().all(|leg| leg.pbx.call_id == "C3"));
+}
+
+#[test]
+fn a_single_step_transfer_that_names_no_old_connection() {
+    let mut bench = Bench::new(ALL);
+    feed(
+        &mut bench,
+        "2002 < originated C1/2002 connected from=2002 to=2001
+         2001 < delivered C1/2001 alerting from=2002 to=2001
+         2001 < established C1/2001 connected from=2002 to=2001",
+    );
+    bench.traced();
+    let list = "to=2003 why=singleStepTransfer [C2/2002 C2/2003]";
+    feed(
+        &mut bench,
+        &format!(
+            "2001 < transferred C1/2001 null {list}
+             2002 < transferred C1/2001 connected {list}
+             2002 < delivered C2/2003 connected from=2002 to=2003
+             2003 < delivered C2/2003 alerting from=2002 to=2003
+             2003 < established C2/2003 connected from=2002 to=2003"
+        ),
+    );
+    assert_eq!(
+        bench.traced(),
+        [
+            "1 2001 cleared cleared",
+            "1 2002 transferred connected by 2001",
+            "1 2003 delivered alerting",
+            "1 2003 established connected"
+        ]
+    );
+}
+
+#[test]
+fn a_conference_from_which_one_leaves() {
+    for key in ["C1", "C2", "C3"] {
+        let list = format!("[{key}/2001 {key}/2002<C1/2002 {key}/2003<C2/2003]");
+        let copies = ALL.iter().map(|monitor| {
+            format!(
+                "{monitor} < conferenced C1/2001 C2/2001 to=2003 connected why=conference {list}\n"
+            )
+        });
+        let mut bench = consulted(ALL);
+        feed(&mut bench, &copies.collect::<String>());
+        assert_eq!(
+            bench.traced(),
+            [
+                "2 2001 cleared cleared",
+                "1 2003 conferenced connected <2 by 2001",
+                "1 2001 conferenced connected by 2001",
+                "1 2002 conferenced connected by 2001"
+            ],
+            "{key}"
+        );
+        feed(
+            &mut bench,
+            &format!(
+                "2001 < cleared {key}/2001 null
+                 2002 < cleared {key}/2001 connected
+                 2002 < cleared {key}/2002 null
+                 2003 < cleared {key}/2003 null"
+            ),
+        );
+        assert_eq!(
+            bench.traced(),
+            [
+                "1 2001 cleared cleared",
+                "1 2002 cleared cleared",
+                "1 2003 cleared cleared"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_single_step_conference_adds_a_party_that_alerts_first() {
+    let list = "to=2003 why=singleStepConference [C1/2001 C1/2002 C1/2003]";
+    let mut lines = trace(
+        ALL,
+        &format!(
+            "2001 < originated C1/2001 connected
+             2002 < delivered C1/2002 alerting
+             2002 < established C1/2002 connected
+             2001 < conferenced C1/2001 connected {list}
+             2002 < conferenced C1/2001 connected {list}
+             2003 < delivered C1/2003 alerting to=2003
+             2003 < established C1/2003 connected to=2003"
+        ),
+    );
+    assert_eq!(
+        lines.split_off(3),
+        [
+            "1 2001 conferenced connected by 2001",
+            "1 2002 conferenced connected by 2001",
+            "1 2003 delivered alerting",
+            "1 2003 established connected"
+        ]
+    );
+}
+
+#[test]
+fn a_transfer_that_nobody_saw_is_inferred_from_snapshots() {
+    use csta::LocalConnectionState::Connected;
+    let mut bench = consulted(ALL);
+    bench.relink();
+    bench.snapshot("2001", &[]);
+    bench.snapshot("2002", &[("C3", &[Connected, Connected])]);
+    bench.snapshot("2003", &[("C3", &[Connected, Connected])]);
+    let mut lines = bench.traced();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "~1 2001 cleared cleared",
+            "~1 2002 cleared cleared",
+            "~2 2001 cleared cleared",
+            "~2 2003 cleared cleared",
+            "~3 2002 originated connected",
+            "~3 2003 established connected"
+        ]
+    );
+}
+
+#[test]
+fn records_say_who_transferred() {
+    let mut bench = consulted(ALL);
+    feed(&mut bench, &transfer("C3").join("\n"));
+    feed(
+        &mut bench,
+        "2003 < cleared C3/2003 null\n2002 < cleared C3/2002 null",
+    );
+    let records = bench.records();
+    let told: Vec<_> = records
+        .iter()
+        .map(|it| (it.endpoint_id.as_str(), it.outcome, it.parties.join(" ")))
+        .collect();
+    let answered = |user, parties: &str| (user, CallOutcome::Answered, parties.to_owned());
+    assert_eq!(
+        told,
+        [
+            answered("2001", "2002"),
+            answered("2001", "2003"),
+            answered("2003", "2001 2002"),
+            answered("2002", "2001 2003")
+        ]
+    );
+    for record in &records {
+        let [step] = record.transfers.as_slice() else {
+            panic!("{record:?}");
+        };
+        assert_eq!(step.kind, CallStepKind::Transferred);
+        assert_eq!(
+            (step.by.as_deref(), step.to.as_deref()),
+            (Some("2001"), Some("2003"))
+        );
+    }
+}
