@@ -243,6 +243,23 @@ pub enum Method {
 }
 
 impl Method {
+    /// Whether what it is for is the [`Answer`]; everything else changes something.
+    #[must_use]
+    pub const fn is_question(self) -> bool {
+        matches!(
+            self,
+            Self::GetDoNotDisturb
+                | Self::GetForwarding
+                | Self::GetMessageWaiting
+                | Self::GetPresence
+                | Self::Snapshot
+                | Self::SnapshotCall
+                | Self::GetDevice
+                | Self::GetDevices
+                | Self::GetFeatures
+        )
+    }
+
     /// What it is in plain words, for people.
     #[must_use]
     pub const fn words(self) -> &'static str {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::command::{Command, Outcome};
+use crate::endpoint::EndpointView;
 use crate::event::LegView;
 use crate::id::{CommandId, Identity, StreamId};
 use crate::time::Timestamp;
@@ -16,6 +17,9 @@ pub const SUBPROTOCOL: &str = "ringway.v1.json";
 pub const VERSION: u32 = 1;
 /// Largest frame that either side accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 128 * 1024;
+/// Largest response, in bytes of its JSON text; one that does not fit into a frame goes in parts. Room
+/// for 20,000 devices of 400 bytes each; what is larger is answered with an error that says so.
+pub const RESPONSE_LEN_MAX: usize = 8 * 1024 * 1024;
 
 /// WebSocket close codes of the channel, beside RFC 6455's own.
 pub mod close {
@@ -110,12 +114,14 @@ frames! {
         Events(Events) = "events",
         /// Events that will never come.
         Gap(Gap) = "gap",
-        /// All legs as they are.
+        /// All legs and endpoints as they are.
         Snapshot(Snapshot) = "snapshot",
         /// Commands stored up to a number.
         Ack(Ack) = "ack",
         /// Outcome of a command.
         Response(Response) = "response",
+        /// A piece of a response that does not fit into a frame.
+        ResponsePart(ResponsePart) = "responsePart",
         /// Are you there?
         Ping(Ping) = "ping",
         /// I am.
@@ -240,7 +246,8 @@ pub struct Gap {
     pub reason: String,
 }
 
-/// One part of all legs as they are after event `asOf`; it replaces everything known before.
+/// One part of all legs and endpoints as they are after event `asOf`; together the parts replace
+/// everything known before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
@@ -252,8 +259,11 @@ pub struct Snapshot {
     pub last: bool,
     /// The sequence number up to which events are in it.
     pub as_of: u64,
-    /// The legs.
+    /// Legs.
     pub items: Vec<LegView>,
+    /// Endpoints: what is known of them beside their calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointView>,
 }
 
 /// Everything up to `s` is stored.
@@ -281,6 +291,20 @@ pub struct Response {
     /// What became of it.
     #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+/// A piece of a response that does not fit into a frame: the texts of all its parts, one after the
+/// other, are the JSON text of the `response` frame. Parts of two responses do not mix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ResponsePart {
+    /// The command.
+    pub id: CommandId,
+    /// Number of the part, from 0.
+    pub part: u32,
+    /// Whether it is the last part; the response counts from then on.
+    pub last: bool,
+    /// The piece.
+    pub text: String,
 }
 
 /// Are you there; the pong repeats it.

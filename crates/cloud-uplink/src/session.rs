@@ -23,6 +23,8 @@ use serde_json::value::RawValue;
 pub use cloud::{CloudSession, Fence};
 pub use gateway::GatewaySession;
 
+use crate::endpoint::EndpointView;
+use crate::event::LegView;
 use crate::id::StreamId;
 
 /// How long the peer may take to answer a ping.
@@ -44,6 +46,15 @@ pub struct StreamState {
     pub high_water: u64,
     /// Lowest number still held unacknowledged; `high_water + 1` for none.
     pub lowest_unacked: u64,
+}
+
+/// Everything that a snapshot lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    /// All legs.
+    pub legs: Vec<LegView>,
+    /// All endpoints of which something is known.
+    pub endpoints: Vec<EndpointView>,
 }
 
 /// One thing of the outbox, in sequence.

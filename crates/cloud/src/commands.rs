@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cloud_uplink::command::Action;
+use cloud_uplink::command::{Accepted, Action};
 use cloud_uplink::id::CommandId;
 use cloud_uplink::{Command, CommandError, ErrorCode, Identity, Outcome, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +23,10 @@ use crate::gateways::{NotSent, owner};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 /// How much longer its outcome is waited for: the PBX takes its time.
 pub(crate) const OUTCOME_GRACE: Duration = Duration::from_secs(10);
+/// Likewise for a question, whose answer may be long; below what a request may take in all.
+const ANSWER_GRACE: Duration = Duration::from_secs(20);
+/// Longest outcome kept with its answer, in bytes of JSON; of a longer one the answer is told once.
+const ANSWER_KEPT_MAX: usize = 64 * 1024;
 /// Gateways keep keys for 24 hours: what is older is not sent again.
 const RESEND_AGE_MAX: Duration = Duration::from_secs(23 * 3600);
 
@@ -66,6 +70,11 @@ impl Commands {
             key,
             action,
         } = request;
+        let grace = if action.method().is_question() {
+            ANSWER_GRACE
+        } else {
+            OUTCOME_GRACE
+        };
         let (method, params) = split(&action);
         let fingerprint = fingerprint(&gateway.site_id, &method, &params);
         if let Some(known) = find(app, &gateway.account_id, &key).await? {
@@ -111,7 +120,7 @@ impl Commands {
             Err(NotSent::Full) => self.refuse_unsent(app, id.to_string()),
         }
         Ok(self
-            .outcome(id.to_string(), outcome, DEADLINE + OUTCOME_GRACE)
+            .outcome(id.to_string(), outcome, DEADLINE + grace)
             .await)
     }
 
@@ -120,8 +129,7 @@ impl Commands {
         if matches!(outcome, Outcome::Error(_)) {
             count(&app.counters.commands_failed);
         }
-        // Plain structs with string keys: serialization has no way to fail.
-        let json = serde_json::to_string(outcome).unwrap_or_default();
+        let json = stored_outcome(outcome);
         let waiting = self.lock().remove(&id).unwrap_or_default();
         let outcome = outcome.clone();
         let name = id.clone();
@@ -254,6 +262,20 @@ async fn find(app: &App, account: &str, key: &str) -> Result<Option<StoredComman
         Ok(None)
     })
     .await
+}
+
+fn stored_outcome(outcome: &Outcome) -> String {
+    // Plain structs with string keys: serialization has no way to fail.
+    let json = |outcome: &Outcome| serde_json::to_string(outcome).unwrap_or_default();
+    match (json(outcome), outcome) {
+        (long, Outcome::Ok(accepted)) if long.len() > ANSWER_KEPT_MAX => {
+            json(&Outcome::Ok(Accepted {
+                answer: None,
+                ..accepted.clone()
+            }))
+        }
+        (short, _) => short,
+    }
 }
 
 fn key_reused() -> Answer {

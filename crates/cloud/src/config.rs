@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cloud_uplink::Identity;
 use serde::Deserialize;
+use store::cloud::Retention;
 use web::{Limits, Secret};
 
 pub(crate) use load::Complaint;
@@ -245,8 +246,11 @@ impl Config {
 
     /// How long events are kept.
     #[must_use]
-    pub const fn retention(&self) -> Duration {
-        Duration::from_secs(self.retention_hours * 3600)
+    pub fn retention(&self) -> Retention {
+        Retention {
+            events: Duration::from_hours(self.retention_hours),
+            ..Retention::default()
+        }
     }
 }
 

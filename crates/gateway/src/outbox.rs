@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use cloud_uplink::session::gateway::ReadRequest;
-use cloud_uplink::session::{Item, StreamState};
+use cloud_uplink::session::{Item, StreamState, View};
 use cloud_uplink::{LegView, StreamId};
 use net::uplink::{EventSource, Fresh, OutboxFeed, OutboxTap, SnapshotRead, outbox_feed};
 use store::gateway::{
@@ -73,7 +73,7 @@ impl Outbox {
             .store
             .snapshot()
             .context("cannot read the view of calls")?;
-        Ok(parse_legs(&snapshot.view))
+        Ok(parse_view(&snapshot.view).legs)
     }
 
     /// The news for a channel that starts now; a channel before it gets no more.
@@ -148,7 +148,7 @@ impl EventSource for OutboxSource {
         Ok(SnapshotRead {
             stream: StreamId(snapshot.stream),
             as_of: snapshot.as_of,
-            legs: parse_legs(&snapshot.view),
+            view: parse_view(&snapshot.view),
         })
     }
 
@@ -196,13 +196,18 @@ fn session_state(state: StoredState) -> StreamState {
 }
 
 /// Rows that cannot be read are left out: the next snapshot from the PBX brings the leg back.
-fn parse_legs(view: &[(String, String)]) -> Vec<LegView> {
-    let parse = |(key, body): &(String, String)| match serde_json::from_str(body) {
-        Ok(leg) => Some(leg),
-        Err(error) => {
-            tracing::error!(key, %error, "unreadable row in the view of calls");
-            None
+/// Rows of the view: endpoints under `endpoint/EXTENSION`, legs under their ids.
+fn parse_view(rows: &[(String, String)]) -> View {
+    let mut view = View::default();
+    for (key, body) in rows {
+        let parsed = if key.starts_with("endpoint/") {
+            serde_json::from_str(body).map(|endpoint| view.endpoints.push(endpoint))
+        } else {
+            serde_json::from_str(body).map(|leg| view.legs.push(leg))
+        };
+        if let Err(error) = parsed {
+            tracing::error!(key, %error, "unreadable row in the view");
         }
-    };
-    view.iter().filter_map(parse).collect()
+    }
+    view
 }

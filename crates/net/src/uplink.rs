@@ -19,10 +19,9 @@ pub use status::{UplinkState, UplinkStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud_uplink::event::LegView;
 use cloud_uplink::frame::Response;
-use cloud_uplink::session::Item;
 use cloud_uplink::session::gateway::{CommandRef, ReadRequest};
+use cloud_uplink::session::{Item, View};
 use cloud_uplink::{Command, StreamId};
 use tokio::sync::{mpsc, watch};
 
@@ -54,15 +53,15 @@ pub trait EventSource: Send + Sync + 'static {
     fn stream_ahead(&self, stream: StreamId, acked: u64);
 }
 
-/// All legs as they are.
+/// All legs and endpoints as they are.
 #[derive(Debug, Clone)]
 pub struct SnapshotRead {
     /// The stream.
     pub stream: StreamId,
     /// Number of the last event that is in them.
     pub as_of: u64,
-    /// The legs.
-    pub legs: Vec<LegView>,
+    /// Legs and endpoints.
+    pub view: View,
 }
 
 /// A command to carry out.

@@ -5,8 +5,10 @@
 //! for the applications that read it.
 
 mod commands;
+mod endpoints;
 mod engine;
 mod log;
+mod records;
 mod schema;
 mod streams;
 mod types;
@@ -20,12 +22,13 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 pub use self::commands::COMMANDS_KEPT_MS;
-use self::engine::{CloudEngine, Counters, Job, Snapshot};
+use self::engine::{CloudEngine, Counters, Due, Job, Snapshot};
 use self::schema::SCHEMA;
 pub use self::types::{
-    CloudStats, CommandPut, Content, Done, EventFilter, EventPage, Ingest, IngestItem, Ingested,
-    Leg, LegChange, LegFilter, NewCommand, OnCommit, OwnedLeg, Owner, StoredCommand, StoredEvent,
-    StreamInfo, StreamState,
+    Apply, CloudStats, CommandPut, Content, Done, Endpoint, EndpointChange, EndpointFilter,
+    EndpointPlace, EventFilter, EventPage, Ingest, IngestItem, Ingested, Leg, LegChange, LegFilter,
+    NewCommand, OnCommit, OwnedEndpoint, OwnedLeg, OwnedRecord, Owner, Record, RecordFilter,
+    RecordPage, RecordPlace, Retention, StoredCommand, StoredEvent, StreamInfo, StreamState, View,
 };
 use crate::db::{self, Db, Lock, io_error, read_error};
 use crate::error::{IngestError, OpenError, StoreError};
@@ -81,15 +84,17 @@ impl CloudStore {
         &self,
         info: StreamInfo,
         as_of: u64,
-        legs: Vec<Leg>,
+        view: View,
         now_ms: i64,
         done: Done<(), IngestError>,
     ) {
-        let bytes = legs.iter().map(|leg| leg.body.len()).sum();
+        let legs = view.legs.iter().map(|leg| leg.body.len());
+        let endpoints = view.endpoints.iter().map(|endpoint| endpoint.body.len());
+        let bytes = legs.chain(endpoints).sum();
         let snapshot = Snapshot {
             info,
             as_of,
-            legs,
+            view,
             now_ms,
         };
         let job = Job::ReplaceView {
@@ -146,6 +151,31 @@ impl CloudStore {
         self.read(|conn| view::of_call(conn, account, call_id))
     }
 
+    /// Endpoints, at most `rows_max`, ordered by endpoint, site and gateway.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn endpoints(
+        &self,
+        filter: &EndpointFilter,
+        rows_max: usize,
+    ) -> Result<Vec<OwnedEndpoint>, StoreError> {
+        self.read(|conn| endpoints::select(conn, filter, rows_max))
+    }
+
+    /// Call records behind `after`, newest first.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn records(
+        &self,
+        filter: &RecordFilter,
+        after: Option<RecordPlace>,
+        records_max: usize,
+    ) -> Result<RecordPage, StoreError> {
+        self.read(|conn| records::page(conn, filter, after, records_max))
+    }
+
     /// Stores a command before it is sent, or recognises it.
     pub fn command_put(&self, command: NewCommand, done: Done<CommandPut>) {
         let bytes = command.key.len() + command.params.len();
@@ -187,14 +217,19 @@ impl CloudStore {
         self.read(|conn| commands::pending(conn, owner))
     }
 
-    /// Removes events stored and commands created longer than `retention` ago.
-    pub fn prune(&self, now_ms: i64, retention: Duration) {
-        let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-        let job = Job::Prune {
-            now_ms,
-            events_before_ms: now_ms.saturating_sub(retention_ms),
+    /// Removes what is older than `retention` says, and commands created longer than
+    /// [`COMMANDS_KEPT_MS`] ago.
+    pub fn prune(&self, now_ms: i64, retention: Retention) {
+        let before = |kept: Duration| {
+            now_ms.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX))
         };
-        self.submit(job, 0, Class::Reserved);
+        let due = Due {
+            now_ms,
+            events_before_ms: before(retention.events),
+            records_before_ms: before(retention.records),
+            records_max: retention.records_max,
+        };
+        self.submit(Job::Prune(due), 0, Class::Reserved);
     }
 
     /// Plain numbers.

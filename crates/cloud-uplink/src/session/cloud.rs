@@ -122,6 +122,7 @@ impl CloudSession {
             GatewayFrame::Gap(gap) => link.receiver.handle_gap(gap),
             GatewayFrame::Snapshot(snapshot) => link.receiver.handle_snapshot(snapshot),
             GatewayFrame::Ack(ack) => link.handle_ack(ack.s),
+            GatewayFrame::ResponsePart(part) => link.receiver.handle_response_part(part),
             GatewayFrame::Response(response) => Ok(Some(CloudEvent::Response(response))),
             GatewayFrame::Ping(ping) => {
                 link.pong = Some(ping.n);
@@ -173,7 +174,7 @@ impl CloudSession {
             pong_timeout,
             window,
             max_frame,
-            snapshot_legs_max,
+            snapshot_rows_max,
             ..
         } = self.config;
         let commands = if resumed { commands } else { 0 };
@@ -197,7 +198,7 @@ impl CloudSession {
             commands: VecDeque::new(),
             commands_given: commands,
             commands_stored: commands,
-            receiver: Receiver::new(acked, window, snapshot_legs_max),
+            receiver: Receiver::new(acked, window, snapshot_rows_max),
         }));
     }
 

@@ -6,7 +6,8 @@
 //!
 //! Size: one state machine, whose inputs and outputs are read against its phases.
 
-mod sender;
+mod cut;
+pub(super) mod sender;
 mod types;
 
 use std::collections::VecDeque;
@@ -14,11 +15,11 @@ use std::time::Instant;
 
 use tracing::debug;
 
+use self::cut::{Cut, Sized};
 use self::sender::{Sender, Want};
 pub use self::types::{CommandRef, Config, GatewayEvent, ReadRequest, Stats, Timer};
 use super::heartbeat::{Beat, Heartbeat};
-use super::{COMMANDS_UNSTORED_MAX, Item, StreamState};
-use crate::event::LegView;
+use super::{COMMANDS_UNSTORED_MAX, Item, StreamState, View};
 use crate::frame::{
     Ack, CloudFrame, FRAME_LEN_MAX, FrameParseError, GatewayFrame, Hello, NumberedCommand, Ping,
     Response, Resume, VERSION, Welcome, close,
@@ -29,6 +30,8 @@ use std::time::Duration;
 /// Most responses that wait for a connection. When full, the oldest is thrown away and counted: the
 /// far end asks again for what it has no answer to.
 pub const RESPONSES_MAX: usize = 1024;
+/// Most responses in parts at once, the one being sent included: more are refused with `overloaded`.
+pub const LONG_RESPONSES_MAX: usize = 4;
 /// The smallest largest frame that a far end may demand, in bytes.
 pub const FRAME_LEN_MIN: usize = 16 * 1024;
 
@@ -45,6 +48,8 @@ pub struct GatewaySession {
     session: Option<String>,
     commands: Commands,
     responses: VecDeque<Response>,
+    /// Responses larger than a frame; the first is being sent.
+    long: VecDeque<Cut>,
     events: VecDeque<GatewayEvent>,
     responses_dropped: u64,
     frames_unknown: u64,
@@ -69,6 +74,9 @@ struct Link {
     ping: Option<u64>,
     pong: Option<u64>,
     ack: Option<u64>,
+    frame_len: usize,
+    /// The last turn was a response's part: the next is the events'.
+    part_sent: bool,
     /// None once the outbox writes to another stream.
     sender: Option<Sender>,
 }
@@ -93,6 +101,7 @@ impl GatewaySession {
             session: None,
             commands: Commands::default(),
             responses: VecDeque::new(),
+            long: VecDeque::new(),
             events: VecDeque::new(),
             responses_dropped: 0,
             frames_unknown: 0,
@@ -106,6 +115,9 @@ impl GatewaySession {
             "one connection at a time"
         );
         self.commands.connection += 1;
+        if let Some(cut) = self.long.front_mut() {
+            cut.restart();
+        }
         self.commands.received = self.commands.stored;
         self.phase = Phase::Greeting {
             hello_sent: false,
@@ -250,14 +262,14 @@ impl GatewaySession {
         }
     }
 
-    /// Command: all legs as they are after event `as_of` of `stream`.
-    pub fn supply_snapshot(&mut self, stream: StreamId, as_of: u64, legs: Vec<LegView>) {
+    /// Command: all legs and endpoints as they are after event `as_of` of `stream`.
+    pub fn supply_snapshot(&mut self, stream: StreamId, as_of: u64, view: View) {
         if stream != self.stream.stream {
             return;
         }
         self.stream.high_water = self.stream.high_water.max(as_of);
         if let Some(sender) = self.sender() {
-            sender.supply_snapshot(as_of, legs);
+            sender.supply_snapshot(as_of, view);
         }
     }
 
@@ -314,10 +326,26 @@ impl GatewaySession {
         if let Some(s) = link.ack.take() {
             return Some(GatewayFrame::Ack(Ack { s }));
         }
-        if let Some(response) = self.responses.pop_front() {
-            return Some(GatewayFrame::Response(response));
+        while let Some(response) = self.responses.pop_front() {
+            match Cut::size(response, link.frame_len, self.long.len()) {
+                Sized::Fits(response) => return Some(GatewayFrame::Response(response)),
+                Sized::Long(cut) => self.long.push_back(cut),
+            }
         }
-        link.sender.as_mut()?.poll_frame()
+        // Parts and events take turns: a long response holds up neither events nor short responses.
+        let sender = link.sender.as_mut();
+        if self.long.is_empty() || link.part_sent {
+            link.part_sent = false;
+            if let Some(frame) = sender.and_then(Sender::poll_frame) {
+                return Some(frame);
+            }
+        }
+        let part = self.long.front_mut()?.next_part(link.frame_len);
+        link.part_sent = true;
+        if part.last {
+            self.long.pop_front();
+        }
+        Some(GatewayFrame::ResponsePart(part))
     }
 
     /// Output: the next thing that happened.
@@ -453,6 +481,8 @@ impl GatewaySession {
             ping: None,
             pong: None,
             ack: None,
+            frame_len,
+            part_sent: false,
             sender: Some(Sender::new(stream, acked, window, frame_len)),
         }));
         self.events.push_back(GatewayEvent::Welcome {

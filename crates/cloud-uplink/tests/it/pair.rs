@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use cloud_uplink::command::{Accepted, Action, Command, Outcome};
-use cloud_uplink::event::LegView;
 use cloud_uplink::frame::{CloudFrame, GatewayFrame, Response, Window, close};
 use cloud_uplink::id::CommandId;
 use cloud_uplink::session::cloud::{self, Accept, CloudEvent, CloudSession};
 use cloud_uplink::session::gateway::{self, CommandRef, GatewayEvent, GatewaySession, ReadRequest};
-use cloud_uplink::session::{Item, StreamState};
+use cloud_uplink::session::{Item, StreamState, View};
 use cloud_uplink::{StreamId, command};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -66,7 +65,7 @@ enum Arrival {
     Up(GatewayFrame),
     Down(CloudFrame),
     Read(ReadRequest, Vec<Item>),
-    Snapshot(StreamId, u64, Vec<LegView>),
+    Snapshot(StreamId, u64, View),
     /// The far end's disk is done.
     Stored(OfConnection, CloudEvent),
     CommandStored(CommandRef, Command),
@@ -286,8 +285,8 @@ impl World {
             }
             Arrival::Down(frame) => self.gateway.handle_frame(frame, self.now),
             Arrival::Read(request, items) => self.gateway.supply(request, items, self.now),
-            Arrival::Snapshot(stream, as_of, legs) => {
-                self.gateway.supply_snapshot(stream, as_of, legs);
+            Arrival::Snapshot(stream, as_of, view) => {
+                self.gateway.supply_snapshot(stream, as_of, view);
             }
             Arrival::Stored(connection, event) => self.far_stored(connection, event),
             Arrival::CommandStored(reference, command) => self.command_stored(reference, command),
@@ -335,8 +334,11 @@ impl World {
                 let StreamState {
                     stream, high_water, ..
                 } = self.outbox.state;
-                let legs = self.outbox.legs();
-                self.later(Lane::Outbox, Arrival::Snapshot(stream, high_water, legs));
+                let view = View {
+                    legs: self.outbox.legs(),
+                    endpoints: Vec::new(),
+                };
+                self.later(Lane::Outbox, Arrival::Snapshot(stream, high_water, view));
             }
             GatewayEvent::Disconnect { code, reason } => {
                 assert_eq!(code, close::TIMEOUT, "seed {}: {reason}", self.seed);
@@ -409,7 +411,7 @@ impl World {
                 self.far.store_gap(stream, from, to, &reason);
                 to
             }
-            CloudEvent::Snapshot { legs, .. } => return self.far.snapshot(&legs),
+            CloudEvent::Snapshot { view, .. } => return self.far.snapshot(&view.legs),
             _ => unreachable!(),
         };
         match &mut self.cloud {

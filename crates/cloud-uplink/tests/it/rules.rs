@@ -8,7 +8,7 @@ use cloud_uplink::frame::{
 };
 use cloud_uplink::session::cloud::{self, Accept, CloudEvent, CloudSession, Fence};
 use cloud_uplink::session::gateway::{self, GatewayEvent, GatewaySession};
-use cloud_uplink::session::{Item, StreamState};
+use cloud_uplink::session::{Item, StreamState, View};
 use serde_json::value::RawValue;
 
 use crate::model::{NOW, identity};
@@ -98,7 +98,7 @@ fn a_fresh_event_goes_out_at_once_and_a_full_window_holds_the_next() {
         ..welcome(10)
     });
     while session.poll_event().is_some() {}
-    session.supply_snapshot(state().stream, 10, Vec::new());
+    session.supply_snapshot(state().stream, 10, View::default());
     while session.poll_transmit().is_some() {}
     let fresh = |seq| Item::event(seq, "{}".to_owned()).unwrap();
     session.handle_committed(state().stream, [fresh(11), fresh(12)]);

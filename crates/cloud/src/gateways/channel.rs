@@ -12,8 +12,8 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse as _, Response};
 use cloud_uplink::frame::{FRAME_LEN_MAX, Goaway, Hello, SUBPROTOCOL, Window, close};
 use cloud_uplink::session::cloud::{Accept, CloudEvent, Config};
-use cloud_uplink::session::{CloudSession, Fence, PONG_TIMEOUT};
-use cloud_uplink::{Command, Identity, LegView};
+use cloud_uplink::session::{CloudSession, Fence, PONG_TIMEOUT, View};
+use cloud_uplink::{Command, Identity};
 use futures_util::SinkExt as _;
 use http::HeaderMap;
 use net::clock;
@@ -40,7 +40,7 @@ pub(crate) const SESSION: Config = Config {
         bytes: 1024 * 1024,
     },
     max_frame: FRAME_LEN_MAX,
-    snapshot_legs_max: 50_000,
+    snapshot_rows_max: 50_000,
 };
 /// Largest message read whole, in bytes: one over [`FRAME_LEN_MAX`] is answered with a clean close.
 const MESSAGE_LEN_MAX: usize = 4 * FRAME_LEN_MAX;
@@ -208,7 +208,7 @@ impl Channel {
                     tracing::warn!(%gateway, from, to, reason, "the gateway reports lost events");
                     self.ingest(vec![ingest::gap(from, to, &reason)], to);
                 }
-                CloudEvent::Snapshot { as_of, legs } => self.replace_view(as_of, &legs),
+                CloudEvent::Snapshot { as_of, view } => self.replace_view(as_of, &view),
                 CloudEvent::CommandStored(_) => self.send_waiting(),
                 CloudEvent::Response(response) => {
                     let id = response.id.to_string();
@@ -382,14 +382,14 @@ impl Channel {
         );
     }
 
-    fn replace_view(&self, as_of: u64, legs: &[LegView]) {
+    fn replace_view(&self, as_of: u64, view: &View) {
         let Some(up) = &self.up else { return };
         let stored = self.stored_in.clone();
-        let legs = legs.iter().map(ingest::stored_leg).collect();
+        let view = ingest::stored_view(view);
         self.app.store.replace_view(
             up.info.clone(),
             as_of,
-            legs,
+            view,
             unix_ms(),
             Box::new(move |result| {
                 // An error means that the channel ended meanwhile.

@@ -5,12 +5,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cloud_uplink::command::Accepted;
-use cloud_uplink::event::{CommandCompleted, LegChange, LegView};
+use cloud_uplink::event::{CommandCompleted, LegChange};
 use cloud_uplink::id::{CommandId, EventId};
-use cloud_uplink::{Identity, LegState, Outcome, Timestamp};
-use serde::Deserialize;
+use cloud_uplink::session::View;
+use cloud_uplink::{
+    CallRecord, EndpointView, EventData, Identity, LegState, LegView, Outcome, Timestamp,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::cloud::{Content, IngestItem, Leg, LegChange as StoredChange};
+use store::cloud::{
+    Content, Endpoint, EndpointChange, IngestItem, Leg, LegChange as StoredChange, Record,
+    View as StoredView,
+};
 
 use crate::app::to_store_ms;
 
@@ -21,8 +27,9 @@ const ATTRIBUTE_LEN_MAX: usize = 256;
 /// A device left: its leg goes from the view.
 const DIVERTED: &str = "ringway.call.diverted.v1";
 const COMMAND_COMPLETED: &str = "ringway.command.completed.v1";
+const CALL_RECORDED: &str = "ringway.call.recorded.v1";
 /// Types whose data is a change of a leg. Others pass unread: newer gateways may know more.
-const LEG_CHANGES: [&str; 10] = [
+const LEG_CHANGES: [&str; 13] = [
     "ringway.call.initiated.v1",
     "ringway.call.originated.v1",
     "ringway.call.delivered.v1",
@@ -33,6 +40,18 @@ const LEG_CHANGES: [&str; 10] = [
     DIVERTED,
     "ringway.call.failed.v1",
     "ringway.call.cleared.v1",
+    "ringway.call.transferred.v1",
+    "ringway.call.conferenced.v1",
+    "ringway.call.networkReached.v1",
+];
+/// Types whose data is a change of an endpoint.
+const ENDPOINT_CHANGES: [&str; 6] = [
+    "ringway.endpoint.service.v1",
+    "ringway.endpoint.doNotDisturb.v1",
+    "ringway.endpoint.forwarding.v1",
+    "ringway.endpoint.messageWaiting.v1",
+    "ringway.endpoint.presence.v1",
+    "ringway.endpoint.agent.v1",
 ];
 
 /// Events sorted out.
@@ -68,6 +87,8 @@ pub(super) fn sort(
                         body: event.get().into(),
                     },
                     legs: row.leg.into_iter().collect(),
+                    endpoint: row.change,
+                    record: row.record,
                 });
             }
             Err(reason) => {
@@ -82,32 +103,52 @@ pub(super) fn sort(
 /// Numbers `from` to `to` carry no event.
 pub(super) fn gap(from: u64, to: u64, reason: &str) -> IngestItem {
     let reason = reason.chars().take(64).collect::<String>().into();
-    IngestItem {
-        seq: from,
-        content: Content::Gap { to, reason },
-        legs: Vec::new(),
+    IngestItem::new(from, Content::Gap { to, reason })
+}
+
+/// A snapshot as the store keeps it.
+pub(super) fn stored_view(view: &View) -> StoredView {
+    let endpoint = |view: &EndpointView| Endpoint {
+        endpoint: view.endpoint_id.clone(),
+        body: json(view),
+    };
+    StoredView {
+        legs: view.legs.iter().map(stored_leg).collect(),
+        endpoints: view.endpoints.iter().map(endpoint).collect(),
     }
 }
 
-/// A leg as the store keeps it.
-pub(super) fn stored_leg(leg: &LegView) -> Leg {
-    let state = match leg.state {
-        LegState::Initiated => "initiated",
-        LegState::Alerting => "alerting",
-        LegState::Connected => "connected",
-        LegState::Held => "held",
-        LegState::Queued => "queued",
-        LegState::Failed => "failed",
-        LegState::Cleared => "cleared",
-    };
+fn stored_leg(leg: &LegView) -> Leg {
     Leg {
         leg_id: leg.leg_id.to_string(),
         call_id: leg.call_id.to_string(),
         endpoint: leg.endpoint_id.clone().unwrap_or_default(),
-        state: state.to_owned(),
-        // Plain structs with string keys: serialization has no way to fail.
-        body: serde_json::to_string(leg).unwrap_or_default(),
+        state: word(leg.state),
+        body: json(leg),
     }
+}
+
+fn stored_record(record: &CallRecord) -> Record {
+    Record {
+        endpoint: record.endpoint_id.clone(),
+        call_id: record.call_id.to_string(),
+        direction: word(record.direction),
+        outcome: word(record.outcome),
+        started_ms: to_store_ms(record.started),
+        ended_ms: to_store_ms(record.ended),
+        body: json(record),
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Plain structs with string keys: serialization has no way to fail.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A value of an enumeration in the event schema's words.
+fn word(value: impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 struct Row {
@@ -115,6 +156,8 @@ struct Row {
     endpoint: Option<Arc<str>>,
     time: Timestamp,
     leg: Option<StoredChange>,
+    change: Option<EndpointChange>,
+    record: Option<Record>,
     outcome: Option<(CommandId, Outcome)>,
 }
 
@@ -181,6 +224,8 @@ fn read(gateway: &Identity, text: &str) -> Result<Row, String> {
         event_type: event_type.as_ref().into(),
         time,
         leg: None,
+        change: None,
+        record: None,
         outcome: None,
     };
     if LEG_CHANGES.contains(&&*event_type) {
@@ -189,7 +234,15 @@ fn read(gateway: &Identity, text: &str) -> Result<Row, String> {
         row.endpoint = change.leg.endpoint_id.map(Arc::from);
     } else if event_type == COMMAND_COMPLETED {
         let done: CommandCompleted = serde_json::from_str(data.get()).map_err(data_error)?;
-        row.outcome = Some(outcome(done));
+        row.outcome = outcome(done);
+    } else if event_type == CALL_RECORDED {
+        let record: CallRecord = serde_json::from_str(data.get()).map_err(data_error)?;
+        row.record = Some(stored_record(&record));
+        row.endpoint = Some(record.endpoint_id.into());
+    } else if ENDPOINT_CHANGES.contains(&&*event_type) {
+        let change: EventData = serde_json::from_str(text).map_err(data_error)?;
+        row.change = endpoint_change(change, time);
+        row.endpoint = row.change.as_ref().map(|to| to.endpoint.as_str().into());
     }
     Ok(row)
 }
@@ -203,15 +256,33 @@ fn leg_change(event_type: &str, leg: &LegView) -> StoredChange {
     StoredChange::Put(stored_leg(leg))
 }
 
-fn outcome(done: CommandCompleted) -> (CommandId, Outcome) {
+fn endpoint_change(event: EventData, time: Timestamp) -> Option<EndpointChange> {
+    let endpoint = event.endpoint_change()?.endpoint_id.to_owned();
+    let id = endpoint.clone();
+    let apply = move |before: Option<&str>| {
+        let known = before.and_then(|json| serde_json::from_str(json).ok());
+        let mut view = known.unwrap_or_else(|| EndpointView::new(id.as_str(), time));
+        view.apply(&event, time);
+        json(&view)
+    };
+    Some(EndpointChange {
+        endpoint,
+        apply: Arc::new(apply),
+    })
+}
+
+/// The outcome, unless it is the success of a question: the answer is in the response alone, which is
+/// waited for.
+fn outcome(done: CommandCompleted) -> Option<(CommandId, Outcome)> {
     let outcome = match done.error {
         Some(error) => Outcome::Error(error),
+        None if done.method.is_question() => return None,
         None => Outcome::Ok(Accepted {
             call_id: done.call_id,
             ..Accepted::default()
         }),
     };
-    (done.command_id, outcome)
+    Some((done.command_id, outcome))
 }
 
 #[cfg(test)]

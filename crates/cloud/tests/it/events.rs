@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use store::CloudStore;
-use store::cloud::{Content, Ingest, IngestItem, Owner, StreamInfo};
+use store::cloud::{Content, Ingest, IngestItem, Owner, Retention, StreamInfo};
 
 use crate::harness::{Far, OTHER_APP_TOKEN, events};
 
@@ -123,7 +123,11 @@ async fn what_retention_took_is_reported_as_a_gap() {
             batch(3, 30 * DAY_MS),
             Box::new(|result| assert!(result.is_ok())),
         );
-        store.prune(30 * DAY_MS, Duration::from_secs(3600));
+        let retention = Retention {
+            events: Duration::from_secs(3600),
+            ..Retention::default()
+        };
+        store.prune(30 * DAY_MS, retention);
         store.flush();
         store.last_cursor().unwrap()
     });
@@ -153,16 +157,15 @@ fn batch(seq: u64, now_ms: i64) -> Ingest {
             lease_epoch: 0,
         },
         now_ms,
-        items: vec![IngestItem {
+        items: vec![IngestItem::new(
             seq,
-            content: Content::Event {
+            Content::Event {
                 event_type: "ringway.link.up.v1".into(),
                 endpoint: None,
                 at_ms: now_ms,
                 replayed: false,
                 body: "{}".into(),
             },
-            legs: Vec::new(),
-        }],
+        )],
     }
 }

@@ -276,12 +276,12 @@ impl<S: EventSource> Driver<S> {
             ReadDone::Snapshot(Ok(SnapshotRead {
                 stream,
                 as_of,
-                legs,
+                view,
             })) => {
-                self.session.supply_snapshot(stream, as_of, legs);
+                self.session.supply_snapshot(stream, as_of, view);
             }
             ReadDone::Snapshot(Err(error)) => {
-                self.give_up(NORMAL, format!("cannot read the legs: {error:#}"), now);
+                self.give_up(NORMAL, format!("cannot read the view: {error:#}"), now);
             }
         }
     }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::types::{
-    CommandPut, Content, Done, Ingest, IngestItem, Ingested, Leg, LegChange, NewCommand, OnCommit,
-    StoredEvent, StreamInfo,
+    CommandPut, Content, Done, Ingest, IngestItem, Ingested, LegChange, NewCommand, OnCommit,
+    Owner, StoredEvent, StreamInfo, View,
 };
-use super::{commands, log, streams, view};
+use super::{commands, endpoints, log, records, streams, view};
 use crate::db::{Db, Verdict, Work};
 use crate::error::{IngestError, StoreError};
 use crate::writer::Engine;
@@ -30,16 +30,22 @@ pub(super) enum Job {
     },
     CommandPut(NewCommand, Done<CommandPut>, Option<CommandPut>),
     CommandDone(String, String, Done<()>, Option<bool>),
-    Prune {
-        now_ms: i64,
-        events_before_ms: i64,
-    },
+    Prune(Due),
+}
+
+/// What is too old.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    pub(super) now_ms: i64,
+    pub(super) events_before_ms: i64,
+    pub(super) records_before_ms: i64,
+    pub(super) records_max: u64,
 }
 
 pub(super) struct Snapshot {
     pub(super) info: StreamInfo,
     pub(super) as_of: u64,
-    pub(super) legs: Vec<Leg>,
+    pub(super) view: View,
     pub(super) now_ms: i64,
 }
 
@@ -55,14 +61,14 @@ pub(super) struct CloudEngine {
     pub(super) db: Db,
     pub(super) on_commit: OnCommit,
     pub(super) counters: Arc<Mutex<Counters>>,
-    /// Retention has more to remove: rows stored before this time.
-    pub(super) prune_left: Option<i64>,
+    /// Retention has more to remove.
+    pub(super) prune_left: Option<Due>,
 }
 
 /// One group on the disk.
 #[derive(Default)]
 struct OnDisk {
-    prune_left: Option<i64>,
+    prune_left: Option<Due>,
 }
 
 impl Engine<Job> for CloudEngine {
@@ -86,11 +92,8 @@ impl Engine<Job> for CloudEngine {
     }
 
     fn idle(&mut self) {
-        if let Some(events_before_ms) = self.prune_left {
-            self.group(vec![Job::Prune {
-                now_ms: i64::MIN,
-                events_before_ms,
-            }]);
+        if let Some(due) = self.prune_left {
+            self.group(vec![Job::Prune(due)]);
         }
         self.db.checkpoint(true);
     }
@@ -144,7 +147,7 @@ impl CloudEngine {
                 Some(false) => Err(StoreError::NotFound),
                 None => unreached().map(drop),
             })),
-            Job::Prune { .. } => {}
+            Job::Prune(_) => {}
         }
     }
 
@@ -169,7 +172,7 @@ impl Job {
             Self::CommandPut(_, done, _) => done(Err(error)),
             Self::CommandDone(_, _, done, _) => done(Err(error)),
             // Done with the next call.
-            Self::Prune { .. } => {}
+            Self::Prune(_) => {}
         }
     }
 }
@@ -186,7 +189,8 @@ impl Ingest {
                 Content::Event { body, .. } => body.len(),
                 Content::Gap { reason, .. } => reason.len(),
             };
-            body + item.legs.iter().map(leg).sum::<usize>()
+            let record = item.record.as_ref().map_or(0, |record| record.body.len());
+            body + record + item.legs.iter().map(leg).sum::<usize>()
         };
         self.items.iter().map(item).sum()
     }
@@ -213,13 +217,11 @@ impl Work<Job> for OnDisk {
                 *found = Some(commands::done(conn, id, outcome)?);
                 true
             }
-            Job::Prune {
-                now_ms,
-                events_before_ms,
-            } => {
-                commands::prune(conn, *now_ms)?;
-                let more = log::prune(conn, *events_before_ms)?;
-                self.prune_left = more.then_some(*events_before_ms);
+            Job::Prune(due) => {
+                commands::prune(conn, due.now_ms)?;
+                let more_events = log::prune(conn, due.events_before_ms)?;
+                let more_records = records::prune(conn, due.records_before_ms, due.records_max)?;
+                self.prune_left = (more_events || more_records).then_some(*due);
                 true
             }
         };
@@ -244,7 +246,7 @@ fn ingest(conn: &Connection, batch: &Ingest) -> Stored<(Ingested, Vec<StoredEven
             owner: batch.info.owner.clone(),
             content,
         });
-        Ok::<_, rusqlite::Error>(())
+        Ok::<_, rusqlite::Error>(cursor)
     };
     let (mut last_seq, mut duplicates) = (stream.last_seq, 0);
     if let (true, Some(first)) = (stream.is_new, batch.items.first())
@@ -267,12 +269,11 @@ fn ingest(conn: &Connection, batch: &Ingest) -> Stored<(Ingested, Vec<StoredEven
         }
         let seq = last_seq + 1;
         last_seq = last_of(seq, &content);
-        store(seq, content)?;
-        if !item.legs.is_empty() && view::is_due(conn, &batch.info.owner, stream.id, item.seq)? {
-            for change in &item.legs {
-                view::change(conn, &batch.info.owner, change)?;
-            }
+        let cursor = store(seq, content)?;
+        if let Some(record) = &item.record {
+            records::insert(conn, &batch.info.owner, cursor, record)?;
         }
+        change_view(conn, &batch.info.owner, stream.id, item)?;
     }
     if last_seq > stream.last_seq {
         streams::advance(conn, stream.id, last_seq, batch.now_ms)?;
@@ -285,6 +286,25 @@ fn ingest(conn: &Connection, batch: &Ingest) -> Stored<(Ingested, Vec<StoredEven
         cursors: ends.map(|(first, last)| (first.cursor, last.cursor)),
     };
     Ok(Ok((ingested, rows)))
+}
+
+fn change_view(
+    conn: &Connection,
+    owner: &Owner,
+    stream: i64,
+    item: &IngestItem,
+) -> rusqlite::Result<()> {
+    let changes = !item.legs.is_empty() || item.endpoint.is_some();
+    if !changes || !view::is_due(conn, owner, stream, item.seq)? {
+        return Ok(());
+    }
+    for change in &item.legs {
+        view::change(conn, owner, change)?;
+    }
+    if let Some(change) = &item.endpoint {
+        endpoints::change(conn, owner, change)?;
+    }
+    Ok(())
 }
 
 /// What of the item is new; a gap may have grown since it was stored.
@@ -303,12 +323,12 @@ fn replace_view(conn: &Connection, snapshot: &Snapshot) -> Stored<()> {
     let Snapshot {
         info,
         as_of,
-        legs,
+        view,
         now_ms,
     } = snapshot;
     match streams::admit(conn, info, *now_ms)? {
         Ok(stream) => {
-            view::replace(conn, &info.owner, stream.id, *as_of, legs)?;
+            view::replace(conn, &info.owner, stream.id, *as_of, view)?;
             Ok(Ok(()))
         }
         Err(refusal) => Ok(Err(refusal)),

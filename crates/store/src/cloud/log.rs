@@ -10,9 +10,9 @@ use super::types::{Content, EventFilter, EventPage, StoredEvent};
 use crate::db::{int, uint};
 
 /// Rows looked at per call, matching or not: bounds how long a reader holds the connection.
-const SCAN_ROWS_MAX: usize = 10_000;
+pub(super) const SCAN_ROWS_MAX: usize = 10_000;
 /// Rows removed per transaction, so that ingest does not wait long.
-const PRUNE_ROWS_MAX: i64 = 20_000;
+pub(super) const PRUNE_ROWS_MAX: i64 = 20_000;
 
 /// Stores one item; its cursor.
 pub(super) fn insert(

@@ -4,7 +4,7 @@ use crate::db::Schema;
 
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5277_436c, // "RwCl"
-    migrations: &[VERSION_1],
+    migrations: &[VERSION_1, VERSION_2],
 };
 
 /// `events.kind`: 0 event, 1 gap up to `upto`; an event's owner is its stream's.
@@ -78,4 +78,34 @@ CREATE TABLE commands (
     UNIQUE (account, site, gateway, key)
 ) STRICT;
 CREATE INDEX commands_by_age ON commands (created_ms);
+";
+
+/// Endpoints are a view, like legs; records are kept for their own time and have the cursor of the
+/// event that brought them.
+const VERSION_2: &str = "
+CREATE TABLE endpoints (
+    account  TEXT NOT NULL,
+    site     TEXT NOT NULL,
+    gateway  TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    body     TEXT NOT NULL,
+    PRIMARY KEY (account, site, gateway, endpoint)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX endpoints_by_name ON endpoints (account, endpoint, site, gateway);
+CREATE TABLE records (
+    cursor     INTEGER PRIMARY KEY,
+    account    TEXT    NOT NULL,
+    site       TEXT    NOT NULL,
+    gateway    TEXT    NOT NULL,
+    endpoint   TEXT    NOT NULL,
+    call_id    TEXT    NOT NULL,
+    direction  TEXT    NOT NULL,
+    outcome    TEXT    NOT NULL,
+    started_ms INTEGER NOT NULL,
+    ended_ms   INTEGER NOT NULL,
+    body       TEXT    NOT NULL
+) STRICT;
+CREATE INDEX records_by_time ON records (account, started_ms);
+CREATE INDEX records_by_endpoint ON records (account, endpoint, started_ms);
+CREATE INDEX records_by_age ON records (ended_ms);
 ";

@@ -1,6 +1,8 @@
 //! What goes into the far end's store and comes out of it.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -51,8 +53,26 @@ pub struct IngestItem {
     pub seq: u64,
     /// What it is.
     pub content: Content,
-    /// What it does to the view; ignored if a snapshot already covers `seq`.
+    /// What it does to the view of legs; ignored if a snapshot already covers `seq`.
     pub legs: Vec<LegChange>,
+    /// What it does to the view of endpoints; ignored likewise.
+    pub endpoint: Option<EndpointChange>,
+    /// The record that it adds to the call history.
+    pub record: Option<Record>,
+}
+
+impl IngestItem {
+    /// An item that changes no view.
+    #[must_use]
+    pub const fn new(seq: u64, content: Content) -> Self {
+        Self {
+            seq,
+            content,
+            legs: Vec::new(),
+            endpoint: None,
+            record: None,
+        }
+    }
 }
 
 /// What a sequence number carries.
@@ -114,6 +134,156 @@ pub struct OwnedLeg {
     pub owner: Owner,
     /// The leg.
     pub leg: Leg,
+}
+
+/// An endpoint's row before a change, if there is one, to its row after it.
+pub type Apply = Arc<dyn Fn(Option<&str>) -> String + Send + Sync>;
+
+/// A change of the view of endpoints.
+#[derive(Clone)]
+pub struct EndpointChange {
+    /// Endpoint (extension).
+    pub endpoint: String,
+    /// Makes the change; runs on the writer thread, and again if a commit has to be repeated.
+    pub apply: Apply,
+}
+
+impl fmt::Debug for EndpointChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointChange")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of an endpoint beside its calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Endpoint (extension).
+    pub endpoint: String,
+    /// One JSON object.
+    pub body: String,
+}
+
+/// An endpoint and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedEndpoint {
+    /// Whose.
+    pub owner: Owner,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+}
+
+/// A place in the list of endpoints: endpoint, site, gateway.
+pub type EndpointPlace = (String, String, String);
+
+/// Which endpoints a reader wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointFilter {
+    /// Account.
+    pub account: String,
+    /// One site only.
+    pub site: Option<String>,
+    /// One endpoint only.
+    pub endpoint: Option<String>,
+    /// Only those behind this place.
+    pub after: Option<EndpointPlace>,
+}
+
+/// Everything that a snapshot lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// Legs of live calls.
+    pub legs: Vec<Leg>,
+    /// Endpoints.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One call of one user, once over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Endpoint (extension).
+    pub endpoint: String,
+    /// Call.
+    pub call_id: String,
+    /// Direction, in the event schema's words.
+    pub direction: String,
+    /// Outcome, in the event schema's words.
+    pub outcome: String,
+    /// When it began, milliseconds since the epoch.
+    pub started_ms: i64,
+    /// When it ended, milliseconds since the epoch.
+    pub ended_ms: i64,
+    /// One JSON object.
+    pub body: String,
+}
+
+/// A record and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedRecord {
+    /// Whose.
+    pub owner: Owner,
+    /// The record.
+    pub record: Record,
+}
+
+/// Which records a reader wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordFilter {
+    /// Account.
+    pub account: String,
+    /// One site only.
+    pub site: Option<String>,
+    /// One endpoint only.
+    pub endpoint: Option<String>,
+    /// One direction only.
+    pub direction: Option<String>,
+    /// One outcome only.
+    pub outcome: Option<String>,
+    /// Begun at this time or later, milliseconds since the epoch.
+    pub since_ms: Option<i64>,
+    /// Begun before this time.
+    pub until_ms: Option<i64>,
+}
+
+/// A place in the call history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// When the call began.
+    pub started_ms: i64,
+    /// Cursor of the event that brought the record.
+    pub cursor: u64,
+}
+
+/// Some of the call history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage {
+    /// Matching records, newest first.
+    pub records: Vec<OwnedRecord>,
+    /// Go on from here; `None`: that was all. A page may be short, even empty, before the end.
+    pub next: Option<RecordPlace>,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Events, from when they were stored.
+    pub events: Duration,
+    /// Records, from when their call ended.
+    pub records: Duration,
+    /// Most records of an account; the oldest go first.
+    pub records_max: u64,
+}
+
+impl Default for Retention {
+    /// 72 hours of events; 90 days of records, at most 1,000,000 for each account.
+    fn default() -> Self {
+        Self {
+            events: super::RETENTION,
+            records: Duration::from_hours(90 * 24),
+            records_max: 1_000_000,
+        }
+    }
 }
 
 /// What storing a batch did.

@@ -1,9 +1,10 @@
-//! The legs of live calls, per gateway.
+//! The legs of live calls, per gateway, and what a snapshot replaces.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::endpoints;
 use super::streams::owner;
-use super::types::{Leg, LegChange, LegFilter, OwnedLeg, Owner};
+use super::types::{Leg, LegChange, LegFilter, OwnedLeg, Owner, View};
 use crate::db::{int, uint};
 
 const COLUMNS: &str = "SELECT account, site, gateway, leg_id, call_id, endpoint, state, body
@@ -65,7 +66,7 @@ pub(super) fn replace(
     owner: &Owner,
     stream: i64,
     as_of: u64,
-    legs: &[Leg],
+    view: &View,
 ) -> rusqlite::Result<()> {
     let Owner {
         account,
@@ -74,9 +75,10 @@ pub(super) fn replace(
     } = owner;
     conn.prepare_cached("DELETE FROM legs WHERE account = ?1 AND site = ?2 AND gateway = ?3")?
         .execute(params![account, site, gateway])?;
-    for leg in legs {
+    for leg in &view.legs {
         change(conn, owner, &LegChange::Put(leg.clone()))?;
     }
+    endpoints::replace(conn, owner, &view.endpoints)?;
     conn.prepare_cached(
         "INSERT OR REPLACE INTO view_as_of (account, site, gateway, stream, seq)
             VALUES (?1, ?2, ?3, ?4, ?5)",

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use store::cloud::{
     CommandPut, Content, EventFilter, EventPage, Ingest, IngestItem, Ingested, Leg, LegChange,
-    LegFilter, NewCommand, Owner, StoredEvent, StreamInfo,
+    LegFilter, NewCommand, Owner, Retention, StoredEvent, StreamInfo, View,
 };
 use store::{CloudStore, IngestError, StoreError};
 use tempfile::TempDir;
@@ -33,33 +32,24 @@ fn owner(gateway: &str) -> Owner {
 }
 
 fn event(seq: u64) -> IngestItem {
-    IngestItem {
-        seq,
-        content: Content::Event {
-            event_type: "call.delivered".into(),
-            endpoint: Some(
-                if seq.is_multiple_of(2) {
-                    "2000"
-                } else {
-                    "2001"
-                }
-                .into(),
-            ),
-            at_ms: NOW_MS,
-            replayed: false,
-            body: format!("e{seq}").into(),
-        },
-        legs: Vec::new(),
-    }
+    let endpoint = if seq.is_multiple_of(2) {
+        "2000"
+    } else {
+        "2001"
+    };
+    let content = Content::Event {
+        event_type: "call.delivered".into(),
+        endpoint: Some(endpoint.into()),
+        at_ms: NOW_MS,
+        replayed: false,
+        body: format!("e{seq}").into(),
+    };
+    IngestItem::new(seq, content)
 }
 
 fn gap(seq: u64, to: u64) -> IngestItem {
     let reason = "retention".into();
-    IngestItem {
-        seq,
-        content: Content::Gap { to, reason },
-        legs: Vec::new(),
-    }
+    IngestItem::new(seq, Content::Gap { to, reason })
 }
 
 fn leg(leg_id: &str, endpoint: &str) -> Leg {
@@ -126,10 +116,15 @@ impl Rig {
     }
 
     fn replace_view(&self, as_of: u64, legs: Vec<Leg>) {
+        let endpoints = Vec::new();
+        self.replace_all(as_of, View { legs, endpoints });
+    }
+
+    fn replace_all(&self, as_of: u64, view: View) {
         let (tell, told) = channel();
         let done = Box::new(move |r| drop(tell.send(r)));
         self.store
-            .replace_view(self.info.clone(), as_of, legs, NOW_MS, done);
+            .replace_view(self.info.clone(), as_of, view, NOW_MS, done);
         told.recv().unwrap().unwrap();
     }
 
@@ -285,7 +280,7 @@ fn retention_removes_old_rows_and_tells_late_readers() {
     let later = NOW_MS + 71 * HOUR_MS;
     rig.ingest_as(rig.info.clone(), vec![event(2)], later)
         .unwrap();
-    let retention = Duration::from_secs(72 * 3600);
+    let retention = Retention::default();
     rig.store.prune(NOW_MS + 73 * HOUR_MS, retention);
     rig.store.flush();
     assert_eq!(rig.seqs(&everything()), [2]);

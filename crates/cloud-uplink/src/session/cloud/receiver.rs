@@ -1,7 +1,8 @@
 //! What comes up on one connection: in sequence, within the window, snapshots put together.
 
-use crate::event::LegView;
-use crate::frame::{Events, Gap, Snapshot, Window};
+use crate::frame::{Events, Gap, RESPONSE_LEN_MAX, Response, ResponsePart, Snapshot, Window};
+use crate::id::CommandId;
+use crate::session::View;
 use crate::session::window::InFlight;
 
 use super::CloudEvent;
@@ -15,32 +16,43 @@ type Outcome = Result<Option<CloudEvent>, Misbehaved>;
 #[derive(Debug)]
 pub(super) struct Receiver {
     window: Window,
-    legs_max: usize,
+    /// Most legs, and most endpoints, of a snapshot.
+    rows_max: usize,
     /// Received and not stored.
     unstored: InFlight,
     stored: u64,
     received: u64,
     duplicates: u64,
     snapshot: Option<Parts>,
+    response: Option<Text>,
 }
 
 #[derive(Debug)]
 struct Parts {
     id: u64,
     next_part: u32,
-    legs: Vec<LegView>,
+    view: View,
+}
+
+/// A response in parts.
+#[derive(Debug)]
+struct Text {
+    id: CommandId,
+    next_part: u32,
+    text: String,
 }
 
 impl Receiver {
-    pub(super) fn new(acked: u64, window: Window, legs_max: usize) -> Self {
+    pub(super) fn new(acked: u64, window: Window, rows_max: usize) -> Self {
         Self {
             window,
-            legs_max,
+            rows_max,
             unstored: InFlight::default(),
             stored: acked,
             received: acked,
             duplicates: 0,
             snapshot: None,
+            response: None,
         }
     }
 
@@ -87,12 +99,13 @@ impl Receiver {
             last,
             as_of,
             items,
+            endpoints,
         } = snapshot;
         if part == 0 {
             self.snapshot = Some(Parts {
                 id,
                 next_part: 0,
-                legs: Vec::new(),
+                view: View::default(),
             });
         }
         let Some(parts) = self
@@ -104,23 +117,67 @@ impl Receiver {
                 "part {part} of snapshot {id} out of order"
             )));
         };
-        if parts.legs.len() + items.len() > self.legs_max {
+        let View {
+            legs,
+            endpoints: known,
+        } = &mut parts.view;
+        if (legs.len() + items.len()).max(known.len() + endpoints.len()) > self.rows_max {
             return Err(Misbehaved(format!(
-                "snapshot of more than {} legs",
-                self.legs_max
+                "snapshot of more than {} legs or endpoints",
+                self.rows_max
             )));
         }
         parts.next_part += 1;
-        parts.legs.extend(items);
+        legs.extend(items);
+        known.extend(endpoints);
         if !last {
             return Ok(None);
         }
-        let legs = self
-            .snapshot
-            .take()
-            .map(|parts| parts.legs)
-            .unwrap_or_default();
-        Ok(Some(CloudEvent::Snapshot { as_of, legs }))
+        let parts = self.snapshot.take();
+        let view = parts.map(|parts| parts.view).unwrap_or_default();
+        Ok(Some(CloudEvent::Snapshot { as_of, view }))
+    }
+
+    pub(super) fn handle_response_part(&mut self, part: ResponsePart) -> Outcome {
+        let ResponsePart {
+            id,
+            part,
+            last,
+            text,
+        } = part;
+        if part == 0 {
+            self.response = Some(Text {
+                id,
+                next_part: 0,
+                text: String::new(),
+            });
+        }
+        let Some(all) = self
+            .response
+            .as_mut()
+            .filter(|all| all.id == id && all.next_part == part)
+        else {
+            let wrong = format!("part {part} of the response to {id} out of order");
+            return Err(Misbehaved(wrong));
+        };
+        if all.text.len() + text.len() > RESPONSE_LEN_MAX {
+            let wrong = format!("response of more than {RESPONSE_LEN_MAX} bytes");
+            return Err(Misbehaved(wrong));
+        }
+        all.next_part += 1;
+        all.text += &text;
+        if !last {
+            return Ok(None);
+        }
+        let text = self.response.take().map(|all| all.text).unwrap_or_default();
+        match serde_json::from_str::<Response>(&text) {
+            Ok(response) if response.id == id => Ok(Some(CloudEvent::Response(response))),
+            Ok(response) => Err(Misbehaved(format!(
+                "parts for {id} are the response to {}",
+                response.id
+            ))),
+            Err(error) => Err(Misbehaved(format!("response in parts: {error}"))),
+        }
     }
 
     /// Everything up to `seq` is stored; whether that is news worth an acknowledgement.

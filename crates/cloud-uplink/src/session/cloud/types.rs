@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use crate::event::LegView;
 use crate::frame::{FRAME_LEN_MAX, Hello, Response, Window};
-use crate::session::PONG_TIMEOUT;
+use crate::session::{PONG_TIMEOUT, View};
 use crate::time::Timestamp;
 
 /// What a far end grants and expects.
@@ -22,8 +21,8 @@ pub struct Config {
     pub window: Window,
     /// Largest frame that the gateway may send, in bytes; 16 KiB to [`FRAME_LEN_MAX`].
     pub max_frame: usize,
-    /// Most legs in a snapshot.
-    pub snapshot_legs_max: usize,
+    /// Most legs, and most endpoints, in a snapshot.
+    pub snapshot_rows_max: usize,
 }
 
 /// The far end's answer to a hello.
@@ -62,12 +61,12 @@ pub enum CloudEvent {
         /// Why.
         reason: String,
     },
-    /// All legs as they are after event `as_of`.
+    /// All legs and endpoints as they are after event `as_of`.
     Snapshot {
         /// The number.
         as_of: u64,
-        /// The legs.
-        legs: Vec<LegView>,
+        /// Legs and endpoints.
+        view: View,
     },
     /// The gateway has stored the commands up to this number.
     CommandStored(u64),
@@ -128,7 +127,7 @@ pub struct CommandsFull;
 
 impl Default for Config {
     /// What a far end grants unless told otherwise: 2,048 events or 1 MiB on the way, a ping every
-    /// 10 s, 100,000 legs.
+    /// 10 s, 100,000 legs and as many endpoints.
     fn default() -> Self {
         Self {
             hello_timeout: Duration::from_secs(5),
@@ -139,7 +138,7 @@ impl Default for Config {
                 bytes: 1024 * 1024,
             },
             max_frame: FRAME_LEN_MAX,
-            snapshot_legs_max: 100_000,
+            snapshot_rows_max: 100_000,
         }
     }
 }

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use tracing::error;
 
 use super::ReadRequest;
+use crate::endpoint::EndpointView;
 use crate::event::LegView;
 use crate::frame::{Events, Gap, GatewayFrame, Snapshot, Window};
 use crate::id::StreamId;
-use crate::session::Item;
 use crate::session::window::InFlight;
+use crate::session::{Item, View};
 
-/// Room for everything in a frame that is no event or leg, in bytes.
-const FRAME_OVERHEAD: usize = 256;
+/// Room for everything in a frame that is no event, leg, endpoint or text, in bytes.
+pub(in crate::session) const FRAME_OVERHEAD: usize = 256;
 /// How long to wait before asking again an outbox that gave nothing.
 const READ_RETRY: Duration = Duration::from_secs(1);
 /// Most events asked for at once: the outbox's reader stays responsive.
@@ -56,6 +58,7 @@ enum Stage {
         as_of: u64,
         part: u32,
         legs: VecDeque<LegView>,
+        endpoints: VecDeque<EndpointView>,
     },
     /// Events up to `as_of` are history to the far end.
     Sent {
@@ -108,16 +111,16 @@ impl Sender {
         }
     }
 
-    pub(super) fn supply_snapshot(&mut self, as_of: u64, legs: Vec<LegView>) {
+    pub(super) fn supply_snapshot(&mut self, as_of: u64, view: View) {
         match self.snapshot {
             Stage::Reading { again: true } => self.snapshot = Stage::Needed,
             Stage::Reading { again: false } => {
                 self.snapshot_id += 1;
-                let legs = legs.into();
                 self.snapshot = Stage::Sending {
                     as_of,
                     part: 0,
-                    legs,
+                    legs: view.legs.into(),
+                    endpoints: view.endpoints.into(),
                 };
             }
             Stage::Needed | Stage::Sending { .. } | Stage::Sent { .. } => {}
@@ -271,38 +274,55 @@ impl Sender {
     }
 
     fn snapshot_part(&mut self) -> Option<Snapshot> {
-        let Stage::Sending { as_of, part, legs } = &mut self.snapshot else {
+        let Stage::Sending {
+            as_of,
+            part,
+            legs,
+            endpoints,
+        } = &mut self.snapshot
+        else {
             return None;
         };
-        let mut items = Vec::new();
         let mut room = self.frame_len - FRAME_OVERHEAD;
-        while let Some(leg) = legs.front() {
-            let len = serde_json::to_vec(leg).map_or(0, |json| json.len() + 1);
-            if len > room && !items.is_empty() {
-                break;
-            }
-            if len <= room {
-                room -= len;
-                items.push(leg.clone());
-            } else {
-                error!(leg = %leg.leg_id, len, "leg larger than a frame left out of the snapshot");
-            }
-            legs.pop_front();
+        let largest = room;
+        let items = fill(legs, &mut room, largest);
+        let mut snapshot = Snapshot {
+            id: self.snapshot_id,
+            part: *part,
+            last: false,
+            as_of: *as_of,
+            items,
+            endpoints: Vec::new(),
+        };
+        if legs.is_empty() {
+            snapshot.endpoints = fill(endpoints, &mut room, largest);
         }
-        let last = legs.is_empty();
-        let (id, as_of, this) = (self.snapshot_id, *as_of, *part);
         *part += 1;
-        if last {
+        snapshot.last = legs.is_empty() && endpoints.is_empty();
+        if snapshot.last {
+            let as_of = snapshot.as_of;
             self.snapshot = Stage::Sent { as_of };
         }
-        Some(Snapshot {
-            id,
-            part: this,
-            last,
-            as_of,
-            items,
-        })
+        Some(snapshot)
     }
+}
+
+/// Takes as many rows as there is room for; what would not fit into any frame is left out.
+fn fill<T: Serialize>(rows: &mut VecDeque<T>, room: &mut usize, largest: usize) -> Vec<T> {
+    let mut taken = Vec::new();
+    while let Some(row) = rows.pop_front() {
+        let len = serde_json::to_vec(&row).map_or(0, |json| json.len() + 1);
+        if len > largest {
+            error!(len, "row larger than a frame left out of the snapshot");
+        } else if len > *room {
+            rows.push_front(row);
+            break;
+        } else {
+            *room -= len;
+            taken.push(row);
+        }
+    }
+    taken
 }
 
 const fn gap(from: u64, to: u64, reason: &'static str) -> Item {
