@@ -3,6 +3,7 @@
 //! Every value is checked while it is read, so that an error names file, key, value and what is
 //! allowed. Secrets come as files (systemd hands them over as credentials), never as values.
 
+mod dialect;
 mod types;
 
 use std::net::SocketAddr;
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use dialect::{Association, Assumptions, DialectName, describe};
 pub use types::{
-    Association, Bytes, DeviceRange, HostPort, Hours, Listen, LogFormat, LogLevel, Name, Requests,
-    Seconds, Url,
+    Bytes, DeviceRange, HostPort, Hours, Listen, LogFormat, LogLevel, Name, Requests, Seconds, Url,
 };
 
 /// The whole file.
@@ -76,9 +77,15 @@ pub struct PbxSection {
     /// XML put into `applicationSpecificInfo`, with `{user}` and `{password}`.
     #[serde(default)]
     pub login_fragment: Option<String>,
-    /// How to associate.
+    /// What the PBX makes of the standard.
     #[serde(default)]
-    pub association: Association,
+    pub dialect: DialectName,
+    /// How to associate, where not as in the dialect.
+    #[serde(default)]
+    pub association: Option<Association>,
+    /// What is not as in the dialect.
+    #[serde(default)]
+    pub assumptions: Assumptions,
     /// Seconds that the application session asks to live.
     #[serde(default = "default_session_duration")]
     pub session_duration_s: Seconds<30, 86_400>,

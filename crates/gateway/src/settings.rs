@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cloud_uplink::Identity;
-use csta::Dialect;
-use csta::client::{AssociationMode, Login};
+use csta::client::Login;
 use net::csta_link::CstaLinkConfig;
 use net::tls::Trust;
 use net::uplink::{Endpoint, Retry, Token};
 use rand::RngExt as _;
 use store::gateway::OutboxLimits;
 
-use crate::config::{Association, Config, read_secret};
+use crate::config::{Config, read_secret};
 use crate::daemon::{FarEnd, Settings};
 
 /// Shortest and longest delay between two tries to reach the PBX.
@@ -85,11 +84,7 @@ pub(crate) fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
         client: csta::client::Config {
             application_id: section.application_id.0.clone(),
             login,
-            dialect: Dialect::MX_ONE.with_association(match section.association {
-                Association::Auto => AssociationMode::Auto,
-                Association::ApplicationSession => AssociationMode::ApplicationSession,
-                Association::Implicit => AssociationMode::Implicit,
-            }),
+            dialect: section.dialect(),
             session_duration: Duration::from_secs(section.session_duration_s.0),
             resync_in_flight_max: usize::try_from(section.requests_in_flight.0).unwrap_or(1),
             ..csta::client::Config::default()

@@ -1,3 +1,6 @@
+use csta::Dialect;
+use csta::dialect::{AssociationMode, Side, Source};
+
 use super::*;
 
 const GOOD: &str = r#"
@@ -36,7 +39,7 @@ fn reads_a_minimal_file_and_fills_in_the_defaults() {
     assert_eq!(config.portal.listen.0.port(), 8086);
     assert_eq!(config.retention(), Duration::from_secs(72 * 3600));
     assert_eq!(config.outbox.bytes_max.0, 2 << 30);
-    assert_eq!(config.pbx.association, Association::Auto);
+    assert_eq!(config.pbx.dialect(), Dialect::MX_ONE);
 }
 
 /// Each row: what to replace in the good file, by what, and what the error has to say.
@@ -108,6 +111,45 @@ const BAD: &[(&str, &str, [&str; 3])] = &[
     ),
     (
         "[uplink]",
+        "dialect = \"mx-two\"\n[uplink]",
+        ["pbx.dialect", "mx-two", "\"mivoice-400\""],
+    ),
+    (
+        "[uplink]",
+        "[pbx.assumptions]\nstop-sesion = true\n[uplink]",
+        ["pbx.assumptions", "stop-sesion", "stop-session"],
+    ),
+    (
+        "[uplink]",
+        "[pbx.assumptions]\nstop-session = \"sometimes\"\n[uplink]",
+        ["pbx.assumptions.stop-session", "sometimes", "true or false"],
+    ),
+    (
+        "[uplink]",
+        "[pbx.assumptions]\nreset-at-percent = 95\n[uplink]",
+        ["pbx.assumptions.reset-at-percent", "95", "10 to 90"],
+    ),
+    (
+        "[uplink]",
+        "[pbx.assumptions]\neditions = [\"ed3\"]\n[uplink]",
+        [
+            "pbx.assumptions.editions",
+            "sequence",
+            "such as \"ed6-ed3\"",
+        ],
+    ),
+    (
+        "[uplink]",
+        "[pbx.assumptions]\nassociation = \"auto\"\n[uplink]",
+        ["pbx.assumptions", "association", "expected one of"],
+    ),
+    (
+        "[uplink]",
+        "[pbx.assumptions]\nprefix = \"csta\"\n[uplink]",
+        ["pbx.assumptions", "prefix", "expected one of"],
+    ),
+    (
+        "[uplink]",
         "[log]\nlevel = \"loud\"\n[uplink]",
         ["log.level", "loud", "info"],
     ),
@@ -150,6 +192,42 @@ fn errors_name_file_key_value_and_what_is_allowed() {
 }
 
 #[test]
+fn the_dialect_is_the_one_named_less_what_the_site_has_set() {
+    let text = GOOD.replace(
+        "[uplink]",
+        "dialect = \"openscape\"\nassociation = \"application-session\"\n\
+         [pbx.assumptions]\nstop-session = false\nheart-beat-s = 15\neditions = \"ed5-ed4\"\n[uplink]",
+    );
+    let dialect = load(&text).unwrap().pbx.dialect();
+    assert_eq!(dialect.name(), "openscape");
+    assert_eq!(dialect.association(), AssociationMode::ApplicationSession);
+    assert!(!dialect.stop_session() && dialect.speaks_first());
+    assert_eq!(dialect.heart_beat().duration(), Duration::from_secs(15));
+    let set = Dialect::SWITCHES
+        .iter()
+        .map(|switch| switch.value(&dialect));
+    assert_eq!(set.filter(|(_, source)| *source == Source::Set).count(), 4);
+}
+
+#[test]
+fn a_dialect_is_described_with_the_values_and_where_they_are_from() {
+    let text = GOOD.replace("[uplink]", "[pbx.assumptions]\nheart-beat-s = 15\n[uplink]");
+    let text = describe(&load(&text).unwrap().pbx.dialect());
+    let mut lines = text.lines().map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.join(" ")
+    });
+    assert_eq!(lines.next().as_deref(), Some("mx-one"));
+    let lines: Vec<String> = lines.collect();
+    assert!(
+        lines.contains(&"association auto assumption".to_owned()),
+        "{text}"
+    );
+    assert!(lines.contains(&"heart-beat-s 15 set".to_owned()), "{text}");
+    assert!(!text.contains("prefix"), "{text}");
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = Config::load(Path::new("/nonexistent/ringway.toml"))
         .unwrap_err()
@@ -170,4 +248,20 @@ fn secrets_are_read_without_their_line_end_and_empty_ones_refused() {
             .to_string()
             .contains("1 to 4096")
     );
+}
+
+#[test]
+fn the_example_names_every_assumption_with_the_value_that_is_assumed() {
+    let example = include_str!("../../../../config/ringway.toml");
+    let (_, behind) = example.split_once("# [pbx.assumptions]\n").unwrap();
+    let (table, _) = behind.split_once("\n\n").unwrap();
+    let table = table.replace("# ", "");
+    let text = GOOD.replace("[uplink]", &format!("[pbx.assumptions]\n{table}\n[uplink]"));
+    let dialect = load(&text).unwrap().pbx.dialect();
+    for switch in Dialect::SWITCHES {
+        let (value, source) = switch.value(&dialect);
+        assert_eq!(value, switch.value(&Dialect::MX_ONE).0, "{}", switch.name);
+        let wanted = switch.side == Side::Computing && switch.name != "association";
+        assert_eq!(source == Source::Set, wanted, "{}", switch.name);
+    }
 }

@@ -68,17 +68,6 @@ macro_rules! choices {
 }
 
 choices! {
-    /// How to associate with the PBX.
-    Association {
-        /// ECMA-354 first, implicit where that is refused as unknown.
-        #[default]
-        Auto = "auto",
-        /// ECMA-354 only.
-        ApplicationSession = "application-session",
-        /// Request System Status only (ECMA-269 §7.2).
-        Implicit = "implicit",
-    }
-
     /// Least important level that is logged.
     LogLevel {
         /// Broken.
@@ -105,7 +94,7 @@ choices! {
 }
 
 /// Reads a text and turns it into `T`, or says what is allowed.
-fn parsed<'de, D: Deserializer<'de>, T>(
+pub(super) fn parsed<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     allowed: &str,
     parse: impl FnOnce(&str) -> Option<T>,
