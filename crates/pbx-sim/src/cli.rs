@@ -317,7 +317,10 @@ impl RunArgs {
         ];
         let flags = flags.iter().filter(|(given, ..)| *given);
         let given = self.set.iter().map(|(switch, value)| (&**switch, &**value));
-        for (switch, value) in flags.map(|(_, switch, value)| (*switch, *value)).chain(given) {
+        for (switch, value) in flags
+            .map(|(_, switch, value)| (*switch, *value))
+            .chain(given)
+        {
             let set = dialect.set(switch, value);
             debug_assert_eq!(set, Ok(()), "a switch was tried when it was read");
         }

@@ -96,7 +96,11 @@ fn make_call(from: &str, to: &str) -> csta::message::MakeCall {
 #[test]
 fn the_response_comes_before_or_after_the_events_as_configured() {
     for events_first in [false, true] {
-        let order = if events_first { "after-events" } else { "before-events" };
+        let order = if events_first {
+            "after-events"
+        } else {
+            "before-events"
+        };
         let mut bench = Bench::new(|config| {
             config.association.dialect.set("answers", order).unwrap();
         });

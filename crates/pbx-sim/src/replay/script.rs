@@ -12,8 +12,7 @@ use csta::message::{
     SnapshotDeviceResponse, SystemRegisterResponse, SystemStatusResponse,
 };
 use csta::{
-    DeviceId, Event, Frame, Message, MonitorCrossRefId, Request, Response,
-    SystemStatusValue,
+    DeviceId, Event, Frame, Message, MonitorCrossRefId, Request, Response, SystemStatusValue,
 };
 
 use crate::config::AssociationConfig;

@@ -39,7 +39,12 @@ async fn the_client_gives_the_reply_or_the_reason() {
     assert_eq!(tell("traffic load 50").await.unwrap(), "ok");
     let ledger: Ledger = serde_json::from_str(&tell("ledger").await.unwrap()).unwrap();
     assert_eq!(ledger.boots, 1);
-    assert!(tell("help").await.unwrap().contains("traffic load N"));
+    assert!(
+        tell("help")
+            .await
+            .unwrap()
+            .contains("traffic load EVENTS-PER-SECOND")
+    );
     let error = tell("clear 777").await.unwrap_err().to_string();
     assert_eq!(error, "there is no extension 777");
     pbx.shutdown().await;
