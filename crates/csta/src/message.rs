@@ -1,8 +1,14 @@
 //! Every message as a plain struct, and the three kinds of message there are.
 //!
 //! A message is read by local name, its elements in any order; it is written in strict schema order
-//! in the namespace of the chosen [`Edition`]. Adding one takes a line in a list of elements
-//! (`message/*.rs`) and a line in the table below.
+//! in the namespace of the chosen [`Edition`]. Adding one takes a list of elements (`message/*.rs`) and
+//! a line in a table (`message/kind.rs`).
+//!
+//! What is missing, unknown or new does not lose a message: mandatory elements without which it still
+//! says something may be absent, unknown elements are passed over, and unknown values of enumerations
+//! that the editions extend (causes, kinds of forwarding, errors) are kept. What is wrong does: a word
+//! where a number belongs, or a connection state that does not exist, is a typed error, also in an
+//! optional element. To drop it silently would show a state that the switching function did not report.
 
 pub mod application_session;
 pub mod call_control;

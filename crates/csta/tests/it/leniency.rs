@@ -1,6 +1,7 @@
 //! What is not written as this crate would is read all the same.
 
-use csta::Message;
+use csta::message::DecodeError;
+use csta::{EventCause, Message};
 
 #[test]
 fn reads_elements_in_any_order_with_prefixes_and_strangers_between() {
@@ -11,4 +12,56 @@ fn reads_elements_in_any_order_with_prefixes_and_strangers_between() {
         <calledDirectoryNumber>2002</calledDirectoryNumber><autoOriginate>prompt</autoOriginate></MakeCall>";
     let read = |xml: &str| Message::parse(xml.as_bytes()).expect(xml);
     assert_eq!(read(odd), read(plain));
+}
+
+#[test]
+fn a_wrong_value_is_an_error_that_names_its_element_and_a_new_one_is_kept() {
+    let held = |inner: &str| {
+        let xml = format!(
+            "<HeldEvent><monitorCrossRefID>1</monitorCrossRefID><heldConnection><callID>2</callID>\
+             </heldConnection>{inner}</HeldEvent>"
+        );
+        Message::parse(xml.as_bytes())
+    };
+    let digits = |inner: &str| {
+        let xml = format!(
+            "<GenerateDigits><connectionToSendDigits><callID>2</callID></connectionToSendDigits>\
+             {inner}</GenerateDigits>"
+        );
+        Message::parse(xml.as_bytes())
+    };
+    let wrong = [
+        (
+            held("<localConnectionInfo>ringing</localConnectionInfo>"),
+            "localConnectionInfo",
+        ),
+        (held("<holdingDevice>2001</holdingDevice>"), "holdingDevice"),
+        (
+            held("<correlatorData><string>0G</string></correlatorData>"),
+            "string",
+        ),
+        (
+            held("<correlatorData><string>012</string></correlatorData>"),
+            "string",
+        ),
+        (digits("<toneDuration>long</toneDuration>"), "toneDuration"),
+        (digits("<toneDuration>-1</toneDuration>"), "toneDuration"),
+        (digits("<pulseRate>4294967296</pulseRate>"), "pulseRate"),
+    ];
+    for (result, name) in wrong {
+        let Err(DecodeError::Value { element, .. }) = result else {
+            panic!("{name}: {result:?}");
+        };
+        assert_eq!(element, name);
+    }
+    let Ok(Message::Event(event)) = held("<cause>someNewCause</cause><newElement/>") else {
+        panic!("an event is expected");
+    };
+    assert_eq!(event.cause().map(EventCause::as_str), Some("someNewCause"));
+    let empty = Message::parse(b"<HeldEvent><monitorCrossRefID>1</monitorCrossRefID></HeldEvent>");
+    let missing = DecodeError::Missing {
+        parent: "HeldEvent".to_owned(),
+        element: "heldConnection",
+    };
+    assert_eq!(empty, Err(missing));
 }

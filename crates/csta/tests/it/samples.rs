@@ -59,8 +59,8 @@ fn read_whole(file: &str, body: &str) {
     let unknown = matches!(message, Message::Unknown { .. });
     assert_eq!(unknown, name == UNTYPED, "{file}");
     let written = message.to_xml(Edition::Ed6);
-    let written = leaves(&Document::parse(&written).unwrap());
-    for (element, text) in leaves(&Document::parse(body).unwrap()) {
+    let written = leaves(&Document::parse(&written).expect("a document of our own"));
+    for (element, text) in leaves(&Document::parse(body).expect("read before")) {
         // A flag that is off is left out.
         let known = text == "false" || NOT_OF_THE_STANDARD.contains(&(name, element.as_str()));
         let held = written.iter().any(|(_, held)| *held == text);
