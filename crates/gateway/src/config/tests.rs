@@ -255,7 +255,11 @@ fn the_example_names_every_assumption_with_the_value_that_is_assumed() {
     let example = include_str!("../../../../config/ringway.toml");
     let (_, behind) = example.split_once("# [pbx.assumptions]\n").unwrap();
     let (table, _) = behind.split_once("\n\n").unwrap();
-    let table = table.replace("# ", "");
+    let lines: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .collect();
+    let table = lines.join("\n");
     let text = GOOD.replace("[uplink]", &format!("[pbx.assumptions]\n{table}\n[uplink]"));
     let dialect = load(&text).unwrap().pbx.dialect();
     for switch in Dialect::SWITCHES {
