@@ -18,15 +18,18 @@
 //!   begin a call on a leg that is further on show that the switching function restarted and gave
 //!   the identifier out again: the old legs end as `synthetic` and another call begins.
 
+mod along;
 mod apply;
 mod call;
 mod commands;
 mod devices;
 mod endpoints;
+mod features;
 mod history;
 mod legs;
 mod publish;
 mod report;
+mod restore;
 mod resync;
 mod state;
 mod terminals;
@@ -36,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cloud_uplink::event::{Alarm, EndpointMonitored, EndpointUnmonitored, LinkChange};
 use cloud_uplink::{
-    CallId, EndpointView, Event, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp,
+    CallId, EndpointView, Event, EventData, IdSource, Identity, LegId, LegView, Timestamp,
 };
 use csta::{ConnectionId, DeviceId};
 
@@ -45,8 +48,8 @@ use devices::{Devices, Follow};
 use endpoints::Endpoints;
 use publish::Publisher;
 
-pub use endpoints::UNKNOWN_XML_MAX;
-pub(crate) use endpoints::{forwarding_type, presence_name};
+pub use along::UNKNOWN_XML_MAX;
+pub(crate) use features::{forwarding_type, presence_name};
 pub use history::{PARTIES_MAX, STEPS_MAX};
 pub use terminals::FORK_WINDOW_MS;
 
@@ -80,10 +83,6 @@ pub struct Change {
 
 /// What a change does to the persisted view of all legs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most changes put: boxing them would only add allocations"
-)]
 pub enum ViewChange {
     /// The leg is now so.
     Put(LegView),
@@ -191,42 +190,6 @@ impl Registry {
             wanted: BTreeSet::new(),
             stats: RegistryStats::default(),
         }
-    }
-
-    /// Takes back the legs as they were persisted last. They count as unconfirmed until a snapshot of
-    /// their device; nothing is published for them, unless two calls claim one identifier: then
-    /// the older ends. Call it once, before any input.
-    pub fn restore(&mut self, legs: Vec<LegView>) {
-        let mut legs = legs;
-        legs.retain(|leg| leg.state != LegState::Cleared);
-        // The youngest call first: it keeps the identifier.
-        legs.sort_by_key(|leg| (std::cmp::Reverse(leg.call_id), leg.leg_id));
-        for view in legs {
-            let key = csta::CallId::new(view.pbx.call_id.as_str());
-            let id = *self.keys.entry(key.clone()).or_insert(view.call_id);
-            let call = self.calls.entry(id).or_insert_with(|| Call::new(id, 0));
-            let leg = restored(&view);
-            let taken = call.legs.iter().any(|old| old.is(&key, &leg.device_id));
-            if call.id != view.call_id || taken {
-                self.end_restored(view);
-                continue;
-            }
-            if !call.keys.contains(&key) {
-                call.keys.push(key);
-            }
-            call.from = call.from.take().or_else(|| view.from.clone());
-            call.to = call.to.take().or_else(|| view.to.clone());
-            call.legs.push(leg);
-            self.index_leg(id, view.endpoint_id.as_deref());
-            self.legs += 1;
-        }
-        self.restore_users();
-    }
-
-    fn end_restored(&mut self, mut view: LegView) {
-        let previous = std::mem::replace(&mut view.state, LegState::Cleared);
-        let why = publish::Why::inferred(view.since);
-        self.publisher.leg(view, Some(previous), &why);
     }
 
     /// Replaces the list of endpoints. The extension of each is [`DeviceId::number`]; a number may have
@@ -475,30 +438,6 @@ fn connection(leg: &Leg) -> ConnectionId {
     ConnectionId {
         call_id: Some(leg.key.clone()),
         device_id: named.then(|| leg.device_id.clone()),
-    }
-}
-
-fn restored(view: &LegView) -> Leg {
-    let device_id = DeviceId::new(view.pbx.device_id.as_str());
-    let own_number = device_id.number() == view.device;
-    Leg {
-        id: view.leg_id,
-        key: csta::CallId::new(view.pbx.call_id.as_str()),
-        device: if own_number {
-            device_id.clone()
-        } else {
-            DeviceId::new(view.device.as_str())
-        },
-        device_id,
-        assumed: false,
-        endpoint: view.endpoint_id.clone(),
-        direction: view.direction,
-        direction_told: true,
-        redirected_from: view.redirected_from.clone(),
-        state: view.state,
-        since: view.since,
-        epoch: 0,
-        reports: ReportLog::default(),
     }
 }
 

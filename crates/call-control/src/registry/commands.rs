@@ -12,7 +12,7 @@ use csta::message::SnapshotCallResponse;
 use csta::message::snapshot::Source;
 use csta::{ConnectionId, CstaError, DeviceId, Request, Response};
 
-use super::{Registry, connection, endpoints, legs_at, state};
+use super::{Registry, connection, features, legs_at, state};
 use crate::command::{self, Target};
 
 impl Registry {
@@ -138,7 +138,7 @@ impl Registry {
             Response::GetDoNotDisturb(it) => Answer::DoNotDisturb(DoNotDisturb {
                 on: it.do_not_disturb_on,
             }),
-            Response::GetForwarding(it) => Answer::Forwarding(endpoints::forwardings(it)),
+            Response::GetForwarding(it) => Answer::Forwarding(features::forwardings(it)),
             Response::GetMessageWaitingIndicator(it) => {
                 let call = it.device_for_message.as_ref();
                 Answer::MessageWaiting(MessageWaiting {
@@ -147,7 +147,7 @@ impl Registry {
                 })
             }
             Response::GetPresenceState(it) => {
-                Answer::Presence(endpoints::pbx_presence(it.presence_state.as_str()))
+                Answer::Presence(features::pbx_presence(it.presence_state.as_str()))
             }
             Response::SnapshotDevice(it) => self.answer_snapshot(action.endpoint_id()?, it, now),
             Response::SnapshotCall(it) => Answer::Call(connections(it)),

@@ -1,5 +1,4 @@
-//! What is known of extensions beside their calls: features, presence, agent, service; and events that
-//! go along with calls.
+//! What is known of extensions beside their calls: features, presence, agent, service.
 //!
 //! A change is published once, whether an event told it or the answer to a request: where a feature is
 //! already as asked for, the switching function answers positively and sends no event (ECMA-269
@@ -8,21 +7,15 @@
 use std::collections::BTreeMap;
 
 use cloud_uplink::endpoint::{
-    Agent, AgentState, DoNotDisturb, EndpointChange, Forwarding, ForwardingKind, Forwardings,
-    MessageWaiting, Origin, Presence, PresenceSource, PresenceState, Service,
+    DoNotDisturb, EndpointChange, Forwarding, Forwardings, MessageWaiting, Presence,
+    PresenceSource, PresenceState, Service,
 };
-use cloud_uplink::event::{CallDigits, CallInformation, PbxUnknown};
 use cloud_uplink::{EndpointView, EventData, LegState, Timestamp};
-use csta::message::{CallInformationEvent, DigitsGeneratedEvent};
-use csta::value::{ForwardingType, OpaqueData};
 use csta::{DeviceId, Event, EventCause, ExtendedDeviceId, Response};
 
-use super::call::covers;
+use super::features::{agent, forwardings, kind, pbx_presence};
 use super::report::number;
 use super::{Registry, ViewChange};
-
-/// Longest XML of an unknown event that is passed on, in bytes; the rest is cut off.
-pub const UNKNOWN_XML_MAX: usize = 4_096;
 
 /// Calls of one extension that its presence is derived from: enough to be busy.
 const PRESENCE_CALLS_MAX: usize = 16;
@@ -94,22 +87,6 @@ impl Registry {
             _ => {}
         }
         self.derive_presence(now);
-    }
-
-    /// An event that has no type here: passed on as it came, shortened to [`UNKNOWN_XML_MAX`].
-    pub fn handle_unknown(
-        &mut self,
-        monitored: Option<&DeviceId>,
-        name: &str,
-        xml: &str,
-        now: Timestamp,
-    ) {
-        let body = EventData::PbxUnknown(PbxUnknown {
-            endpoint_id: monitored.map(|device| device.number().to_owned()),
-            name: name.to_owned(),
-            xml: xml[..xml.floor_char_boundary(UNKNOWN_XML_MAX)].to_owned(),
-        });
-        self.publisher.publish(body, None, now);
     }
 
     /// An event of a device.
@@ -275,11 +252,11 @@ impl Registry {
         let old = list.iter().position(same).map(|index| list.remove(index));
         if on {
             // An answer does not say where to, nor after how long.
+            let old = old.filter(|_| source.event.is_none());
             let (to, after) = old.map_or((None, None), |old| (old.to, old.after_seconds));
-            let answered = source.event.is_none();
             list.push(Forwarding {
-                to: forwarding.to.or(to.filter(|_| answered)),
-                after_seconds: forwarding.after_seconds.or(after.filter(|_| answered)),
+                to: forwarding.to.or(to),
+                after_seconds: forwarding.after_seconds.or(after),
                 ..forwarding
             });
         }
@@ -358,178 +335,4 @@ impl Registry {
             _ => PresenceState::Available,
         }
     }
-
-    /// Digits that an extension sent; the monitor of that extension tells.
-    pub(super) fn handle_digits(
-        &mut self,
-        monitored: &DeviceId,
-        event: &DigitsGeneratedEvent,
-        now: Timestamp,
-    ) {
-        let connection = &event.connection;
-        let call = connection
-            .call_id
-            .as_ref()
-            .and_then(|key| self.keys.get(key));
-        let Some(call) = call.and_then(|id| self.calls.get(id)) else {
-            self.stats.stale += 1;
-            return;
-        };
-        let device = connection.device_id.as_ref().unwrap_or(monitored);
-        let legs = &mut call.legs.iter();
-        let leg = legs.find(|leg| covers(device, &leg.device_id) || covers(device, &leg.device));
-        let own = leg.filter(|leg| covers(monitored, &leg.device));
-        let endpoint = own.and_then(|leg| leg.endpoint.clone());
-        let (Some(endpoint_id), Some(digits)) = (endpoint, event.digit_generated_list.clone())
-        else {
-            self.stats.copies += 1;
-            return;
-        };
-        let body = EventData::CallDigits(CallDigits {
-            call_id: call.id,
-            endpoint_id,
-            digits,
-        });
-        self.publisher.publish(body, None, now);
-    }
-
-    /// Data of a call; the copies of several monitors are one.
-    pub(super) fn handle_information(&mut self, event: &CallInformationEvent, now: Timestamp) {
-        let id = event.connection.call_id.as_ref();
-        let id = id.and_then(|key| self.keys.get(key));
-        let Some(call) = id.and_then(|id| self.calls.get_mut(id)) else {
-            self.stats.stale += 1;
-            return;
-        };
-        let device = event.connection.device_id.as_ref();
-        let device = device.or_else(|| event.device.as_ref()?.device());
-        let information = CallInformation {
-            call_id: call.id,
-            endpoint_id: device.and_then(|device| self.devices.endpoint_of(device)),
-            from: number(event.calling_device.as_ref()).map(str::to_owned),
-            subject: event.subject_of_call.clone(),
-            correlator_data: event.correlator_data.as_ref().map(|data| match data {
-                OpaqueData::Octets(octets) => octets.to_hex(),
-                OpaqueData::Private(xml) => xml.as_xml().to_owned(),
-            }),
-        };
-        if call.information.as_deref() == Some(&information) {
-            self.stats.copies += 1;
-            return;
-        }
-        call.information = Some(Box::new(information.clone()));
-        let body = EventData::CallInformation(information);
-        self.publisher.publish(body, None, now);
-    }
 }
-
-fn agent(event: &Event) -> Option<(&ExtendedDeviceId, Agent)> {
-    macro_rules! of {
-        ($event:ident, $state:ident) => {{
-            let group = $event.acd_group.as_ref();
-            let agent = Agent {
-                agent_state: AgentState::$state,
-                agent_id: $event.agent_id.clone(),
-                group: group.map(|group| group.number().to_owned()),
-            };
-            Some((&$event.agent_device, agent))
-        }};
-    }
-    match event {
-        Event::AgentBusy(e) => of!(e, Busy),
-        Event::AgentLoggedOn(e) => of!(e, LoggedOn),
-        Event::AgentLoggedOff(e) => of!(e, LoggedOff),
-        Event::AgentNotReady(e) => of!(e, NotReady),
-        Event::AgentReady(e) => of!(e, Ready),
-        Event::AgentWorkingAfterCall(e) => of!(e, WorkingAfterCall),
-        _ => None,
-    }
-}
-
-/// The forwardings of an answer that are on and of a kind that is known.
-pub(crate) fn forwardings(answer: &csta::message::GetForwardingResponse) -> Forwardings {
-    let items = answer.forwarding_list.iter().flat_map(|list| &list.0);
-    let on = items.filter(|item| item.forward_status == Some(true));
-    let mut forwarding: Vec<_> = on
-        .filter_map(|item| {
-            let (kind, origin) = kind(item.forwarding_type.as_ref()?)?;
-            let to = item.forward_dn.as_ref();
-            Some(Forwarding {
-                kind,
-                origin,
-                to: to.map(|to| to.number().to_owned()),
-                after_seconds: item.ring_duration,
-            })
-        })
-        .collect();
-    forwarding.sort_by_key(|it| (it.kind, it.origin));
-    forwarding.dedup_by_key(|it| (it.kind, it.origin));
-    Forwardings { forwarding }
-}
-
-/// Which calls a forwarding type is about, and from where.
-pub(crate) fn kind(told: &ForwardingType) -> Option<(ForwardingKind, Option<Origin>)> {
-    let known = FORWARDING_TYPES.iter();
-    let mut known = known.filter(|(_, _, name)| name == told);
-    known.next().map(|(kind, origin, _)| (*kind, *origin))
-}
-
-/// The forwarding type for calls of a kind and origin.
-pub(crate) fn forwarding_type(kind: ForwardingKind, origin: Option<Origin>) -> ForwardingType {
-    let known = FORWARDING_TYPES.iter();
-    let mut known = known.filter(|(of, from, _)| *of == kind && *from == origin);
-    known
-        .next()
-        .map_or(ForwardingType::IMMEDIATE, |(_, _, name)| name.clone())
-}
-
-/// Every forwarding type of the standard (ECMA-269 §22.1).
-const FORWARDING_TYPES: &[(ForwardingKind, Option<Origin>, ForwardingType)] = {
-    use ForwardingKind::{Busy, DoNotDisturb, Immediate, NoAnswer};
-    use Origin::{External, Internal};
-    type Type = ForwardingType;
-    &[
-        (Immediate, None, Type::IMMEDIATE),
-        (Immediate, Some(Internal), Type::IMMEDIATE_INTERNAL),
-        (Immediate, Some(External), Type::IMMEDIATE_EXTERNAL),
-        (Busy, None, Type::BUSY),
-        (Busy, Some(Internal), Type::BUSY_INTERNAL),
-        (Busy, Some(External), Type::BUSY_EXTERNAL),
-        (NoAnswer, None, Type::NO_ANSWER),
-        (NoAnswer, Some(Internal), Type::NO_ANSWER_INTERNAL),
-        (NoAnswer, Some(External), Type::NO_ANSWER_EXTERNAL),
-        (DoNotDisturb, None, Type::DO_NOT_DISTURB),
-        (DoNotDisturb, Some(Internal), Type::DO_NOT_DISTURB_INTERNAL),
-        (DoNotDisturb, Some(External), Type::DO_NOT_DISTURB_EXTERNAL),
-    ]
-};
-
-/// Presence as the switching function reports it.
-pub(crate) fn pbx_presence(name: &str) -> Presence {
-    let mut known = PRESENCE.iter().filter(|(_, it)| *it == name);
-    Presence {
-        presence: known
-            .next()
-            .map_or(PresenceState::Unknown, |(state, _)| *state),
-        source: PresenceSource::Pbx,
-    }
-}
-
-/// The standard's name of a presence.
-pub(crate) fn presence_name(presence: PresenceState) -> &'static str {
-    let mut known = PRESENCE.iter().filter(|(state, _)| *state == presence);
-    known.next().map_or("unknown", |(_, name)| name)
-}
-
-/// Every presence that has a meaning here (ECMA-269, ninth edition, §22).
-const PRESENCE: &[(PresenceState, &str)] = &[
-    (PresenceState::Available, "available"),
-    (PresenceState::Away, "away"),
-    (PresenceState::Busy, "busy"),
-    (PresenceState::Calling, "calling"),
-    (PresenceState::DoNotDisturb, "dnd"),
-    (PresenceState::Meeting, "meeting"),
-    (PresenceState::Offline, "offline"),
-    (PresenceState::Vacation, "vacation"),
-    (PresenceState::Unknown, "unknown"),
-];

@@ -423,14 +423,14 @@ impl Registry {
         let Some(to) = join.local.and_then(state::leg_state) else {
             return;
         };
-        let Some(index) = call.find_only(join.monitored) else {
-            return;
-        };
-        let Some(monitor) = self.devices.find(join.monitored).map(|device| device.index) else {
+        let (Some(index), Some(device)) = (
+            call.find_only(join.monitored),
+            self.devices.find(join.monitored),
+        ) else {
             return;
         };
         let leg = &mut call.legs[index];
-        if leg.state != to && leg.reports.is_caught_up(monitor) {
+        if leg.state != to && leg.reports.is_caught_up(device.index) {
             self.move_to(call, index, to, &Why::inferred(join.now));
         }
     }
@@ -498,28 +498,4 @@ fn rename(call: &mut Call, index: usize, key: &csta::CallId, device_id: &DeviceI
     };
     leg.assumed = false;
     call.bury(old);
-}
-
-impl Registry {
-    /// All that is left of a call ends (ECMA-269 §17.2.2).
-    pub(super) fn handle_call_cleared(
-        &mut self,
-        event: &csta::message::CallClearedEvent,
-        now: Timestamp,
-    ) {
-        let cleared = event.cleared_call.call_id.as_ref();
-        let Some(key) = cleared.filter(|key| self.keys.contains_key(*key)) else {
-            self.stats.stale += 1;
-            return;
-        };
-        let mut call = self.take_call(key, now);
-        let why = Why::named(Kind::Cleared, "CallClearedEvent", event.cause.as_ref(), now);
-        let before = call.legs.len();
-        while let Some(index) = call.legs.iter().position(|leg| leg.key == *key) {
-            self.end_leg(&mut call, index, &why);
-        }
-        self.stats.copies += u64::from(before == call.legs.len());
-        self.settle(&mut call, now);
-        self.put_call(call, now);
-    }
 }

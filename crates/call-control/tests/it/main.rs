@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod features;
 mod forking;
 mod golden;
 mod harness;
+mod history;
 mod joined;
 mod model;
 mod resync;

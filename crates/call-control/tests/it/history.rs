@@ -1,0 +1,132 @@
+//! Call records: how a call ended for each user.
+
+use cloud_uplink::CallRecord;
+use cloud_uplink::record::CallOutcome;
+
+use crate::harness::Bench;
+use crate::script::feed;
+
+fn outcomes(records: &[CallRecord]) -> Vec<(&str, CallOutcome)> {
+    let told = records.iter();
+    told.map(|it| (it.endpoint_id.as_str(), it.outcome))
+        .collect()
+}
+
+#[test]
+fn how_a_call_ended_for_each_user() {
+    use CallOutcome::{
+        Abandoned, Answered, AnsweredElsewhere, Busy, Diverted, Failed, Missed, NoAnswer,
+    };
+    let rings = "2001 < originated C1/2001 connected\n2002 < delivered C1/2002 alerting\n";
+    let ends = "2002 < cleared C1/2002 null\n2001 < cleared C1/2001 null\n";
+    let alone = "2001 < originated C1/2001 connected\n";
+    type Expected<'a> = &'a [(&'a str, CallOutcome)];
+    let cases: &[(String, Expected<'_>)] = &[
+        (
+            [rings, "2002 < established C1/2002 connected\n", ends].concat(),
+            &[("2002", Answered), ("2001", Answered)],
+        ),
+        ([rings, ends].concat(), &[("2002", Missed), ("2001", NoAnswer)]),
+        (
+            [alone, "2001 < failed C1/2002 connected why=busy\n2001 < cleared C1/2001 null"].concat(),
+            &[("2001", Busy), ("2002", Missed)],
+        ),
+        (
+            [
+                alone,
+                "2001 < failed C1/4711 connected why=numberUnallocated\n2001 < cleared C1/2001 null",
+            ]
+            .concat(),
+            &[("2001", Failed)],
+        ),
+        ([alone, "2001 < cleared C1/2001 null"].concat(), &[("2001", Abandoned)]),
+        (
+            [
+                rings,
+                "2002 < diverted C1/2002 null why=callForwardNoAnswer
+                 2003 < delivered C1/2003 alerting by=2002
+                 2003 < established C1/2003 connected by=2002
+                 2003 < cleared C1/2003 null
+                 2001 < cleared C1/2001 null",
+            ]
+            .concat(),
+            &[("2002", Diverted), ("2003", Answered), ("2001", Answered)],
+        ),
+        (
+            [
+                rings,
+                "2003 < delivered C1/2003 alerting
+                 2003 < established C1/2003 connected
+                 2002 < cleared C1/2002 null
+                 2003 < cleared C1/2003 null
+                 2001 < cleared C1/2001 null",
+            ]
+            .concat(),
+            &[("2002", AnsweredElsewhere), ("2003", Answered), ("2001", Answered)],
+        ),
+        (
+            [rings, "2002 < diverted C1/2002 null why=callPickup\n2001 < cleared C1/2001 null"]
+                .concat(),
+            &[("2002", AnsweredElsewhere), ("2001", NoAnswer)],
+        ),
+        (
+            "2001 < originated C1/2001 connected to=0704555666
+             2001 < reached C1/N1 connected to=0704555666
+             2001 < cleared C1/2001 null"
+                .to_owned(),
+            &[("2001", NoAnswer)],
+        ),
+    ];
+    for (lines, expected) in cases {
+        let mut bench = Bench::new(&["2001", "2002", "2003"]);
+        feed(&mut bench, lines);
+        assert!(bench.view.is_empty(), "{lines}");
+        assert_eq!(outcomes(&bench.records()), *expected, "{lines}");
+    }
+}
+
+#[test]
+fn a_hold_ends_nothing_and_times_are_those_of_the_user() {
+    let mut bench = Bench::new(&["2001"]);
+    let start = bench.now_ms;
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected to=4711
+         2001 < delivered C1/4711 connected to=4711
+         2001 < established C1/4711 connected to=4711
+         2001 < held C1/2001 hold
+         2001 < retrieved C1/2001 connected",
+    );
+    assert!(bench.records().is_empty());
+    feed(&mut bench, "2001 < cleared C1/2001 null why=normalClearing");
+    let records = bench.records();
+    let [record] = records.as_slice() else {
+        panic!("{records:?}");
+    };
+    let times = [Some(record.started), record.answered, Some(record.ended)];
+    let after = times.map(|at| at.unwrap().as_unix_ms() - start);
+    assert_eq!(after, [1, 3, 6]);
+    assert_eq!(
+        (record.from.as_deref(), record.to.as_deref()),
+        (Some("2001"), Some("4711"))
+    );
+    assert_eq!(record.parties, ["4711"]);
+    assert_eq!(record.cause.as_deref(), Some("normalClearing"));
+    assert!(!record.synthetic);
+}
+
+#[test]
+fn a_record_after_a_restart_is_marked_as_inferred() {
+    let mut bench = Bench::new(&["2001"]);
+    feed(
+        &mut bench,
+        "2001 < delivered C1/2001 alerting from=4711 to=2001
+         2001 < established C1/2001 connected from=4711 to=2001",
+    );
+    bench.restart();
+    feed(&mut bench, "2001 < cleared C1/2001 null");
+    let records = bench.records();
+    assert_eq!(outcomes(&records), [("2001", CallOutcome::Answered)]);
+    assert!(records[0].synthetic);
+    assert_eq!(records[0].parties, ["4711"]);
+}
