@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A CSTA III client that shares nothing with the crates it judges: written from ECMA-269 (services,
 events, connection states), ECMA-323 (XML, TCP without SOAP) and ECMA-354 (application sessions).
-
 csta_client.py HOST PORT DIALECT: monitors 2001, 2002 and 2003, uses the services on them, and checks
 headers, invoke ids, cross references, the order of elements (against the schemas of $RINGWAY_TESTDATA
 too where that is set), the states of every connection, and which events each service gives."""
@@ -45,9 +44,7 @@ def local(element): return etree.QName(element).localname
 def find(element, name): return next((e for e in element.iter() if local(e) == name), None)
 def text(element, name): return None if find(element, name) is None else "".join(find(element, name).itertext()).strip()
 def number(device): return re.match(r"N<([^!&>]*)|(.*)", device).expand(r"\1\2")
-def check(true, *what):
-    if not true: sys.exit("csta_client.py: " + " ".join(map(str, what)))
-
+def check(true, *what): true or sys.exit("csta_client.py: " + " ".join(map(str, what)))
 class Client:
     def __init__(self, host, port, dialect):
         self.socket = socket.create_connection((host, int(port)), timeout=10)
@@ -55,8 +52,8 @@ class Client:
         self.dialect, self.invoke, self.ns = dialect, 0, EDITIONS[1]
         self.monitors, self.told, self.answers, self.heard, self.raw = {}, [], {}, 0, {}
         self.states = {device: {} for device in DEVICES}
-        folder = os.environ.get("RINGWAY_TESTDATA")
-        self.schema = etree.XMLSchema(file=f"{folder}/csta/xsd/reconstructed-ed6/csta.xsd") if folder else None
+        schema = os.environ.get("RINGWAY_TESTDATA", "") + "/csta/xsd/reconstructed-ed6/csta.xsd"
+        self.schema = etree.XMLSchema(file=schema) if os.path.exists(schema) else None
 
     def send(self, invoke, name, body, ns=None):
         xml = f'<?xml version="1.0" encoding="UTF-8"?><{name} xmlns="{ns or self.ns}">{body}</{name}>'.encode()
@@ -94,6 +91,7 @@ class Client:
         elif name.endswith("Response") or name == "CSTAErrorCode":
             check(self.answers.get(invoke, root) is None, "nobody asked", invoke, name)
             self.answers[invoke] = root
+        elif name == "SnapshotDeviceData": self.segments.append(root)
         elif name == "SystemStatus": self.send(invoke, "SystemStatusResponse", "")
 
     def follow(self, device, name, root):
@@ -105,7 +103,8 @@ class Client:
         if name in MOVES:
             element, before, after = MOVES[name]
             key = self.connection(find(root, element))
-            check(states.get(key, "null") in ["unknown", *before.split(",")], device, name, key, "in state", states.get(key))
+            now = states.get(key, "null" if key[1] == device else "unknown")  # the others' may have come before
+            check(now in ["unknown", *before.split(",")], device, "hears", name, key, "in state", now)
             states[key], call = after, key[0]
         elif name in ("TransferedEvent", "ConferencedEvent"):
             olds = [self.connection(e)[0] for e in root if local(e) in ("primaryOldCall", "secondaryOldCall")]
@@ -119,7 +118,7 @@ class Client:
             self.states[device] = states = {k: v for k, v in states.items() if k[0] not in olds} | moved
         else: return
         own, info = states.get((call, device), "null"), text(root, "localConnectionInfo")
-        check(info in (None, own) or name == "FailedEvent" or own == "unknown", device, name, "says", info, "not", own)
+        check(info in (None, own) or "unknown" == own or name == "FailedEvent", device, name, "says", info, "not", own)
 
     def connection(self, element): return text(element, "callID"), number(text(element, "deviceID") or "")
     def of(self, name, call, device):
@@ -127,7 +126,7 @@ class Client:
 
     def ask(self, name, body="", ns=None):
         """Sends a request and gives the answer, once everything that it made the PBX say is here."""
-        self.told, answers = [], []
+        self.told, self.segments, answers = [], [], []
         for request in [(name, body, ns), ("RequestSystemStatus", "", None)]:
             self.invoke = (self.invoke + 1) % 9999
             self.answers[self.invoke] = None
@@ -144,10 +143,11 @@ class Client:
         told = [" ".join(event for at, event in self.told if at == device) for device in DEVICES]
         check(told == [*wanted, "", "", ""][:3], name, "gives", told)
         for device in DEVICES:
-            owned = {k[0]: v for k, v in self.states[device].items() if k[1] == device and v != "null"}
+            owned = {key[0] for key, state in self.states[device].items() if key[1] == device and state != "null"}
             snapshot = self.ask("SnapshotDevice", f"<snapshotObject>{device}</snapshotObject>")
-            calls = {text(i, "callID") for i in snapshot.iter("{*}snapshotDeviceResponseInfo")}
-            check(calls == set(owned), name, ": the snapshot of", device, "has", calls, "the events", owned)
+            parts = [part.iter("{*}snapshotDeviceResponseInfo") for part in [snapshot, *self.segments]]
+            calls = {text(info, "callID") for part in parts for info in part}
+            check(calls == owned, name, ": the snapshot of", device, "has", calls, "the events", owned)
         return root
 
 def main(host, port, dialect):

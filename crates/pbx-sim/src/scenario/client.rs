@@ -100,7 +100,11 @@ impl Client {
                 let _ = write!(body, "<protocolVersion>{version}</protocolVersion>");
             }
             body += "</requestedProtocolVersions>";
-            let heard = self.ask("StartApplicationSession", APPLICATION_SESSION_NAMESPACE, &body)?;
+            let heard = self.ask(
+                "StartApplicationSession",
+                APPLICATION_SESSION_NAMESPACE,
+                &body,
+            )?;
             let answer = positive(&heard, "StartApplicationSessionPosResponse")?;
             if let Some(version) = answer.child("actualProtocolVersion") {
                 self.namespace.clone_from(&version.text);
@@ -172,7 +176,9 @@ impl Client {
                     },
                 };
                 let (call, device) = (escaped(call), escaped(device));
-                Ok(format!("<callID>{call}</callID><deviceID>{device}</deviceID>"))
+                Ok(format!(
+                    "<callID>{call}</callID><deviceID>{device}</deviceID>"
+                ))
             }
             _ => Err(ClientError::Field(field.name.clone())),
         }
@@ -246,7 +252,8 @@ impl Client {
     fn hear(&mut self, heard: &Heard) -> Result<(), ClientError> {
         let mut connections = Vec::new();
         heard.message.connections(&mut connections);
-        self.calls.extend(connections.iter().map(|(call, _)| call.clone()));
+        self.calls
+            .extend(connections.iter().map(|(call, _)| call.clone()));
         self.connections.extend(connections);
         let name = heard.message.name.as_str();
         let (invoke_id, namespace) = (heard.invoke_id, self.namespace.clone());
@@ -271,5 +278,7 @@ fn positive<'a>(heard: &'a [Heard], wanted: &'static str) -> Result<&'a Node, Cl
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -57,7 +57,9 @@ impl Symbols {
         let mut fields = expected.fields.iter();
         let admitted = expected.name == message.name
             && fields.all(|field| match cross_ref_of(field, monitors) {
-                Some(cross_ref) => message.find(&field.name).is_some_and(|it| it.text == cross_ref),
+                Some(cross_ref) => message
+                    .find(&field.name)
+                    .is_some_and(|it| it.text == cross_ref),
                 None => symbols.field(field, message),
             });
         if admitted {

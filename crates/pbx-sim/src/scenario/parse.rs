@@ -70,7 +70,11 @@ impl FromStr for Scenario {
         };
         if text.len() > FILE_LEN_MAX {
             let problem = Problem::TooMany(FILE_LEN_MAX, "bytes");
-            return Err(ParseScenarioError { line: 1, column: 1, problem });
+            return Err(ParseScenarioError {
+                line: 1,
+                column: 1,
+                problem,
+            });
         }
         for (index, line) in text.lines().enumerate() {
             let mut cursor = Cursor { line, at: 0 };
@@ -83,7 +87,11 @@ impl FromStr for Scenario {
         }
         if scenario.title.is_empty() {
             let problem = Problem::Expected("a line `title TEXT`");
-            return Err(ParseScenarioError { line: 1, column: 1, problem });
+            return Err(ParseScenarioError {
+                line: 1,
+                column: 1,
+                problem,
+            });
         }
         Ok(scenario)
     }
@@ -111,7 +119,11 @@ impl Scenario {
         }
         if let Some(act) = cursor.act()? {
             let expected = Vec::new();
-            self.steps.push(Step { line, act, expected });
+            self.steps.push(Step {
+                line,
+                act,
+                expected,
+            });
             return at_most(self.steps.len(), STEPS_MAX, "steps");
         }
         let expected = cursor.expected(line)?;

@@ -118,7 +118,10 @@ pub fn play(scenario: &Scenario, variant: &Variant, now: Instant) -> Result<(), 
     let mut player = Player::new(config, now);
     let associated = player.associate(scenario);
     associated.map_err(|error| mismatch(1, &error))?;
-    scenario.steps.iter().try_for_each(|step| player.step(step))?;
+    scenario
+        .steps
+        .iter()
+        .try_for_each(|step| player.step(step))?;
     Ok(())
 }
 
@@ -318,11 +321,16 @@ impl Player {
 }
 
 fn unexpected(line: usize, heard: &Heard) -> Mismatch {
-    mismatch(line, &format!("nothing more was expected\n  came: {}", heard.message))
+    mismatch(
+        line,
+        &format!("nothing more was expected\n  came: {}", heard.message),
+    )
 }
 
 fn differs(expected: &Expected, heard: Option<&Heard>) -> Mismatch {
-    let Expected { line, text, source, .. } = expected;
+    let Expected {
+        line, text, source, ..
+    } = expected;
     let came = heard.map_or("nothing".to_owned(), |heard| heard.message.to_string());
     mismatch(*line, &format!("{text}\n  from: {source}\n  came: {came}"))
 }

@@ -111,24 +111,64 @@ fn a_trace_that_says_something_else_does_not_fit() {
     for (from, to, line) in [
         // Another value, call, device, state, order, number of items.
         ("cause=newCall", "cause=transfer", "line 6:"),
-        ("connection=C1/2002 local", "connection=C2/2002 local", "line 7:"),
+        (
+            "connection=C1/2002 local",
+            "connection=C2/2002 local",
+            "line 7:",
+        ),
         ("callingDevice=C1/2001", "callingDevice=C1/2002", "line 4:"),
         ("connected|alerting", "hold|alerting", "line 7:"),
-        ("callingDevice=2001 originating", "callingDevice=2003 originating", "line 8:"),
+        (
+            "callingDevice=2001 originating",
+            "callingDevice=2003 originating",
+            "line 8:",
+        ),
         ("NIDConnection=-", "NIDConnection=C1/2001", "line 8:"),
         ("newCall\n", "newCall deviceHistory=x\n", "line 6:"),
-        ("callingDevice=2001 originatingNIDConnection=-", "callingDevice=-", "line 8:"),
-        ("2001 < OriginatedEvent", "2002 < OriginatedEvent", "line 7:"),
+        (
+            "callingDevice=2001 originatingNIDConnection=-",
+            "callingDevice=-",
+            "line 8:",
+        ),
+        (
+            "2001 < OriginatedEvent",
+            "2002 < OriginatedEvent",
+            "line 7:",
+        ),
         ("alerting,connected}]", "connected,alerting}]", "line 10:"),
-        ("alerting,connected}]", "alerting,connected} {}]", "line 10:"),
+        (
+            "alerting,connected}]",
+            "alerting,connected} {}]",
+            "line 10:",
+        ),
         ("snapshotData=[{", "snapshotData=[] x=[{", "line 10:"),
         // A line too few and one too many.
-        ("2001 < OriginatedEvent", "# 2001 < OriginatedEvent", "line 7:"),
-        ("client < SnapshotDeviceResponse", "# client", "line 9: nothing more was expected"),
-        ("2002 < DeliveredEvent", "2002 < OfferedEvent\n2002 < DeliveredEvent", "line 8:"),
-        ("client: SnapshotDevice ", "2001 < HeldEvent\nclient: SnapshotDevice ", "line 9:"),
+        (
+            "2001 < OriginatedEvent",
+            "# 2001 < OriginatedEvent",
+            "line 7:",
+        ),
+        (
+            "client < SnapshotDeviceResponse",
+            "# client",
+            "line 9: nothing more was expected",
+        ),
+        (
+            "2002 < DeliveredEvent",
+            "2002 < OfferedEvent\n2002 < DeliveredEvent",
+            "line 8:",
+        ),
+        (
+            "client: SnapshotDevice ",
+            "2001 < HeldEvent\nclient: SnapshotDevice ",
+            "line 9:",
+        ),
         // What cannot be done.
-        ("snapshotObject=2002", "snapshotObject=C7/2002", "line 9: C7 stands for nothing yet"),
+        (
+            "snapshotObject=2002",
+            "snapshotObject=C7/2002",
+            "line 9: C7 stands for nothing yet",
+        ),
     ] {
         let mismatch = fits(from, to).expect_err(to);
         assert!(mismatch.starts_with(line), "{to}: {mismatch}");
@@ -138,18 +178,30 @@ fn a_trace_that_says_something_else_does_not_fit() {
 #[test]
 fn a_mismatch_shows_the_line_its_source_and_what_came() {
     let mismatch = fits("cause=newCall", "cause=transfer ; ECMA-269 §17.2.14").unwrap_err();
-    assert!(mismatch.contains("\n  from: ECMA-269 §17.2.14\n  came: OriginatedEvent "), "{mismatch}");
+    assert!(
+        mismatch.contains("\n  from: ECMA-269 §17.2.14\n  came: OriginatedEvent "),
+        "{mismatch}"
+    );
     assert!(mismatch.ends_with(" cause=newCall"), "{mismatch}");
 }
 
 #[test]
 fn a_wrong_setting_is_told_with_its_line() {
     let outcome = check("title x\nset colour red", net::clock::now()).unwrap_err();
-    assert!(outcome.contains("line 2: there is no switch \"colour\""), "{outcome}");
+    assert!(
+        outcome.contains("line 2: there is no switch \"colour\""),
+        "{outcome}"
+    );
 }
 
 #[test]
 fn the_table_has_a_line_for_each_file() {
-    let outcomes = [("a".to_owned(), Ok(8)), ("bcd".to_owned(), Err("why".to_owned()))];
-    assert_eq!(table(&outcomes), "a    pass  8 plays\nbcd  FAIL\n\nbcd: why\n");
+    let outcomes = [
+        ("a".to_owned(), Ok(8)),
+        ("bcd".to_owned(), Err("why".to_owned())),
+    ];
+    assert_eq!(
+        table(&outcomes),
+        "a    pass  8 plays\nbcd  FAIL\n\nbcd: why\n"
+    );
 }

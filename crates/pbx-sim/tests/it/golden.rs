@@ -40,6 +40,9 @@ fn every_line_of_a_golden_trace_says_where_it_comes_from() {
         let lines = scenario.steps.iter().flat_map(|step| &step.expected);
         let bare = lines.filter(|line| line.source.is_empty());
         let bare: Vec<_> = bare.map(|line| line.line).collect();
-        assert!(bare.is_empty(), "{name}: nothing behind `;` in lines {bare:?}");
+        assert!(
+            bare.is_empty(),
+            "{name}: nothing behind `;` in lines {bare:?}"
+        );
     }
 }
