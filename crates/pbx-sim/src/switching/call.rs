@@ -134,6 +134,12 @@ impl Call {
         legs.find(|leg| leg.state == LocalConnectionState::Alerting)
     }
 
+    /// The caller as events name it: the terminal while it is there.
+    pub(super) fn caller(&self) -> ExtendedDeviceId {
+        let leg = self.of_line(&self.calling).next();
+        leg.map_or_else(|| self.calling.clone().into(), Connection::party)
+    }
+
     /// The extensions, groups and outside parties in the call, each once.
     pub(super) fn lines(&self) -> Vec<DeviceId> {
         let mut lines: Vec<DeviceId> = Vec::with_capacity(self.connections.len());

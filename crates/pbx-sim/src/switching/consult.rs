@@ -36,7 +36,7 @@ impl SwitchingFunction {
         actor: Actor,
         now: Instant,
     ) -> Result<ConnectionId, CstaError> {
-        let (key, leg) = self.find(existing, actor)?;
+        let (key, leg) = self.find_inside(existing, actor)?;
         if leg.state != LocalConnectionState::Connected || !self.is_settled(key) {
             return Err(connection_state());
         }
@@ -137,8 +137,8 @@ impl SwitchingFunction {
         active: &ConnectionId,
         actor: Actor,
     ) -> Result<Pair, CstaError> {
-        let held = self.find(held, actor)?;
-        let active = self.find(active, actor)?;
+        let held = self.find_inside(held, actor)?;
+        let active = self.find_inside(active, actor)?;
         if held.1.line != active.1.line {
             return Err(not_same_device());
         }

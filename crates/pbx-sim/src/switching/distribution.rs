@@ -42,11 +42,12 @@ impl SwitchingFunction {
             let Some(member) = self.free_member(waiting, group) else {
                 continue;
             };
-            if is_group {
+            let has_terminals = self.terminals.values().any(|line| *line == member);
+            if is_group || has_terminals {
                 self.divert(waiting, group, &member, &EventCause::DISTRIBUTED);
                 self.deliver(waiting, &member, EventCause::DISTRIBUTED, now);
             } else {
-                // It rings where it waited.
+                // It rings at the very connection where it waited.
                 self.leave(waiting, group);
                 self.deliver(waiting, group, EventCause::NEW_CALL, now);
             }

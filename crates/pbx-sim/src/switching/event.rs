@@ -37,7 +37,7 @@ pub(super) fn event(
 ) -> Event {
     let known = |device: &DeviceId| Some(ExtendedDeviceId::Known(device.clone()));
     let subject = Some(report.subject.party());
-    let calling_device = known(&call.calling);
+    let calling_device = Some(call.caller());
     let called_device = known(&call.called);
     let user_data = call.data.user.clone();
     let subject_of_call = call.data.subject.clone();

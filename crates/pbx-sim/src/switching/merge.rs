@@ -191,7 +191,7 @@ impl SwitchingFunction {
         actor: Actor,
         now: Instant,
     ) -> Result<Merged, CstaError> {
-        let (key, leg) = self.find(active, actor)?;
+        let (key, leg) = self.find_inside(active, actor)?;
         let call = self.calls.get(&key).ok_or_else(invalid_connection)?;
         let ready = call.siblings.is_empty() && call.has_partner(&leg.line) && !call.has_failed();
         if leg.state != LocalConnectionState::Connected || !ready {
@@ -262,7 +262,7 @@ impl SwitchingFunction {
         actor: Actor,
         now: Instant,
     ) -> Result<Merged, CstaError> {
-        let (key, leg) = self.find(active, actor)?;
+        let (key, leg) = self.find_inside(active, actor)?;
         let call = self.calls.get(&key).ok_or_else(invalid_connection)?;
         if leg.state != LocalConnectionState::Connected || !call.has_partner(&leg.line) {
             return Err(connection_state());
@@ -321,7 +321,7 @@ impl SwitchingFunction {
         now: Instant,
     ) -> Result<(), CstaError> {
         use LocalConnectionState::{Alerting, Queued};
-        let (key, leg) = self.find(alerting, actor)?;
+        let (key, leg) = self.find_inside(alerting, actor)?;
         if !matches!(leg.state, Alerting | Queued) {
             return Err(connection_state());
         }

@@ -155,11 +155,10 @@ impl SwitchingFunction {
             local_connection_info: Some(leg.state),
             ..SnapshotDeviceInfo::new(leg.party())
         });
-        let known = |device: &DeviceId| Some(ExtendedDeviceId::Known(device.clone()));
         Ok(SnapshotCallResponse {
             data: Some(Source::Inline(SnapshotDevices(devices.collect()))),
-            calling_device: known(&call.calling),
-            called_device: known(&call.called),
+            calling_device: Some(call.caller()),
+            called_device: Some(ExtendedDeviceId::Known(call.called.clone())),
             correlator_data: call.data.correlator.clone(),
             subject_of_call: call.data.subject.clone(),
             ..SnapshotCallResponse::new()

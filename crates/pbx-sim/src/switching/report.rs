@@ -20,6 +20,9 @@ macro_rules! changes {
         pub enum Change { $( $(#[$doc])* $change, )* }
 
         impl Change {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$( Self::$change, )*];
+
             /// The standard's word, as in the event's name.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -204,7 +207,7 @@ impl SwitchingFunction {
         self.tell_all(key, Change::CallInformation, |call, id| {
             Event::from(CallInformationEvent {
                 device: Some(leg.party()),
-                calling_device: Some(ExtendedDeviceId::Known(call.calling.clone())),
+                calling_device: Some(call.caller()),
                 correlator_data: call.data.correlator.clone(),
                 user_data: call.data.user.clone(),
                 subject_of_call: call.data.subject.clone(),

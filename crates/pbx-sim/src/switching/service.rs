@@ -231,7 +231,8 @@ impl SwitchingFunction {
     pub fn hold(&mut self, connection: &ConnectionId, actor: Actor) -> Result<(), CstaError> {
         let (key, leg) = self.find(connection, actor)?;
         match leg.state {
-            LocalConnectionState::Connected if self.is_settled(key) => {}
+            // Connected with a timer is an outside party that has not answered yet.
+            LocalConnectionState::Connected if self.is_settled(key) && leg.timer.is_none() => {}
             LocalConnectionState::Hold => return Err(held_connection_state()),
             _ => return Err(connection_state()),
         }
@@ -392,6 +393,19 @@ impl SwitchingFunction {
             return Err(outside_connection());
         }
         Ok((key, leg.clone()))
+    }
+
+    /// As [`Self::find`], for what nobody does beyond a trunk.
+    pub(super) fn find_inside(
+        &self,
+        connection: &ConnectionId,
+        actor: Actor,
+    ) -> Result<(CallKey, Connection), CstaError> {
+        let found = self.find(connection, actor)?;
+        match found.1.outside {
+            true => Err(outside_connection()),
+            false => Ok(found),
+        }
     }
 
     /// Whether the call is no fork that nobody has answered yet.
