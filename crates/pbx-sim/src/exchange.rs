@@ -370,8 +370,10 @@ impl Exchange {
     }
 
     fn edition(&self, id: AssociationId) -> Edition {
-        let link = self.links.get(&id);
-        link.map_or(self.association.edition(), |link| link.session.edition())
+        match self.links.get(&id) {
+            Some(link) => link.session.edition(),
+            None => self.association.edition(),
+        }
     }
 
     fn send(&mut self, id: AssociationId, invoke_id: InvokeId, xml: &str) {

@@ -222,7 +222,7 @@ impl Exchange {
                     .into()
                 })
                 .collect(),
-            ..GetSwitchingFunctionDevicesResponse::new(service_ref.clone()).into()
+            ..GetSwitchingFunctionDevicesResponse::new(service_ref).into()
         })
     }
 }

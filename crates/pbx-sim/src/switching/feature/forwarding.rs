@@ -152,7 +152,7 @@ impl SwitchingFunction {
         let after = Forwarding {
             on,
             to,
-            ring_count: ring_count.or(before.as_ref().and_then(|it| it.ring_count)),
+            ring_count: ring_count.or_else(|| before.as_ref()?.ring_count),
         };
         let same = before.as_ref() == Some(&after);
         if same || !on && before.is_none_or(|before| !before.on) {
