@@ -1,10 +1,15 @@
 //! The faces of the far end: which path leads where.
 
+mod ask;
 pub(crate) mod auth;
 mod calls;
+mod endpoints;
 mod events;
+mod features;
+mod history;
 mod numbers;
 mod ops;
+mod pbx;
 mod place;
 mod refusal;
 
@@ -17,16 +22,43 @@ use crate::app::App;
 use crate::gateways::channel;
 
 /// Every path with its methods, as `docs/openapi.json` lists them.
-pub const ROUTES: [(&str, &[&str]); 10] = [
+pub const ROUTES: [(&str, &[&str]); 22] = [
     ("/gateway/v1/channel", &["get"]),
     ("/events/v1", &["get"]),
     ("/2017-09-01/calls", &["get"]),
+    ("/2017-09-01/callHistory", &["get"]),
+    ("/2017-09-01/endpoints", &["get"]),
     ("/2017-09-01/endpoints/{endpointId}", &["get"]),
     ("/2017-09-01/endpoints/{endpointId}/calls", &["get", "post"]),
     (
         "/2017-09-01/endpoints/{endpointId}/calls/{callId}",
         &["get", "put"],
     ),
+    (
+        "/2017-09-01/endpoints/{endpointId}/calls/{callId}/connections",
+        &["get"],
+    ),
+    ("/2017-09-01/endpoints/{endpointId}/callHistory", &["get"]),
+    (
+        "/2017-09-01/endpoints/{endpointId}/doNotDisturb",
+        &["get", "put"],
+    ),
+    (
+        "/2017-09-01/endpoints/{endpointId}/forwarding",
+        &["get", "put"],
+    ),
+    (
+        "/2017-09-01/endpoints/{endpointId}/messageWaiting",
+        &["get", "put"],
+    ),
+    (
+        "/2017-09-01/endpoints/{endpointId}/presence",
+        &["get", "put"],
+    ),
+    ("/2017-09-01/endpoints/{endpointId}/snapshot", &["post"]),
+    ("/2017-09-01/endpoints/{endpointId}/device", &["get"]),
+    ("/2017-09-01/pbx/devices", &["get"]),
+    ("/2017-09-01/pbx/features", &["get"]),
     ("/livez", &["get"]),
     ("/readyz", &["get"]),
     ("/metrics", &["get"]),
@@ -35,26 +67,52 @@ pub const ROUTES: [(&str, &[&str]); 10] = [
 
 /// All routes over the shared state.
 pub(crate) fn routes(app: Arc<App>) -> Router {
-    const V: &str = "/2017-09-01";
     Router::new()
         .route("/gateway/v1/channel", any(channel::upgrade))
         .route("/events/v1", any(events::upgrade))
-        .route(&format!("{V}/calls"), get(calls::all))
-        .route(
-            &format!("{V}/endpoints/{{endpointId}}"),
-            get(calls::endpoint),
-        )
-        .route(
-            &format!("{V}/endpoints/{{endpointId}}/calls"),
-            post(place::make).get(calls::of_endpoint),
-        )
-        .route(
-            &format!("{V}/endpoints/{{endpointId}}/calls/{{callId}}"),
-            get(calls::one).put(place::control),
-        )
+        .nest("/2017-09-01", resources())
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))
         .route("/openapi.json", get(ops::openapi))
         .with_state(app)
+}
+
+/// What applications read and ask for.
+fn resources() -> Router<Arc<App>> {
+    Router::new()
+        .route("/calls", get(calls::all))
+        .route("/callHistory", get(history::all))
+        .route("/pbx/devices", get(pbx::devices))
+        .route("/pbx/features", get(pbx::features))
+        .route("/endpoints", get(endpoints::all))
+        .nest("/endpoints/{endpointId}", of_endpoint())
+}
+
+/// What is below an extension.
+fn of_endpoint() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(endpoints::one))
+        .route("/calls", post(place::make).get(calls::of_endpoint))
+        .route("/calls/{callId}", get(calls::one).put(place::control))
+        .route("/calls/{callId}/connections", get(pbx::connections))
+        .route("/callHistory", get(history::of_endpoint))
+        .route(
+            "/doNotDisturb",
+            get(features::do_not_disturb).put(features::set_do_not_disturb),
+        )
+        .route(
+            "/forwarding",
+            get(features::forwarding).put(features::set_forwarding),
+        )
+        .route(
+            "/messageWaiting",
+            get(features::message_waiting).put(features::set_message_waiting),
+        )
+        .route(
+            "/presence",
+            get(features::presence).put(features::set_presence),
+        )
+        .route("/snapshot", post(pbx::snapshot))
+        .route("/device", get(pbx::device))
 }

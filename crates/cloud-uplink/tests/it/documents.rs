@@ -89,6 +89,127 @@ fn golden_events_fit_schema_and_types() {
     check(&schema::events(), EVENTS, event);
 }
 
+/// Data of one event of each type that came with features, history and calls of several parties.
+#[test]
+fn every_type_of_event_fits_schema_and_types() {
+    let leg = r#""callId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D","legId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2E",
+        "endpointId":"2001","device":"2001","direction":"inbound","state":"connected",
+        "since":"2026-03-04T05:06:07.089Z","pbx":{"callId":"c7","deviceId":"2001"},"synthetic":false"#;
+    let joined = format!(r#"{{{leg},"previousCallId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2F","by":"2005"}}"#);
+    let reached = format!("{{{leg}}}");
+    let change = |state: &str| {
+        format!(
+            r#"{{"endpointId":"2001",{state},"cause":"normal",
+        "pbxEvent":"AnEvent","synthetic":true}}"#
+        )
+    };
+    let all = [
+        ("call.transferred", joined.clone()),
+        ("call.conferenced", joined),
+        ("call.networkReached", reached),
+        ("call.digits", r##"{"callId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D","endpointId":"2001","digits":"1#"}"##.to_owned()),
+        ("call.information", r#"{"callId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D","endpointId":"2001","from":"2000",
+            "subject":"x","correlatorData":"00ff"}"#.to_owned()),
+        ("call.recorded", r#"{"callId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D","endpointId":"2001","direction":"outbound",
+            "from":"2001","to":"2002","redirectedFrom":"2009","parties":["2002","2005"],
+            "started":"2026-03-04T05:06:07.089Z","answered":"2026-03-04T05:06:09.000Z",
+            "ended":"2026-03-04T05:07:07.089Z","outcome":"answered","cause":"normalClearing",
+            "transfers":[{"kind":"transferred","by":"2002","to":"2005","at":"2026-03-04T05:06:30.000Z"}],
+            "synthetic":false}"#.to_owned()),
+        ("endpoint.service", change(r#""inService":false"#)),
+        ("endpoint.doNotDisturb", change(r#""on":true"#)),
+        ("endpoint.forwarding", change(r#""forwarding":[{"kind":"immediate","to":"2005"}]"#)),
+        ("endpoint.messageWaiting", change(r#""on":true,"call":"555""#)),
+        ("endpoint.presence", change(r#""presence":"away","source":"pbx""#)),
+        ("endpoint.agent", change(r#""agentState":"workingAfterCall","agentId":"7","group":"G1""#)),
+        ("pbx.unknown", r#"{"endpointId":"2001","name":"OddEvent","xml":"<OddEvent/>"}"#.to_owned()),
+    ];
+    for (name, data) in all {
+        let text = format!(
+            r#"{{"specversion":"1.0","id":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D",
+            "source":"/accounts/acme/sites/hq/gateways/gw-1","type":"ringway.{name}.v1",
+            "subject":"endpoints/2001","time":"2026-03-04T05:06:07.089Z","datacontenttype":"application/json",
+            "accountid":"acme","siteid":"hq","gatewayid":"gw-1","data":{data}}}"#
+        );
+        check(&schema::events(), &[&text], |text| {
+            let event: Event = serde_json::from_str(text).unwrap();
+            serde_json::to_string(&event).unwrap()
+        });
+    }
+}
+
+#[test]
+fn every_command_and_answer_fits_schema_and_types() {
+    let call = r#""callId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D""#;
+    let pair =
+        r#""heldCallId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D","activeCallId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2F""#;
+    let to = format!(r#"{call},"to":"2005""#);
+    let commands = [
+        ("consult", &*to),
+        ("singleStepTransfer", &to),
+        ("singleStepConference", &to),
+        ("deflect", &to),
+        ("alternate", pair),
+        ("reconnect", pair),
+        ("transfer", pair),
+        ("conference", pair),
+        (
+            "dtmf",
+            r##""callId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2D","digits":"12#,""##,
+        ),
+        ("setDoNotDisturb", r#""on":true"#),
+        ("setMessageWaiting", r#""on":false"#),
+        (
+            "setForwarding",
+            r#""kind":"busy","origin":"internal","on":true,"to":"2005""#,
+        ),
+        ("setPresence", r#""presence":"away""#),
+        ("snapshotCall", call),
+        ("getDoNotDisturb", ""),
+        ("getForwarding", ""),
+        ("getMessageWaiting", ""),
+        ("getPresence", ""),
+        ("snapshot", ""),
+        ("getDevice", ""),
+        ("getDevices", "-"),
+        ("getFeatures", "-"),
+    ];
+    for (method, params) in commands {
+        let params = match params {
+            "-" => String::new(),
+            "" => r#""endpointId":"2001""#.to_owned(),
+            more => format!(r#""endpointId":"2001",{more}"#),
+        };
+        let text = format!(
+            r#"{{"t":"command","s":1,"id":"01J9ZQ3W6M8T4V5X7Y9A0B1C2F","key":"k",
+            "deadline":"2026-03-04T05:06:12.089Z","method":"{method}","params":{{{params}}}}}"#
+        );
+        check(&schema::cloud_frames(), &[&text], |text| {
+            CloudFrame::parse(text).unwrap().to_json()
+        });
+    }
+    let device = r#"{"deviceId":"N<2001>","number":"2001","category":"station","model":"x","services":["MakeCall"]}"#;
+    let answers = [
+        r#""doNotDisturb":{"on":true}"#.to_owned(),
+        r#""forwarding":{"forwarding":[]}"#.to_owned(),
+        r#""messageWaiting":{"on":false}"#.to_owned(),
+        r#""presence":{"presence":"meeting","source":"pbx"}"#.to_owned(),
+        r#""snapshot":{"legs":[],"endpoint":{"endpointId":"2001","since":"2026-03-04T05:06:12.089Z"}}"#.to_owned(),
+        r#""call":[{"device":"2001","state":"held","pbx":{"callId":"c7","deviceId":"2001"}}]"#.to_owned(),
+        format!(r#""device":{device}"#),
+        format!(r#""devices":[{device}]"#),
+        r#""features":{"services":["MakeCall"],"events":["HeldEvent"]}"#.to_owned(),
+    ];
+    for answer in answers {
+        let text = format!(
+            r#"{{"t":"response","id":"01J9ZQ3W6M8T4V5X7Y9A0B1C2F","ok":{{"answer":{{{answer}}}}}}}"#
+        );
+        check(&schema::gateway_frames(), &[&text], |text| {
+            GatewayFrame::parse(text).unwrap().to_json()
+        });
+    }
+}
+
 #[test]
 fn schemas_refuse_what_is_wrong() {
     let refused = |schema: &Value, wrong: Value| {
@@ -170,6 +291,12 @@ const GATEWAY_FRAMES: &[&str] = &[
         "legId":"01J9ZQ3W6M8T4V5X7Y9A0B1C2E"}}"#,
     r#"{"t":"response","id":"01J9ZQ3W6M8T4V5X7Y9A0B1C2F","error":{"code":"pbxRefused",
         "message":"the PBX refused the call","pbxError":"stateIncompatibility/invalidObjectState"}}"#,
+    r#"{"t":"snapshot","id":2,"part":1,"last":true,"asOf":20,"items":[],"endpoints":[{"endpointId":"2001",
+        "inService":true,"doNotDisturb":false,"forwarding":[{"kind":"noAnswer","origin":"external",
+        "to":"2005","afterSeconds":20}],"messageWaiting":{"on":true,"call":"555"},
+        "presence":{"presence":"busy","source":"calls"},"agent":{"agentState":"ready","agentId":"7",
+        "group":"G1"},"since":"2026-03-04T05:06:07.089Z"}]}"#,
+    r#"{"t":"responsePart","id":"01J9ZQ3W6M8T4V5X7Y9A0B1C2F","part":0,"last":false,"text":"{\"t\":\"resp"}"#,
     r#"{"t":"ping","n":1}"#,
     r#"{"t":"pong","n":1}"#,
 ];

@@ -1,4 +1,4 @@
-//! Calls and extensions as applications read them: one call resource per extension in it.
+//! Calls as applications read them: one call resource per extension in it.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub(super) struct Link {
 /// The coarse state of a call or an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum CallState {
+pub(super) enum CallState {
     Unknown,
     Idle,
     Held,
@@ -109,25 +109,6 @@ struct Items {
     items: Vec<CallView>,
 }
 
-/// An extension.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct EndpointView {
-    endpoint_id: String,
-    account_id: String,
-    state: CallState,
-    calls: usize,
-    #[serde(rename = "_links")]
-    links: EndpointLinks,
-}
-
-#[derive(Debug, Serialize)]
-struct EndpointLinks {
-    #[serde(rename = "self")]
-    this: Link,
-    calls: Link,
-}
-
 /// `GET /2017-09-01/calls`.
 pub(super) async fn all(
     State(app): State<Arc<App>>,
@@ -163,45 +144,6 @@ pub(super) async fn one(
     view.map(Json).ok_or_else(numbers::unknown_call)
 }
 
-/// `GET /2017-09-01/endpoints/{endpointId}`.
-pub(super) async fn endpoint(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(endpoint): Path<String>,
-    Query(params): Query<SiteParams>,
-) -> Result<Json<EndpointView>, ApiError> {
-    let endpoint = numbers::endpoint(endpoint)?;
-    let account = caller.account.clone();
-    let connected = app.config.gateways.iter().any(|gateway| {
-        let site_fits = params
-            .site_id
-            .as_ref()
-            .is_none_or(|site| *site == gateway.site_id);
-        gateway.account_id == account && site_fits && app.gateways.is_connected(&gateway.identity())
-    });
-    let (legs, _) = legs(&app, &caller, params.site_id, Some(endpoint.clone())).await?;
-    let views = legs.iter().filter_map(|leg| view(&app, leg));
-    let states: Vec<_> = views.map(|view| view.state).collect();
-    let without_calls = if connected {
-        CallState::Idle
-    } else {
-        CallState::Unknown
-    };
-    let href = endpoint_href(&endpoint);
-    Ok(Json(EndpointView {
-        endpoint_id: endpoint,
-        account_id: account,
-        state: states.iter().max().copied().unwrap_or(without_calls),
-        calls: states.len(),
-        links: EndpointLinks {
-            calls: Link {
-                href: format!("{href}/calls"),
-            },
-            this: Link { href },
-        },
-    }))
-}
-
 /// The leg of an extension in a call.
 pub(super) async fn leg(
     app: &App,
@@ -220,7 +162,7 @@ pub(super) fn call_href(endpoint: &str, call: CallId) -> String {
     format!("{}/calls/{call}", endpoint_href(endpoint))
 }
 
-fn endpoint_href(endpoint: &str) -> String {
+pub(super) fn endpoint_href(endpoint: &str) -> String {
     format!("/2017-09-01/endpoints/{}", endpoint.replace('#', "%23"))
 }
 
@@ -247,7 +189,7 @@ async fn list(
 }
 
 /// Legs with an extension, and the newest cursor from before they were read.
-async fn legs(
+pub(super) async fn legs(
     app: &App,
     caller: &Caller,
     site: Option<String>,
@@ -266,6 +208,16 @@ async fn legs(
     let (mut legs, cursor) = read.await.map_err(|error| refusal::of_store(&error))?;
     legs.retain(|owned| !owned.leg.endpoint.is_empty());
     Ok((legs, cursor))
+}
+
+/// Each leg that can be read, and its coarse state.
+pub(super) fn states(legs: &[OwnedLeg]) -> impl Iterator<Item = (&OwnedLeg, CallState)> {
+    let state = |owned: &OwnedLeg| {
+        let leg: LegView = serde_json::from_str(&owned.leg.body).ok()?;
+        leg.endpoint_id.map(|_| CallState::from(leg.state))
+    };
+    legs.iter()
+        .filter_map(move |owned| Some((owned, state(owned)?)))
 }
 
 fn view(app: &App, owned: &OwnedLeg) -> Option<CallView> {

@@ -1,14 +1,15 @@
-//! What may stand where: extensions and numbers to call.
+//! What may stand where: extensions, numbers to call, digits, and what a query may say.
 
-use cloud_uplink::{CallId, ErrorCode};
+use cloud_uplink::{CallId, ErrorCode, Timestamp};
 use http::StatusCode;
 use web::ApiError;
 
 use super::refusal::name;
+use crate::app::to_store_ms;
 
 /// Longest extension, in characters.
 const ENDPOINT_LEN_MAX: usize = 32;
-/// Longest number to call, in characters.
+/// Longest number to call, and most digits to send, in characters.
 const NUMBER_LEN_MAX: usize = 32;
 
 /// An extension out of a path or query.
@@ -21,20 +22,49 @@ pub(super) fn endpoint(text: String) -> Result<String, ApiError> {
     Err(ApiError::invalid("endpointId", message))
 }
 
+/// What a number to call looks like.
+pub(super) fn to_form() -> String {
+    format!("1 to {NUMBER_LEN_MAX} of 0-9 * # + , A-D")
+}
+
 /// A number to call.
 pub(super) fn to(text: String) -> Result<String, ApiError> {
-    let fits = |byte: u8| byte.is_ascii_digit() || b"*#+,ABCD".contains(&byte);
-    if (1..=NUMBER_LEN_MAX).contains(&text.len()) && text.bytes().all(fits) {
+    if is_of(&text, b"*#+,ABCD") {
         return Ok(text);
     }
-    let message = format!("a number to call has 1 to {NUMBER_LEN_MAX} of 0-9 * # + , A-D");
+    let message = format!("a number to call has {}", to_form());
     let code = name(ErrorCode::InvalidNumber);
     Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).with("field", "to"))
+}
+
+/// What digits to send look like.
+pub(super) fn digits_form() -> String {
+    format!("1 to {NUMBER_LEN_MAX} of 0-9 * # A-D and , for a pause")
+}
+
+/// Digits to send.
+pub(super) fn digits(text: String) -> Result<String, ApiError> {
+    if is_of(&text, b"*#,ABCD") {
+        return Ok(text);
+    }
+    let message = format!("digits are {}", digits_form());
+    Err(ApiError::invalid("digits", message).with("allowed", digits_form()))
+}
+
+fn is_of(text: &str, beside_digits: &[u8]) -> bool {
+    let fits = |byte: u8| byte.is_ascii_digit() || beside_digits.contains(&byte);
+    (1..=NUMBER_LEN_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// A call out of a path.
 pub(super) fn call(text: &str) -> Result<CallId, ApiError> {
     text.parse().map_err(|_| unknown_call())
+}
+
+/// The held call out of a body.
+pub(super) fn held_call(text: &str) -> Result<CallId, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::invalid("heldCallId", "a callId as calls and events have it"))
 }
 
 /// 404 for a call.
@@ -44,4 +74,40 @@ pub(super) fn unknown_call() -> ApiError {
         name(ErrorCode::UnknownCall),
         "the extension has no such call",
     )
+}
+
+/// One of a list of words out of a query.
+pub(super) fn one_of(
+    field: &str,
+    text: Option<String>,
+    words: &[&str],
+) -> Result<Option<String>, ApiError> {
+    match text {
+        Some(text) if !words.contains(&&*text) => {
+            let message = format!("{field} is one of {}", words.join(", "));
+            Err(ApiError::invalid(field, message).with("allowed", words))
+        }
+        text => Ok(text),
+    }
+}
+
+/// A time out of a query, in milliseconds since the epoch.
+pub(super) fn time(field: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
+    let parse = |text: &str| {
+        let stamp: Timestamp = text.parse().map_err(|_| {
+            let message = format!("{field} is a time as 2026-11-22T13:00:00Z (write + as %2B)");
+            ApiError::invalid(field, message)
+        })?;
+        Ok(to_store_ms(stamp))
+    };
+    text.map(parse).transpose()
+}
+
+/// How many items a page may have: 1 to `most`.
+pub(super) fn limit(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, ApiError> {
+    let limit = asked.map_or(usual, |asked| asked as usize);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(ApiError::invalid("limit", format!("limit is 1 to {most}")))
 }

@@ -1,28 +1,17 @@
 //! What applications ask for: making a call and acting on one.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
-use cloud_uplink::command::{Accepted, Action, LegRef, MakeCall};
-use cloud_uplink::{CallId, Identity, LegId, Outcome};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::Path;
+use axum::response::Response;
+use cloud_uplink::CallId;
+use cloud_uplink::command::{Action, Digits, LegPair, LegRef, MakeCall, Redirect};
+use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use web::{ApiError, CorrelationId, Json, Query};
+use web::{ApiError, Json, Query};
 
-use super::auth::Caller;
+use super::ask::{Asker, Done};
 use super::calls::{SiteParams, call_href, leg};
-use super::{numbers, refusal};
-use crate::app::App;
-use crate::commands::{Answer, Request};
+use super::numbers;
 use crate::gateways::identity;
-
-/// Header that names one intent: repeated, it answers with the first outcome.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Longest key of an application, in characters; its name and a slash go before it on the channel.
-const KEY_LEN_MAX: usize = 100;
 
 /// Body of `POST …/calls`.
 #[derive(Debug, Deserialize)]
@@ -35,50 +24,52 @@ pub(super) struct MakeCallBody {
     prompt: Option<bool>,
 }
 
-/// Body of `PUT …/calls/{callId}`.
+/// Body of `PUT …/calls/{callId}`: an action and what it needs.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ControlBody {
     action: Control,
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    held_call_id: Option<String>,
+    #[serde(default)]
+    digits: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Control {
     Answer,
     Hold,
     Retrieve,
     End,
+    EndCall,
+    Consult,
+    Alternate,
+    Reconnect,
+    Transfer,
+    SingleStepTransfer,
+    Conference,
+    SingleStepConference,
+    Deflect,
+    Dtmf,
 }
 
-/// A command that was accepted.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AcceptedBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call_id: Option<CallId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leg_id: Option<LegId>,
-    endpoint_id: String,
-    account_id: String,
-    site_id: String,
-    gateway_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<String>,
-    command_id: Option<String>,
-    idempotency_key: String,
-    #[serde(rename = "_links")]
-    links: Value,
+/// What an action needs beside the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Nothing,
+    Number,
+    HeldCall,
+    Digits,
 }
 
 /// `POST /2017-09-01/endpoints/{endpointId}/calls`.
 pub(super) async fn make(
-    State(app): State<Arc<App>>,
-    caller: Caller,
+    asker: Asker,
     Path(endpoint): Path<String>,
     Query(params): Query<SiteParams>,
-    correlation: axum::Extension<CorrelationId>,
-    headers: HeaderMap,
     Json(body): Json<MakeCallBody>,
 ) -> Result<Response, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
@@ -87,195 +78,149 @@ pub(super) async fn make(
         let message = "a call is made from its endpoint: leave `from` out or repeat the endpoint";
         return Err(ApiError::invalid("from", message));
     }
-    let key = Key::of(&headers)?;
-    let gateway = gateway(&app, &caller, params.site_id.as_deref())?;
+    let gateway = asker.gateway(params.site_id.as_deref())?;
     let action = Action::MakeCall(MakeCall {
         endpoint_id: endpoint.clone(),
         to: to.clone(),
         prompt: body.prompt.unwrap_or(true),
     });
-    let asked = Asked {
-        gateway,
-        endpoint,
-        to: Some(to),
-        call: None,
-        key,
+    let present = |done: Done| {
+        let call = done.accepted.call_id;
+        let Some(href) = call.map(|call| call_href(&endpoint, call)) else {
+            return Ok(done.respond(StatusCode::ACCEPTED, endpoint, Some(to), None, None));
+        };
+        let mut response = done.respond(StatusCode::CREATED, endpoint, Some(to), call, Some(&href));
+        if let Ok(location) = HeaderValue::from_str(&href) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        Ok(response)
     };
-    asked.place(&app, &caller, &correlation, action).await
+    asker.ask(gateway, action, present).await
 }
 
 /// `PUT /2017-09-01/endpoints/{endpointId}/calls/{callId}`.
 pub(super) async fn control(
-    State(app): State<Arc<App>>,
-    caller: Caller,
+    asker: Asker,
     Path((endpoint, call)): Path<(String, String)>,
     Query(params): Query<SiteParams>,
-    correlation: axum::Extension<CorrelationId>,
-    headers: HeaderMap,
     Json(body): Json<ControlBody>,
 ) -> Result<Response, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
     let call = numbers::call(&call)?;
-    let key = Key::of(&headers)?;
+    let action = body.action(endpoint.clone(), call)?;
     let site = params.site_id;
+    let leg = leg(
+        &asker.app,
+        &asker.caller,
+        site.clone(),
+        endpoint.clone(),
+        call,
+    )
+    .await?;
     // A call just made may not be in the view yet: then the gateway knows.
-    let gateway = match leg(&app, &caller, site.clone(), endpoint.clone(), call).await? {
+    let gateway = match leg {
         Some(leg) => identity(&leg.owner),
-        None => gateway(&app, &caller, site.as_deref())?,
+        None => asker.gateway(site.as_deref())?,
     };
-    let part = LegRef {
-        endpoint_id: endpoint.clone(),
-        call_id: call,
+    let present = |done: Done| {
+        let call = done.accepted.call_id.unwrap_or(call);
+        let href = call_href(&endpoint, call);
+        Ok(done.respond(StatusCode::OK, endpoint, None, Some(call), Some(&href)))
     };
-    let action = match body.action {
-        Control::Answer => Action::Answer(part),
-        Control::Hold => Action::Hold(part),
-        Control::Retrieve => Action::Retrieve(part),
-        Control::End => Action::End(part),
-    };
-    let asked = Asked {
-        gateway,
-        endpoint,
-        to: None,
-        call: Some(call),
-        key,
-    };
-    asked.place(&app, &caller, &correlation, action).await
+    asker.ask(gateway, action, present).await
 }
 
-/// What is asked of whom.
-struct Asked {
-    gateway: Identity,
-    endpoint: String,
-    to: Option<String>,
-    call: Option<CallId>,
-    key: Key,
-}
-
-impl Asked {
-    async fn place(
-        self,
-        app: &App,
-        caller: &Caller,
-        correlation: &CorrelationId,
-        action: Action,
-    ) -> Result<Response, ApiError> {
-        let method = action.method();
-        let request = Request {
-            gateway: self.gateway.clone(),
-            key: format!("{}/{}", caller.application, self.key.0),
+impl ControlBody {
+    /// The action with exactly what it needs.
+    fn action(self, endpoint_id: String, call_id: CallId) -> Result<Action, ApiError> {
+        let Self {
             action,
-        };
-        let answer = app.commands.place(app, request).await;
-        let Answer { id, outcome } = answer.map_err(|error| refusal::of_store(&error))?;
-        let (ok, error) = match &outcome {
-            Outcome::Ok(_) => (true, None),
-            Outcome::Error(error) => (false, Some(refusal::name(error.code))),
-        };
-        tracing::info!(
-            correlation_id = correlation.as_str(), application = caller.application,
-            gateway = %self.gateway, endpoint = self.endpoint, ?method, command = id, ok, error,
-            "command"
-        );
-        let key = self.key.0.clone();
-        let mut response = match outcome {
-            Outcome::Ok(accepted) => self.accepted(id, accepted),
-            Outcome::Error(error) => {
-                let error = refusal::of_command(error).with("idempotencyKey", key.clone());
-                match id {
-                    Some(id) => error.with("commandId", id).into_response(),
-                    None => error.into_response(),
-                }
-            }
-        };
-        if let Ok(value) = HeaderValue::from_str(&key) {
-            response.headers_mut().insert(IDEMPOTENCY_KEY, value);
-        }
-        Ok(response)
-    }
-
-    fn accepted(self, command_id: Option<String>, accepted: Accepted) -> Response {
-        let status = match (self.call, accepted.call_id) {
-            (Some(_), _) => StatusCode::OK,
-            (None, Some(_)) => StatusCode::CREATED,
-            (None, None) => StatusCode::ACCEPTED,
-        };
-        let call_id = accepted.call_id.or(self.call);
-        let href = call_id.map(|call| call_href(&self.endpoint, call));
-        let links = match &href {
-            Some(href) => json!({ "self": { "href": href } }),
-            None => json!({}),
-        };
-        let Identity {
-            account_id,
-            site_id,
-            gateway_id,
-        } = self.gateway;
-        let body = AcceptedBody {
+            to,
+            held_call_id,
+            digits,
+        } = self;
+        let leg = LegRef {
+            endpoint_id: endpoint_id.clone(),
             call_id,
-            leg_id: accepted.leg_id,
-            endpoint_id: self.endpoint,
-            account_id,
-            site_id,
-            gateway_id,
-            to: self.to,
-            command_id,
-            idempotency_key: self.key.0,
-            links,
         };
-        let mut response = (status, axum::Json(body)).into_response();
-        if let (StatusCode::CREATED, Some(href)) = (status, href)
-            && let Ok(location) = HeaderValue::from_str(&href)
-        {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        response
+        let need = action.need();
+        action.refuse_unless(need, Need::Number, "to", to.is_some())?;
+        action.refuse_unless(need, Need::HeldCall, "heldCallId", held_call_id.is_some())?;
+        action.refuse_unless(need, Need::Digits, "digits", digits.is_some())?;
+        // Each is read where it is given, which it now is exactly where it is needed.
+        let to = to.map(numbers::to).transpose()?.unwrap_or_default();
+        let digits = digits.map(numbers::digits).transpose()?.unwrap_or_default();
+        let held = held_call_id
+            .as_deref()
+            .map(numbers::held_call)
+            .transpose()?;
+        let held_call_id = held.unwrap_or(call_id);
+        let redirect = |endpoint_id| Redirect {
+            endpoint_id,
+            call_id,
+            to,
+        };
+        let pair = |endpoint_id| LegPair {
+            endpoint_id,
+            held_call_id,
+            active_call_id: call_id,
+        };
+        Ok(match action {
+            Control::Answer => Action::Answer(leg),
+            Control::Hold => Action::Hold(leg),
+            Control::Retrieve => Action::Retrieve(leg),
+            Control::End => Action::End(leg),
+            Control::EndCall => Action::EndCall(leg),
+            Control::Consult => Action::Consult(redirect(endpoint_id)),
+            Control::Alternate => Action::Alternate(pair(endpoint_id)),
+            Control::Reconnect => Action::Reconnect(pair(endpoint_id)),
+            Control::Transfer => Action::Transfer(pair(endpoint_id)),
+            Control::SingleStepTransfer => Action::SingleStepTransfer(redirect(endpoint_id)),
+            Control::Conference => Action::Conference(pair(endpoint_id)),
+            Control::SingleStepConference => Action::SingleStepConference(redirect(endpoint_id)),
+            Control::Deflect => Action::Deflect(redirect(endpoint_id)),
+            Control::Dtmf => Action::Dtmf(Digits {
+                endpoint_id,
+                call_id,
+                digits,
+            }),
+        })
     }
 }
 
-/// An idempotency key, the application's or made up.
-struct Key(String);
+impl Control {
+    const fn need(self) -> Need {
+        match self {
+            Self::Answer | Self::Hold | Self::Retrieve | Self::End | Self::EndCall => Need::Nothing,
+            Self::Consult
+            | Self::SingleStepTransfer
+            | Self::SingleStepConference
+            | Self::Deflect => Need::Number,
+            Self::Alternate | Self::Reconnect | Self::Transfer | Self::Conference => Need::HeldCall,
+            Self::Dtmf => Need::Digits,
+        }
+    }
 
-impl Key {
-    fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
-            return Ok(Self(uuid::Uuid::new_v4().to_string()));
+    /// 422 for a field that is missing, or given and not for this action.
+    fn refuse_unless(self, need: Need, of: Need, field: &str, given: bool) -> Result<(), ApiError> {
+        let expected = match of {
+            Need::Nothing => "nothing".to_owned(),
+            Need::Number => numbers::to_form(),
+            Need::HeldCall => "the id of the extension's held call".to_owned(),
+            Need::Digits => numbers::digits_form(),
         };
-        let fits = |text: &&str| {
-            (1..=KEY_LEN_MAX).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_graphic())
-        };
-        match value.to_str().ok().filter(fits) {
-            Some(text) => Ok(Self(text.to_owned())),
-            None => {
-                let message =
-                    format!("1 to {KEY_LEN_MAX} printable ASCII characters without blanks");
-                Err(ApiError::invalid("Idempotency-Key", message))
+        let action = serde_json::to_value(self).unwrap_or_default();
+        let action = action.as_str().unwrap_or_default();
+        match (need == of, given) {
+            (true, false) => {
+                let message = format!("the action {action} needs {field}: {expected}");
+                Err(ApiError::invalid(field, message).with("allowed", expected))
             }
+            (false, true) => {
+                let message = format!("the action {action} takes no {field}");
+                Err(ApiError::invalid(field, message))
+            }
+            (true, true) | (false, false) => Ok(()),
         }
     }
-}
-
-/// The gateway that serves an account's site: the connected one, else the first.
-fn gateway(app: &App, caller: &Caller, site: Option<&str>) -> Result<Identity, ApiError> {
-    let all: Vec<_> = app
-        .config
-        .gateways
-        .iter()
-        .filter(|gateway| gateway.account_id == caller.account)
-        .filter(|gateway| site.is_none_or(|site| site == gateway.site_id))
-        .map(crate::config::Gateway::identity)
-        .collect();
-    let sites: BTreeSet<_> = all.iter().map(|gateway| gateway.site_id.as_str()).collect();
-    if sites.len() > 1 {
-        let message = "the account has several sites: say which one by the query parameter siteId";
-        return Err(ApiError::invalid("siteId", message).with("sites", Vec::from_iter(sites)));
-    }
-    let connected = all
-        .iter()
-        .find(|gateway| app.gateways.is_connected(gateway));
-    connected.or_else(|| all.first()).cloned().ok_or_else(|| {
-        let message = "the account has no gateway at this site";
-        ApiError::new(StatusCode::NOT_FOUND, "unknownSite", message)
-    })
 }

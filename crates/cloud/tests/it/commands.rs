@@ -7,7 +7,7 @@ use crate::harness::{Answer, CALL, Far, LEG, Peer};
 const CALLS: &str = "/2017-09-01/endpoints/2001/calls";
 
 /// The gateway answers the next command with `outcome`; the command and the application's answer.
-async fn answered(
+pub(crate) async fn answered(
     gateway: &mut Peer,
     outcome: &str,
     ask: impl Future<Output = Answer>,

@@ -5,6 +5,7 @@
 
 mod channel;
 mod commands;
+mod endpoints;
 mod events;
 mod faces;
 mod harness;
