@@ -51,6 +51,18 @@ pub struct CallData {
     pub subject: Option<String>,
 }
 
+impl CallData {
+    /// This data where there are any, and `before` elsewhere.
+    #[must_use]
+    pub fn over(self, before: &Self) -> Self {
+        Self {
+            correlator: self.correlator.or_else(|| before.correlator.clone()),
+            user: self.user.or_else(|| before.user.clone()),
+            subject: self.subject.or_else(|| before.subject.clone()),
+        }
+    }
+}
+
 /// A device in a call. There is no connection in the null state: it is taken out.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {

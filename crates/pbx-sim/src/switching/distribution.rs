@@ -86,7 +86,7 @@ impl SwitchingFunction {
     fn free_member(&self, key: CallKey, group: &DeviceId) -> Option<DeviceId> {
         let external = self.is_external(key);
         let members = self.extensions.get(group)?.group.as_deref();
-        let members = members.unwrap_or(std::slice::from_ref(group));
+        let members = members.unwrap_or_else(|| std::slice::from_ref(group));
         let mut free = members.iter().filter(|member| {
             let Some(extension) = self.extensions.get(*member) else {
                 return false;

@@ -121,18 +121,16 @@ impl SwitchingFunction {
             .cloned();
         let to = to.unwrap_or_else(|| active.1.clone());
 
-        let others = |call: &Call| -> Vec<(Connection, ConnectionId)> {
-            let legs = call.connections.iter().filter(|leg| leg.line != line);
-            legs.map(|leg| (leg.clone(), call.connection_id(&leg.device)))
-                .collect()
-        };
         let own = Connection {
             state: LocalConnectionState::Connected,
             ..held.1.clone()
         };
         let own = stays.then(|| (own, primary_old.clone()));
-        let theirs = others(&first).into_iter().chain(others(&second));
-        let legs: Vec<_> = own.into_iter().chain(theirs).collect();
+        let own = own.into_iter();
+        let legs = own
+            .chain(others(&first, &line))
+            .chain(others(&second, &line));
+        let legs: Vec<_> = legs.collect();
         let (calling, called) = match stays {
             true => (first.calling.clone(), first.called.clone()),
             false => (partner(&first, &line), partner(&second, &line)),
@@ -203,10 +201,7 @@ impl SwitchingFunction {
             unreachable!("the call was found");
         };
         let lines = first.lines();
-        let legs = first.connections.iter().filter(|it| it.line != leg.line);
-        let legs: Vec<_> = legs
-            .map(|it| (it.clone(), first.connection_id(&it.device)))
-            .collect();
+        let legs = others(&first, &leg.line);
         let resulting = Call {
             calling: partner(&first, &leg.line),
             called: to.clone(),
@@ -215,11 +210,7 @@ impl SwitchingFunction {
             established: legs.len() > 1,
             cause: EventCause::SINGLE_STEP_TRANSFER,
             consult: None,
-            data: CallData {
-                correlator: data.correlator.or(first.data.correlator.clone()),
-                user: data.user,
-                subject: data.subject.or(first.data.subject.clone()),
-            },
+            data: data.over(&first.data),
             ..first
         };
         let resulting = self.put_in(resulting, key, key);
@@ -436,6 +427,13 @@ fn item(new: ConnectionId, old: Option<ConnectionId>) -> ConnectionListItem {
         old_connection: old,
         ..ConnectionListItem::new()
     }
+}
+
+/// Everybody in a call but one, each with the id that the connection has there.
+fn others(call: &Call, line: &DeviceId) -> Vec<(Connection, ConnectionId)> {
+    let legs = call.connections.iter().filter(|leg| leg.line != *line);
+    let legs = legs.map(|leg| (leg.clone(), call.connection_id(&leg.device)));
+    legs.collect()
 }
 
 /// Who a resulting call is from, or to: the caller, unless that is the device that leaves.

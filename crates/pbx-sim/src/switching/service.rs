@@ -344,11 +344,7 @@ impl SwitchingFunction {
             return Err(invalid_connection());
         };
         let before = call.data.clone();
-        call.data = CallData {
-            correlator: data.correlator.or(before.correlator.clone()),
-            user: data.user.or(before.user.clone()),
-            subject: data.subject.or(before.subject.clone()),
-        };
+        call.data = data.over(&before);
         let changed = call.data != before;
         if changed {
             self.report_information(key, &leg);

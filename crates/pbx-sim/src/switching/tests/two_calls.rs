@@ -1,4 +1,6 @@
 //! Two calls at one telephone, and what becomes of them (ECMA-269 §17.1.2, 9, 10, 11, 22, 25 to 27).
+//!
+//! Size: golden traces, one after the other, in the order of the services.
 
 use csta::value::ParticipationType;
 
