@@ -12,7 +12,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod client;
-pub mod codec;
+mod codec;
 pub mod conformance;
 pub mod dialect;
 pub mod edition;

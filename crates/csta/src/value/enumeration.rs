@@ -72,7 +72,7 @@ enumeration! {
         Fail = "fail",
     }
 
-    /// The state of a two-party call as one word (ECMA-269 §6.1.4); see [`CallState`].
+    /// The state of a two-party call as one word (ECMA-269 §6.1.4); see [`CallState`](crate::CallState).
     SimpleCallState {
         /// (null, null)
         CallNull = "callNull",
