@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use duration::duration;
+pub use duration::duration;
 
 use crate::config::{self, Config};
 use crate::csta_tools;

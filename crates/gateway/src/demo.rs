@@ -25,6 +25,7 @@ mod stage;
 mod summary;
 mod terminal;
 mod view;
+mod words;
 
 use std::io::{IsTerminal as _, Write};
 use std::path::Path;
@@ -34,7 +35,8 @@ use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub use options::{Options, duration};
+pub use crate::cli::duration;
+pub use options::Options;
 use plain::Plain;
 use show::{Input, Screen};
 use stage::Stage;

@@ -1,6 +1,10 @@
 //! The PBX's side of the gateway: what the CSTA client reports goes through the registry into the
 //! outbox, what commands ask goes to the CSTA client. Runs inside the PBX link's task.
 
+mod answers;
+mod inventory;
+mod questions;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,14 +13,18 @@ use call_control::{Registry, ViewChange};
 use cloud_uplink::command::{Accepted, Action};
 use cloud_uplink::{CommandError, ErrorCode, Event, EventData, IdSource, Outcome, Timestamp};
 use csta::client::{Client, ClientEvent, CloseReason, InvocationError};
-use csta::{DeviceId, InvokeId, Request, Response};
+use csta::{DeviceId, Edition, InvokeId, Request, Response, SystemStatusValue};
 use net::clock;
 use net::csta_link::{CstaHandler, CstaLinkState};
 use store::gateway::{Batch, Record, ViewChange as StoredChange};
 use tokio::sync::oneshot;
 
+use self::answers::Snapshot;
+use self::questions::Questions;
 use crate::outbox::{Outbox, wall};
 use crate::status::Shared;
+
+pub use inventory::{Devices, Features, Inventory};
 
 /// What the keys of extensions in the view begin with; those of legs are their ids.
 pub const ENDPOINT_KEY: &str = "endpoint/";
@@ -49,6 +57,9 @@ pub struct Engine {
     ids: IdSource,
     devices: Vec<DeviceId>,
     waiting: BTreeMap<InvokeId, (Action, oneshot::Sender<Outcome>)>,
+    /// Commands that end with more than the answer to their request.
+    snapshots: Vec<Snapshot>,
+    questions: Questions,
     batch: Batch,
     /// The association is over; its last figures are still to be taken, or were.
     over: Option<Over>,
@@ -75,7 +86,9 @@ impl Engine {
         // After a panic, the connection before did not end in good order.
         shared.pbx_finished(None);
         let mut registry = Registry::new(shared.identity.clone(), ids());
-        registry.restore(outbox.legs()?);
+        let view = outbox.view()?;
+        registry.restore_endpoints(view.endpoints);
+        registry.restore(view.legs);
         registry.set_endpoints(devices.iter().cloned(), now());
         let engine = Self {
             registry,
@@ -84,6 +97,8 @@ impl Engine {
             ids: ids(),
             devices,
             waiting: BTreeMap::new(),
+            snapshots: Vec::new(),
+            questions: Questions::default(),
             batch: Batch::default(),
             over: None,
         };
@@ -91,6 +106,14 @@ impl Engine {
     }
 
     fn answered(&mut self, id: InvokeId, result: Result<Response, InvocationError>) {
+        if let Some(question) = self.questions.answered(id, &result) {
+            self.learn(&question, &result);
+            return;
+        }
+        // The list itself follows.
+        if let (Some((Action::GetDevices(_), _)), Ok(_)) = (self.waiting.get(&id), &result) {
+            return;
+        }
         let Some((action, reply)) = self.waiting.remove(&id) else {
             return;
         };
@@ -118,6 +141,11 @@ impl Engine {
             let _ = reply.send(Outcome::Error(pbx_unavailable()));
             return;
         };
+        if let (Action::Snapshot(of), Request::SnapshotDevice(snapshot)) = (&action, &request) {
+            let device = self.followed(&snapshot.snapshot_object);
+            self.snapshot(&of.endpoint_id, device, reply, client, at);
+            return;
+        }
         match client.request(request, PBX_ANSWER_TIMEOUT, at) {
             Ok(id) => {
                 self.waiting.insert(id, (action, reply));
@@ -130,6 +158,20 @@ impl Engine {
                 };
                 let _ = reply.send(Outcome::Error(CommandError::new(code, error.to_string())));
             }
+        }
+    }
+
+    fn associated(&mut self, session: Option<&str>, edition: Edition) {
+        tracing::info!(?edition, session, "PBX association up");
+        self.registry.handle_link_up(now());
+        self.questions.begin();
+    }
+
+    fn status(&mut self, status: SystemStatusValue) {
+        tracing::warn!(%status, "the PBX reports its status");
+        if status == SystemStatusValue::MessagesLost {
+            self.questions.resynchronising();
+            self.questions.all_anew();
         }
     }
 
@@ -207,18 +249,11 @@ impl CstaHandler for Engine {
             ClientEvent::Started {
                 edition,
                 session_id,
-                duration,
-            } => {
-                tracing::info!(
-                    ?edition,
-                    session = session_id,
-                    ?duration,
-                    "PBX association up"
-                );
-                self.registry.handle_link_up(stamp);
-            }
+                ..
+            } => self.associated(session_id.as_deref(), edition),
             ClientEvent::Monitored { device } => {
                 self.registry.handle_monitored(&device, stamp);
+                self.questions.monitored(&device);
             }
             ClientEvent::Unmonitored {
                 device,
@@ -232,6 +267,10 @@ impl CstaHandler for Engine {
             }
             ClientEvent::Snapshot { device, calls } => {
                 self.registry.handle_snapshot(&device, &calls, stamp);
+                self.questions.snapshotted(&device);
+                for snapshot in &mut self.snapshots {
+                    snapshot.calls |= snapshot.device == device;
+                }
             }
             ClientEvent::Event { device, event } => {
                 self.shared.count_event(event.name());
@@ -243,12 +282,12 @@ impl CstaHandler for Engine {
             } => {
                 tracing::info!(devices, unmonitored, "all devices synchronised");
                 self.shared.synchronised(clock::now());
+                self.questions.synchronised();
             }
             ClientEvent::Answered { invoke_id, result } => self.answered(invoke_id, result),
-            ClientEvent::DevicesChanged | ClientEvent::Devices(_) => {}
-            ClientEvent::SystemStatus(status) => {
-                tracing::warn!(%status, "the PBX reports its status");
-            }
+            ClientEvent::DevicesChanged => self.questions.devices_changed(received),
+            ClientEvent::Devices(list) => self.listed(list),
+            ClientEvent::SystemStatus(status) => self.status(status),
             ClientEvent::BadMessage { kind, error } => {
                 // Numbers and names are masked in the one, not in the other.
                 tracing::warn!(kind, %error, "unreadable CSTA message; more of its kind are counted");
@@ -257,9 +296,10 @@ impl CstaHandler for Engine {
             ClientEvent::UnknownMessage { name } => {
                 tracing::warn!(name, "unknown CSTA message; more of its name are counted");
             }
-            ClientEvent::UnknownEvent { device, name, .. } => {
-                let device = device.map(|device| device.to_string());
-                tracing::info!(device, name, "unknown CSTA event");
+            ClientEvent::UnknownEvent { device, name, xml } => {
+                tracing::debug!(name, "unknown CSTA event");
+                self.registry
+                    .handle_unknown(device.as_ref(), &name, &xml, stamp);
             }
             ClientEvent::Closed { reason, .. } => {
                 tracing::debug!(%reason, "PBX association over");
@@ -280,6 +320,8 @@ impl CstaHandler for Engine {
             while let Some(device) = self.registry.poll_wanted_snapshot() {
                 client.resnapshot(&device, received);
             }
+            self.end_snapshots(received);
+            self.ask(client, received);
         }
         if self.batch.records.is_empty() && self.batch.view.is_empty() {
             return;
@@ -308,6 +350,7 @@ impl CstaHandler for Engine {
             EngineCommand::SetDevices(devices) => {
                 self.registry.set_endpoints(devices.iter().cloned(), now());
                 if let Some(client) = client {
+                    self.questions.resynchronising();
                     client.set_devices(devices.iter().cloned(), at);
                 }
                 self.shared.set_devices(devices.clone());
@@ -319,6 +362,8 @@ impl CstaHandler for Engine {
 
     fn tick(&mut self, client: Option<&Client>, at: Instant) {
         self.registry.handle_timeout(now());
+        self.questions.handle_timeout(at);
+        self.end_snapshots(at);
         // What was counted once is not counted again.
         let client = client.filter(|_| self.over.is_none());
         self.shared

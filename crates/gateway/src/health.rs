@@ -10,6 +10,7 @@ use net::csta_link::CstaLinkState;
 use net::uplink::UplinkState;
 use store::gateway::StoreHealth;
 
+use crate::engine::{Devices, Features, Inventory};
 use crate::metrics;
 use crate::outbox::Outbox;
 use crate::status::Shared;
@@ -80,9 +81,10 @@ impl View {
                     () if monitored < devices => State3::Degraded,
                     () => State3::Ok,
                 };
+                let has = inventory(&pbx.inventory);
                 (
                     state,
-                    format!("{address}: following {monitored} of {devices} extensions"),
+                    format!("{address}: following {monitored} of {devices} extensions{has}"),
                 )
             }
             CstaLinkState::Associating => (
@@ -206,6 +208,23 @@ impl View {
             last_error,
         }
     }
+}
+
+/// What the PBX has, where it told.
+fn inventory(inventory: &Inventory) -> String {
+    let devices = inventory.devices.map(|it| {
+        let Devices {
+            listed,
+            users,
+            phantoms,
+        } = it;
+        format!("; the PBX has {listed} devices: {users} users, {phantoms} phantoms")
+    });
+    let features = inventory.features.map(|it| {
+        let Features { services, events } = it;
+        format!("; {services} services, {events} events")
+    });
+    devices.into_iter().chain(features).collect()
 }
 
 /// The wall clock that long ago.

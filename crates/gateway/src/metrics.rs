@@ -17,6 +17,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use store::gateway::StoreHealth;
 
+use crate::engine::Inventory;
 use crate::outbox::Outbox;
 use crate::status::{PbxStatus, Shared};
 
@@ -157,6 +158,7 @@ impl Figures {
                 float(client.monitored as u64),
             )?;
         }
+        Self::inventory(page, pbx.inventory)?;
         Self::pbx_faults(page, &pbx)?;
         page.gauge(
             "ringway_calls_active",
@@ -178,6 +180,29 @@ impl Figures {
         )
     }
 
+    fn inventory(page: &mut Page<'_>, inventory: Inventory) -> fmt::Result {
+        if let Some(devices) = inventory.devices {
+            page.gauge(
+                "ringway_pbx_devices",
+                "Devices that the PBX lists",
+                float(devices.listed as u64),
+            )?;
+            page.gauge(
+                "ringway_pbx_phantom_devices",
+                "Telephones of the PBX without a configured user",
+                float(devices.phantoms as u64),
+            )?;
+        }
+        if let Some(features) = inventory.features {
+            page.gauge(
+                "ringway_pbx_services",
+                "CSTA services that the PBX says it has",
+                float(features.services as u64),
+            )?;
+        }
+        Ok(())
+    }
+
     fn pbx_faults(page: &mut Page<'_>, pbx: &PbxStatus) -> fmt::Result {
         let bad_messages = pbx.bad_messages();
         page.counters(
@@ -190,6 +215,11 @@ impl Figures {
             "ringway_csta_unknown_messages",
             "CSTA messages of unknown names",
             pbx.unknown_messages(),
+        )?;
+        page.counter(
+            "ringway_csta_unknown_events",
+            "CSTA events of unknown names",
+            pbx.unknown_events(),
         )?;
         page.counters(
             "ringway_csta_link_closes",

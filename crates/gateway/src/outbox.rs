@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
+use cloud_uplink::StreamId;
 use cloud_uplink::session::gateway::ReadRequest;
 use cloud_uplink::session::{Item, StreamState, View};
-use cloud_uplink::{LegView, StreamId};
 use net::uplink::{EventSource, Fresh, OutboxFeed, OutboxTap, SnapshotRead, outbox_feed};
 use store::gateway::{
     Batch, Committed, GatewayStore, OutboxItem, OutboxLimits, Overloaded, Recovered,
     StreamState as StoredState,
 };
+
+use crate::engine::ENDPOINT_KEY;
 
 /// File name of the database in the state directory.
 pub const DATABASE: &str = "gateway.db";
@@ -63,17 +65,17 @@ impl Outbox {
         self.store.append(batch)
     }
 
-    /// All legs as last committed, after everything appended so far. Blocks.
+    /// All legs and endpoints as last committed, after everything appended so far. Blocks.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn legs(&self) -> anyhow::Result<Vec<LegView>> {
+    pub fn view(&self) -> anyhow::Result<View> {
         self.store.flush();
         let snapshot = self
             .store
             .snapshot()
             .context("cannot read the view of calls")?;
-        Ok(parse_view(&snapshot.view).legs)
+        Ok(parse_view(&snapshot.view))
     }
 
     /// The news for a channel that starts now; a channel before it gets no more.
@@ -195,12 +197,12 @@ fn session_state(state: StoredState) -> StreamState {
     }
 }
 
-/// Rows that cannot be read are left out: the next snapshot from the PBX brings the leg back.
-/// Rows of the view: endpoints under `endpoint/EXTENSION`, legs under their ids.
+/// Rows of the view. Those that cannot be read are left out: the next snapshot from the PBX brings
+/// them back.
 fn parse_view(rows: &[(String, String)]) -> View {
     let mut view = View::default();
     for (key, body) in rows {
-        let parsed = if key.starts_with("endpoint/") {
+        let parsed = if key.starts_with(ENDPOINT_KEY) {
             serde_json::from_str(body).map(|endpoint| view.endpoints.push(endpoint))
         } else {
             serde_json::from_str(body).map(|leg| view.legs.push(leg))

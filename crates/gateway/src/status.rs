@@ -15,6 +15,7 @@ use net::csta_link::CstaLinkState;
 use net::uplink::{UplinkState, UplinkStatus};
 use tokio::sync::watch;
 
+use crate::engine::{Devices, Features, Inventory};
 use crate::latency::Latency;
 use crate::supervise::Restarts;
 
@@ -68,6 +69,8 @@ pub struct PbxStatus {
     pub closes: BTreeMap<&'static str, u64>,
     /// The registry's own figures.
     pub registry: RegistryStats,
+    /// What the PBX has, as it said last.
+    pub inventory: Inventory,
 }
 
 /// What was counted since the start.
@@ -140,6 +143,13 @@ impl PbxStatus {
         self.finished.unknown_messages + now.map_or(0, |client| client.unknown_messages)
     }
 
+    /// Events of unknown names since the process started.
+    #[must_use]
+    pub fn unknown_events(&self) -> u64 {
+        let now = self.client.as_ref();
+        self.finished.unknown_events + now.map_or(0, |client| client.unknown_events)
+    }
+
     /// Requests without an answer in time since the process started.
     #[must_use]
     pub fn timeouts(&self) -> u64 {
@@ -150,10 +160,12 @@ impl PbxStatus {
     fn finish(&mut self) {
         self.finished.bad_messages = self.bad_messages();
         self.finished.unknown_messages = self.unknown_messages();
+        self.finished.unknown_events = self.unknown_events();
         self.finished.timeouts = self.timeouts();
         if let Some(client) = &mut self.client {
             client.bad_messages.clear();
             (client.unknown_messages, client.timeouts) = (0, 0);
+            client.unknown_events = 0;
         }
     }
 }
@@ -188,6 +200,7 @@ impl Shared {
                 downs: 0,
                 client: None,
                 registry: RegistryStats::default(),
+                inventory: Inventory::default(),
             }),
             channel: Mutex::new(Standing::new(origin)),
             counters: Mutex::default(),
@@ -249,6 +262,14 @@ impl Shared {
             pbx.client = client;
         }
         pbx.finish();
+    }
+
+    pub(crate) fn set_device_list(&self, devices: Devices) {
+        lock(&self.pbx).inventory.devices = Some(devices);
+    }
+
+    pub(crate) fn set_features(&self, features: Features) {
+        lock(&self.pbx).inventory.features = Some(features);
     }
 
     pub(crate) fn count_close(&self, kind: &'static str) {

@@ -9,7 +9,7 @@ const FOR_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 ///
 /// # Errors
 /// A sentence that says what is allowed.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let (digits, unit_s) = match text.strip_suffix(['s', 'm', 'h']) {
         Some(digits) if text.ends_with('m') => (digits, 60),
         Some(digits) if text.ends_with('h') => (digits, 3600),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use cloud_uplink::{Event, EventData, Timestamp};
+use cloud_uplink::{Event, Timestamp};
 use net::csta_link::CstaLinkState;
 use net::uplink::UplinkState;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use super::application::{Content, Heard, Item};
 use super::calls::Calls;
 use super::checker::Checker;
 use super::stage::{Addresses, Scene};
+use super::words;
 use crate::latency::LatencyView;
 
 /// Lines of the event stream that are kept for the screen.
@@ -293,7 +294,7 @@ impl Board {
         if let Some(change) = change {
             self.calls_seen += u64::from(self.calls.change(change, event.time));
         }
-        let (kind, about, detail) = describe(&event.body);
+        let (kind, about, detail) = words::describe(&event.body);
         let row = Row {
             kind,
             about,
@@ -391,62 +392,4 @@ impl Board {
 /// `12:03:41` of an instant, UTC.
 fn time_of_day(time: Timestamp) -> String {
     time.to_string().get(11..19).unwrap_or_default().to_owned()
-}
-
-fn describe(body: &EventData) -> (String, String, String) {
-    let word = |word: &str| word.to_owned();
-    match body {
-        EventData::CommandCompleted(done) => {
-            let method = done.method.words();
-            match &done.error {
-                None => (word(method), word("done"), String::new()),
-                Some(error) => (word(method), word("failed"), error.message.clone()),
-            }
-        }
-        EventData::EndpointMonitored(endpoint) => (
-            word("followed"),
-            endpoint.endpoint_id.clone(),
-            String::new(),
-        ),
-        EventData::EndpointUnmonitored(endpoint) => (
-            word("unfollowed"),
-            endpoint.endpoint_id.clone(),
-            endpoint.reason.clone(),
-        ),
-        EventData::LinkUp(link) => (word("link up"), link.link.clone(), String::new()),
-        EventData::LinkDown(link) => {
-            let reason = link.reason.clone().unwrap_or_default();
-            (word("link down"), link.link.clone(), reason)
-        }
-        EventData::AlarmRaised(alarm) => (word("alarm"), alarm.name.clone(), alarm.detail.clone()),
-        EventData::AlarmCleared(alarm) => (word("alarm over"), alarm.name.clone(), String::new()),
-        call => match call.leg_change() {
-            Some(change) => {
-                let about = change
-                    .leg
-                    .endpoint_id
-                    .as_ref()
-                    .unwrap_or(&change.leg.device);
-                let state = format!("{:?}", change.leg.state).to_lowercase();
-                (kind_of(call).to_owned(), about.clone(), state)
-            }
-            None => (String::new(), String::new(), String::new()),
-        },
-    }
-}
-
-const fn kind_of(call: &EventData) -> &'static str {
-    match call {
-        EventData::CallInitiated(_) => "initiated",
-        EventData::CallOriginated(_) => "originated",
-        EventData::CallDelivered(_) => "delivered",
-        EventData::CallEstablished(_) => "established",
-        EventData::CallHeld(_) => "held",
-        EventData::CallRetrieved(_) => "retrieved",
-        EventData::CallQueued(_) => "queued",
-        EventData::CallDiverted(_) => "diverted",
-        EventData::CallFailed(_) => "failed",
-        EventData::CallCleared(_) => "cleared",
-        _ => "",
-    }
 }
