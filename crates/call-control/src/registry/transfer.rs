@@ -248,8 +248,13 @@ impl Registry {
             let known = |leg: &Leg| leg.device.number() == device.number();
             if let Some(index) = call.legs.iter().position(known) {
                 self.end_leg(&mut early, 0, &Why::inferred(join.now));
-                if call.legs[index].state != state {
-                    self.move_to(call, index, state, &Why::inferred(join.now));
+                let leg = &mut call.legs[index];
+                if state::between(leg.state, state).is_some_and(<[_]>::is_empty) {
+                    let (id, old) = (leg.id, std::mem::replace(&mut leg.state, state));
+                    leg.since = join.now;
+                    if moved.iter().all(|m| m.id != id) {
+                        moved.push(stays(id, old));
+                    }
                 }
             } else {
                 let leg = early.legs.remove(0);
@@ -344,7 +349,12 @@ impl Registry {
             }
             while let Some(index) = call.legs.iter().position(|leg| leg.key == *old) {
                 let device_id = call.legs[index].device_id.clone();
-                rename(call, index, key, &device_id, join.now);
+                if call.legs.iter().any(|leg| leg.is(key, &device_id)) {
+                    // It is known there already: the old connection is over, unseen.
+                    self.end_leg(call, index, &Why::inferred(join.now));
+                } else {
+                    rename(call, index, key, &device_id, join.now);
+                }
             }
             self.ended.push_back((join.now, Ended::Key(old.clone())));
         }

@@ -293,10 +293,6 @@ pub(crate) struct Short<'a> {
 }
 
 impl Short<'_> {
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one flat match over the kinds of event"
-    )]
     pub(crate) fn event(&self, kind: &str, local: Option<LocalConnectionState>) -> Event {
         let connection = connection(self.call, self.device);
         let device = |text: &str| Some(DeviceId::new(text).into());

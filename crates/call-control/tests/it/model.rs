@@ -1,4 +1,5 @@
-//! A model of a switching function with six extensions and an outside line: random legal histories,
+//! A model of a switching function with six extensions and an outside line: random legal histories
+//! of two-party calls, consultations and transfers,
 //! told by each monitor in its own order, some copies twice or never.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -7,6 +8,7 @@ use cloud_uplink::LegState;
 use csta::{Event, EventCause, LocalConnectionState};
 
 use crate::harness::{Bench, Random, Short};
+use crate::script::event_of;
 
 const MONITORED: [&str; 5] = ["2000", "2001", "2002", "2003", "2004"];
 const DEVICES: [&str; 7] = ["2000", "2001", "2002", "2003", "2004", "2005", "T0"];
@@ -30,6 +32,8 @@ struct Copy {
     call: String,
     step: u32,
     event: Event,
+    /// Of a transfer: the old calls, all of whose events come first.
+    after: Vec<String>,
 }
 
 /// What may go wrong on the way.
@@ -82,6 +86,9 @@ impl World {
     fn step(&mut self) {
         if self.calls.is_empty() || self.random.one_in(4) {
             self.begin();
+            return;
+        }
+        if self.random.one_in(3) && self.transfer() {
             return;
         }
         let index = self.random.below(self.calls.len());
@@ -151,6 +158,7 @@ impl World {
                 self.tell(call, "established", call.to, EventCause::NEW_CALL);
             }
             (Some(_), Some(Alerting)) if self.random.one_in(4) => self.forward(call),
+            (Some(Connected), Some(Connected)) if self.random.one_in(3) => self.consult(call),
             (Some(Connected), Some(Connected)) | (Some(Hold), _) | (_, Some(Hold))
                 if !self.random.one_in(5) =>
             {
@@ -174,6 +182,116 @@ impl World {
                 self.clear(call, both[1 - first]);
             }
         }
+    }
+
+    /// A monitored party that is in no other call holds and calls somebody else.
+    fn consult(&mut self, call: &mut Call) {
+        let who = [call.from, call.to][self.random.below(2)];
+        let elsewhere = self.calls.iter().any(|it| it.states.contains_key(who));
+        let Some(to) = self.idle().filter(|to| *to != call.from && *to != call.to) else {
+            return;
+        };
+        if elsewhere || !MONITORED.contains(&who) {
+            return;
+        }
+        call.states.insert(who, LocalConnectionState::Hold);
+        self.tell(call, "held", who, EventCause::CONSULTATION);
+        let mut second = Call {
+            id: format!("C{}", self.next_id),
+            states: BTreeMap::from([(who, LocalConnectionState::Connected)]),
+            from: who,
+            to,
+            dialled: to,
+            redirected: None,
+            step: 0,
+        };
+        self.next_id += 1;
+        self.tell(&mut second, "originated", who, EventCause::CONSULTATION);
+        self.calls.push(second);
+    }
+
+    /// Somebody with a held and an active call joins them and leaves; `false` if nobody has.
+    fn transfer(&mut self) -> bool {
+        use LocalConnectionState::{Alerting, Connected, Hold};
+        let other = |call: &Call, who| if call.from == who { call.to } else { call.from };
+        let found = MONITORED.iter().find_map(|who| {
+            let at = |state| {
+                let mut calls = self.calls.iter();
+                calls.position(|call| call.states.get(who) == Some(&state))
+            };
+            Some((*who, at(Hold)?, at(Connected)?))
+        });
+        let Some((who, held, active)) = found else {
+            return false;
+        };
+        let (x, y) = (
+            other(&self.calls[held], who),
+            other(&self.calls[active], who),
+        );
+        let state = |index: usize, party| self.calls[index].states.get(party).copied();
+        let (Some(Connected), Some(Connected | Alerting)) = (state(held, x), state(active, y))
+        else {
+            return false;
+        };
+        let active = {
+            let id = self.calls[active].id.clone();
+            let held = self.calls.remove(held);
+            let active = self.calls.iter().position(|call| call.id == id).unwrap();
+            (held, self.calls.remove(active))
+        };
+        let (held, active) = active;
+        // A device that a call was diverted from does not come back into it by a transfer.
+        let diverted = held.redirected.is_some() || active.redirected.is_some();
+        let (id, step) = match if diverted { 2 } else { self.random.below(3) } {
+            0 => (held.id.clone(), held.step),
+            1 => (active.id.clone(), active.step),
+            _ => {
+                self.next_id += 1;
+                (format!("C{}", self.next_id - 1), 0)
+            }
+        };
+        // The held call's conversation goes on, even under the active call's identifier.
+        self.call_ids.remove(&active.id);
+        let joined = Call {
+            states: BTreeMap::from([(x, held.states[x]), (y, active.states[y])]),
+            from: x,
+            to: y,
+            dialled: held.dialled,
+            redirected: None,
+            step: step + 1,
+            id,
+        };
+        self.tell_transfer(&joined, (&held, &active), who);
+        if joined.states.keys().any(|party| MONITORED.contains(party)) {
+            self.calls.push(joined);
+        }
+        true
+    }
+
+    fn tell_transfer(&mut self, joined: &Call, (held, active): (&Call, &Call), who: &'static str) {
+        let (a, b, id, x, y) = (&held.id, &active.id, &joined.id, joined.from, joined.to);
+        for party in [who, x, y] {
+            let Some(stream) = self.streams.get_mut(party) else {
+                continue;
+            };
+            if self.cut || (self.faults.loss && self.random.one_in(12)) {
+                continue;
+            }
+            let local = joined.states.get(party);
+            let local = local.unwrap_or(&LocalConnectionState::Null);
+            let line = format!(
+                "transferred {a}/{who} {b}/{who} to={y} {local} [{id}/{x}<{a}/{x} {id}/{y}<{b}/{y}]"
+            );
+            stream.push_back(Copy {
+                call: id.clone(),
+                step: joined.step,
+                event: event_of(&line),
+                after: vec![a.clone(), b.clone()],
+            });
+        }
+        let ends = [a, b].map(|old| format!("{old} {who} cleared"));
+        let moves = [x, y].map(|party| format!("{id} {party} transferred"));
+        self.told.extend(ends.into_iter().chain(moves));
     }
 
     fn clear(&mut self, call: &mut Call, who: &'static str) {
@@ -246,6 +364,7 @@ impl World {
                 call: call.id.clone(),
                 step: call.step,
                 event: short.event(kind, Some(local)),
+                after: Vec::new(),
             };
             if self.random.one_in(10) {
                 stream.push_back(copy.clone());
@@ -279,7 +398,14 @@ impl World {
     fn may_arrive(&self, copy: &Copy) -> bool {
         let under_way = self.streams.values().flatten();
         let mut same = under_way.filter(|other| other.call == copy.call);
-        self.faults.loss || same.all(|other| copy.step <= other.step + 1)
+        let mut earlier = self
+            .streams
+            .values()
+            .flatten()
+            .filter(|other| copy.after.contains(&other.call) && other.after != copy.after);
+        let late = !copy.after.is_empty()
+            && earlier.any(|other| other.call != copy.call || other.step < copy.step);
+        self.faults.loss || (!late && same.all(|other| copy.step <= other.step + 1))
     }
 
     fn snapshot_all(&mut self) {

@@ -25,7 +25,8 @@ pub(crate) fn trace(monitored: &[&str], lines: &str) -> Vec<String> {
     bench.traced()
 }
 
-fn event_of(line: &str) -> Event {
+/// The event that a line describes.
+pub(crate) fn event_of(line: &str) -> Event {
     let (line, list) = line.split_once('[').unwrap_or((line, ""));
     let mut words = line.split_whitespace();
     let (kind, about) = (words.next().unwrap(), words.next().unwrap());
