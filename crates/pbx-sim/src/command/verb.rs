@@ -57,7 +57,7 @@ pub(super) fn parse(line: &str) -> Result<Command, ParseCommandError> {
 
 /// The commands with a sentence each.
 pub(super) fn help() -> String {
-    const COLUMN: usize = 44;
+    const COLUMN: usize = 32;
     let mut out = String::new();
     for verb in VERBS {
         if verb.usage.len() < COLUMN - 1 {

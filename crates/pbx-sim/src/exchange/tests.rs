@@ -154,7 +154,7 @@ fn refusals_of_monitors_name_the_limit_and_the_object() {
             "0001 operation/invalidDeviceID",
             "0002 MonitorStartResponse",
             "0003 systemResourceAvailibility/overallMonitorLimitExceeded",
-            "0004 operation/invalidMonitorObjectType",
+            "0004 systemResourceAvailibility/overallMonitorLimitExceeded",
         ]
     );
 }

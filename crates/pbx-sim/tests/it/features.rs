@@ -31,6 +31,7 @@ fn watched_thrice() -> Bench {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_change_is_answered_then_told_to_every_monitor_of_the_device_and_again_to_nobody() {
     let waiting = |on, from: Option<&str>| SetMessageWaitingIndicator {
         device_for_message: from.map(d),
