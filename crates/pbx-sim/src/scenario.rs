@@ -101,7 +101,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     /// One of the others, whose messages are not looked at, and the symbol of the call that it begins.
-    Given(Box<Act>, Option<String>),
+    Given(Box<Self>, Option<String>),
     /// A command.
     Pbx(Command),
     /// A request of the client.

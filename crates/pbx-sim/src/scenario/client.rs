@@ -68,7 +68,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(config: &Config, now: Instant) -> Self {
         let mut exchange = Exchange::new(config, 1, now);
-        let dialect = config.association.dialect.clone();
+        let dialect = config.association.dialect;
         Self {
             link: exchange.open_link(),
             exchange,

@@ -18,7 +18,7 @@ pub(super) struct Heard {
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) text: String,
-    pub(super) children: Vec<Node>,
+    pub(super) children: Vec<Self>,
 }
 
 impl Heard {

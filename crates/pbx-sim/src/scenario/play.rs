@@ -65,7 +65,7 @@ impl Variant {
     }
 
     fn with(&self, switch: &str, value: &str) -> Option<Self> {
-        let mut dialect = self.dialect.clone();
+        let mut dialect = self.dialect;
         dialect.set(switch, value).ok()?;
         let name = format!("{}, {switch} {value}", self.name);
         Some(Self { dialect, name })
@@ -101,7 +101,7 @@ pub struct Mismatch {
 /// # Errors
 /// The first [`Mismatch`].
 pub fn play(scenario: &Scenario, variant: &Variant, now: Instant) -> Result<(), Mismatch> {
-    let mut dialect = variant.dialect.clone();
+    let mut dialect = variant.dialect;
     let mut config = Config {
         extensions: Extensions::range(2001, 2004),
         ..Config::default()
@@ -284,7 +284,7 @@ impl Player {
             None => channel == CLIENT,
             Some(cross_ref) => {
                 let monitor = self.monitors.get(channel).map(String::as_str);
-                monitor.or(self.symbols.get(channel)) == Some(cross_ref)
+                monitor.or_else(|| self.symbols.get(channel)) == Some(cross_ref)
             }
         }
     }
@@ -331,6 +331,7 @@ fn differs(expected: &Expected, heard: Option<&Heard>) -> Mismatch {
     let Expected {
         line, text, source, ..
     } = expected;
-    let came = heard.map_or("nothing".to_owned(), |heard| heard.message.to_string());
+    let came = heard.map(|heard| heard.message.to_string());
+    let came = came.as_deref().unwrap_or("nothing");
     mismatch(*line, &format!("{text}\n  from: {source}\n  came: {came}"))
 }

@@ -17,7 +17,7 @@ fn interpreter() -> &'static str {
         let output = Command::new(python).args(["-c", "import lxml"]).output();
         output.is_ok_and(|output| output.status.success())
     };
-    let found = INTERPRETERS.into_iter().find(|python| has_lxml(&python));
+    let found = INTERPRETERS.into_iter().find(has_lxml);
     found.expect("Python 3 with lxml: apt-get install python3-lxml")
 }
 
@@ -56,7 +56,7 @@ async fn a_client_of_other_making_finds_the_pbx_right_in_every_dialect() {
         with("snapshot", "segmented"),
     ];
     for dialect in Dialect::ALL.into_iter().chain(set) {
-        let (said, right) = judge(dialect.clone(), &[]).await;
+        let (said, right) = judge(dialect, &[]).await;
         assert!(right, "{dialect:?}: {said}");
         assert!(said.contains("messages, all in order"), "{said}");
     }
