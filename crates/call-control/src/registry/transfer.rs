@@ -4,6 +4,8 @@
 //! one, or that of either old call. Connections are re-keyed from the event's list (ECMA-269 §12.2.9).
 //! The device that transferred leaves; one that made a conference stays. Every monitored party sends a
 //! copy of the event; taking one twice changes nothing.
+//!
+//! Size: why one file: the steps of one event, which share its shape and are used nowhere else.
 
 use cloud_uplink::event::LegChange;
 use cloud_uplink::{CallId, EventData, LegId, LegState, Timestamp};

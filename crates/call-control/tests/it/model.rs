@@ -1,6 +1,8 @@
 //! A model of a switching function with six extensions and an outside line: random legal histories
 //! of two-party calls, consultations and transfers,
 //! told by each monitor in its own order, some copies twice or never.
+//!
+//! Size: why one file: one world, its transitions and what is checked against it.
 
 use std::collections::{BTreeMap, VecDeque};
 
