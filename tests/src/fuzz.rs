@@ -84,6 +84,7 @@ pub fn scenario(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
+    let _ = text.parse::<pbx_sim::scenario::Scenario>();
     for line in text.lines() {
         let _ = line.parse::<pbx_sim::Command>();
     }
