@@ -83,14 +83,15 @@ impl Events {
         }
     }
 
-    /// The next `ringway.call.*` events, as `verb endpoint state`.
+    /// The next changes of legs, as `verb endpoint state`.
     pub(crate) async fn calls(&mut self, count: usize) -> Vec<String> {
         let mut calls = Vec::new();
         while calls.len() < count {
             let message = self.next().await;
             let event = &message["event"];
             let kind = event["type"].as_str().unwrap_or_default();
-            if let Some(verb) = kind.strip_prefix("ringway.call.") {
+            let is_leg = event["data"]["legId"].is_string();
+            if let Some(verb) = kind.strip_prefix("ringway.call.").filter(|_| is_leg) {
                 let verb = verb.trim_end_matches(".v1");
                 let data = &event["data"];
                 let text = |key: &str| data[key].as_str().unwrap_or("-").to_owned();

@@ -1,5 +1,6 @@
 //! The main job: calls of the PBX reach the application, its commands reach the PBX.
 
+use pbx_sim::PbxSim;
 use serde_json::json;
 
 use crate::world::{World, quiet_sim, tell, until};
@@ -27,6 +28,32 @@ async fn a_call_at_the_pbx_reaches_the_application_as_normalized_events() {
     assert_eq!(events.calls(expected.len()).await, expected);
     world.view_equals_truth(&sim, "after the call").await;
     assert!(world.view().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_set_before_the_gateway_came_is_asked_for_and_devices_without_users_are_phantoms()
+{
+    let sim = PbxSim::start(quiet_sim((2001, 2004))).await.unwrap();
+    tell(&sim, "dnd 2003 on").await;
+    let world = World::start(sim.addr(), &["2001", "2003"]).await;
+    let mut events = world.application().events(0).await;
+    let told = loop {
+        let event = events.next().await["event"].take();
+        let about = &event["data"]["endpointId"];
+        if event["type"] == "ringway.endpoint.doNotDisturb.v1" && about == "2003" {
+            break event["data"].clone();
+        }
+    };
+    assert_eq!(
+        (&told["on"], &told["synthetic"]),
+        (&json!(true), &json!(true))
+    );
+    until("the PBX's devices to be counted", async || {
+        let inventory = world.gateway().shared().pbx().inventory;
+        let counts = inventory.devices.map(|it| (it.users, it.phantoms));
+        counts == Some((2, 2)) && inventory.features.is_some_and(|it| it.services > 0)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
