@@ -14,10 +14,11 @@ fn the_far_end_believes_what_is_true_after_any_history() {
             seed,
             steps: STEPS,
             extensions: 8,
+            terminals: seed.is_multiple_of(3),
         }));
     }
     println!("{sum}");
-    assert_eq!(sum.complaints, [""; 0]);
+    assert!(sum.complaints.is_empty(), "complaints, see above");
     assert_eq!(sum.idle(), [""; 0], "never came to anything");
     assert_eq!(sum.steps, RUNS * STEPS);
 }

@@ -11,9 +11,12 @@
 //! * [`world`] carries bytes, events and time from one to the next;
 //! * [`far_end`] believes the events, and complains of those that cannot be;
 //! * [`acts`] are the users, the applications and the faults;
+//! * `config` is what differs from one seed to another, `compare` the quiet points;
 //! * [`report`] says how it went.
 
 pub mod acts;
+mod compare;
+mod config;
 pub mod far_end;
 pub mod report;
 pub mod world;
@@ -31,8 +34,10 @@ pub struct Options {
     pub seed: u64,
     /// Acts, commands and faults.
     pub steps: u64,
-    /// Telephones; all are monitored.
+    /// Extensions; all are monitored.
     pub extensions: u32,
+    /// Whether the first and the last extension have several terminals.
+    pub terminals: bool,
 }
 
 /// Steps between two quiet points, at most.

@@ -1,5 +1,6 @@
 //! The simulated PBX's control port.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
@@ -46,20 +47,41 @@ impl Pbx {
     }
 }
 
-/// The legs of extensions in the truth, sorted; outside parties cannot be monitored and are left out.
+/// The legs of extensions in the truth, sorted; outside parties and groups cannot be monitored and are
+/// left out. Of an extension's terminals in a call the one counts that is furthest on.
 #[must_use]
 pub fn legs_of(truth: &Truth) -> Vec<Leg> {
-    let mut legs = Vec::new();
+    let mut legs = BTreeMap::new();
     for call in &truth.calls {
-        let inside = call.connections.iter().filter(|it| !it.outside);
-        legs.extend(inside.map(|connection| Leg {
-            call: call.call_id.clone(),
-            device: connection.device.clone(),
-            state: in_our_words(&connection.state).to_owned(),
-        }));
+        for connection in call.connections.iter().filter(|it| !it.outside) {
+            let number = csta::DeviceId::new(connection.device.as_str());
+            let line = connection.line.as_deref().unwrap_or(number.number());
+            let state = in_our_words(&connection.state);
+            let leg = legs.entry((call.call_id.clone(), line.to_owned()));
+            let furthest = leg.or_insert(state);
+            if progress(state) > progress(furthest) {
+                *furthest = state;
+            }
+        }
     }
-    legs.sort();
-    legs
+    let legs = legs.into_iter().map(|((call, device), state)| Leg {
+        call,
+        device,
+        state: state.to_owned(),
+    });
+    legs.collect()
+}
+
+/// How far a terminal is on with a call, against others of its extension.
+pub(crate) fn progress(state: &str) -> u8 {
+    match state {
+        "connected" => 5,
+        "held" => 4,
+        "alerting" => 3,
+        "queued" => 2,
+        "initiated" => 1,
+        _ => 0,
+    }
 }
 
 /// A connection state of the standard as the events write it.

@@ -2,27 +2,76 @@
 
 use std::time::Duration;
 
-use cloud_uplink::command::{Action, Digits, LegPair, LegRef, MakeCall, Redirect};
+use cloud_uplink::command::{
+    Action, Digits, LegPair, LegRef, MakeCall, Redirect, SetForwarding, SetSwitch,
+};
+use cloud_uplink::endpoint::ForwardingKind;
 use cloud_uplink::{LegState, LegView};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
-use super::world::{World, command_name};
+use super::config::GROUP;
+use super::world::World;
 
 /// What users do at their telephones: the control command without its extension, and whether a
 /// number follows.
 const BY_HAND: &[(&str, bool)] = &[
     ("call", true),
+    ("call", true),
+    ("call", true),
+    ("answer", false),
+    ("answer", false),
     ("answer", false),
     ("answer", false),
     ("hold", false),
     ("retrieve", false),
     ("clear", false),
+    ("clear", false),
+    ("consult", true),
+    ("consult", true),
+    ("alternate", false),
+    ("reconnect", false),
+    ("transfer", false),
+    ("blind", true),
+    ("conference", false),
+    ("add", true),
+    ("deflect", true),
 ];
 
-/// Bad luck that a control command makes.
-const TOLD_FAULTS: &[&str] = &["events-first on", "events-first off", "delay 40", "delay 0"];
+/// What users set at their telephones, with words behind the extension.
+const SET_BY_HAND: &[(&str, &[&str])] = &[
+    ("dnd", &["on", "off", "off"]),
+    ("mwi", &["on 2004", "on", "off"]),
+    ("presence", &["away", "available", "meeting"]),
+    ("service", &["out", "in", "in", "in"]),
+    (
+        "agent",
+        &["logged-on 7 77", "ready", "not-ready", "logged-off"],
+    ),
+    ("digits", &["12#"]),
+    ("call-information", &["0a0b"]),
+];
+
+/// Bad luck that a control command makes; it goes on until the next quiet point.
+const TOLD_FAULTS: &[&str] = &[
+    "events-first on",
+    "events-first off",
+    "delay 40",
+    "delay 0",
+    "shuffle 50",
+    "drop every 9",
+    "drop off",
+    "duplicate every 4",
+    "duplicate off",
+    "lose 1500",
+    "monitor-stop all",
+    "cut-after 3000",
+    "session end",
+    "status messagesLost",
+    "silent on",
+    "silent off",
+];
 
 /// One step.
 pub fn step(world: &mut World, rng: &mut StdRng) {
@@ -40,12 +89,36 @@ fn by_hand(world: &mut World, rng: &mut StdRng) {
         return;
     };
     let who = extension(world, rng);
+    if rng.random_bool(0.12) {
+        return set_by_hand(world, rng, &who);
+    }
     let line = if number {
         format!("{verb} {who} {}", somebody(world, rng))
     } else {
         format!("{verb} {who}")
     };
     let done = world.tell(&line).is_some();
+    world.report.act(verb, done);
+}
+
+fn set_by_hand(world: &mut World, rng: &mut StdRng, who: &str) {
+    if rng.random_bool(0.2) {
+        let kind = ["immediate", "busy", "no-answer"]
+            .choose(rng)
+            .unwrap_or(&"busy");
+        let to = if rng.random_bool(0.6) {
+            "off".to_owned()
+        } else {
+            somebody(world, rng)
+        };
+        let done = world.tell(&format!("forward {who} {kind} {to}")).is_some();
+        return world.report.act("forward", done);
+    }
+    let Some((verb, words)) = SET_BY_HAND.choose(rng) else {
+        return;
+    };
+    let words = words.choose(rng).unwrap_or(&"off");
+    let done = world.tell(&format!("{verb} {who} {words}")).is_some();
     world.report.act(verb, done);
 }
 
@@ -59,12 +132,16 @@ fn somebody(world: &World, rng: &mut StdRng) -> String {
     match rng.random_range(0..20) {
         0..3 => format!("0{}", rng.random_range(100..999)),
         3 => "9999".to_owned(),
+        4 => GROUP.to_owned(),
         _ => extension(world, rng),
     }
 }
 
 /// An application acts on what it believes, which may be out of date.
 fn by_command(world: &mut World, rng: &mut StdRng) {
+    if rng.random_bool(0.06) {
+        return set_by_command(world, rng);
+    }
     let legs: Vec<LegView> = world.far_end.legs().cloned().collect();
     let legs: Vec<_> = legs
         .iter()
@@ -140,9 +217,26 @@ fn by_command(world: &mut World, rng: &mut StdRng) {
     ask(world, &action);
 }
 
+fn set_by_command(world: &mut World, rng: &mut StdRng) {
+    let endpoint_id = extension(world, rng);
+    let on = rng.random_bool(0.4);
+    let action = match rng.random_range(0..3) {
+        0 => Action::SetDoNotDisturb(SetSwitch { endpoint_id, on }),
+        1 => Action::SetMessageWaiting(SetSwitch { endpoint_id, on }),
+        _ => Action::SetForwarding(SetForwarding {
+            endpoint_id,
+            kind: ForwardingKind::Busy,
+            origin: None,
+            on,
+            to: on.then(|| somebody(world, rng)),
+        }),
+    };
+    ask(world, &action);
+}
+
 fn ask(world: &mut World, action: &Action) {
     world.ask(action);
-    world.report.act(command_name(action), false);
+    world.report.command(action.method().words());
 }
 
 fn fault(world: &mut World, rng: &mut StdRng) {

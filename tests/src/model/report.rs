@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Complaints of one run that are worth reading.
+const COMPLAINTS_PER_RUN: usize = 3;
+
 /// What was counted.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -11,9 +14,11 @@ pub struct Report {
     /// Steps taken.
     pub steps: u64,
     /// What was tried, and how often it was carried out.
-    pub acts: BTreeMap<&'static str, (u64, u64)>,
+    pub acts: Counts,
+    /// Commands by the same.
+    pub commands: Counts,
     /// Faults, and how often each bit.
-    pub faults: BTreeMap<&'static str, (u64, u64)>,
+    pub faults: Counts,
     /// Published events by type.
     pub events: BTreeMap<String, u64>,
     /// Of these, inferred ones.
@@ -30,9 +35,14 @@ impl Report {
         count(&mut self.acts, what, done);
     }
 
-    /// Counts that an act was carried out which was counted as tried before.
+    /// Counts a command that is tried.
+    pub fn command(&mut self, what: &'static str) {
+        self.commands.entry(what).or_default().0 += 1;
+    }
+
+    /// Counts a command that was carried out.
     pub fn carried_out(&mut self, what: &'static str) {
-        self.acts.entry(what).or_default().1 += 1;
+        self.commands.entry(what).or_default().1 += 1;
     }
 
     /// Counts a fault.
@@ -43,14 +53,9 @@ impl Report {
     /// Adds the figures of another run.
     pub fn add(&mut self, other: Self) {
         self.steps += other.steps;
-        for (what, (tried, done)) in other.acts {
-            let sum = self.acts.entry(what).or_default();
-            *sum = (sum.0 + tried, sum.1 + done);
-        }
-        for (what, (tried, bit)) in other.faults {
-            let sum = self.faults.entry(what).or_default();
-            *sum = (sum.0 + tried, sum.1 + bit);
-        }
+        add(&mut self.acts, other.acts);
+        add(&mut self.commands, other.commands);
+        add(&mut self.faults, other.faults);
         for (kind, number) in other.events {
             *self.events.entry(kind).or_default() += number;
         }
@@ -60,14 +65,16 @@ impl Report {
         self.quiet_points.1 += legs;
         let seed = other.seed;
         let complaints = other.complaints.into_iter();
+        // One defect has many consequences.
+        let first = complaints.take(COMPLAINTS_PER_RUN);
         self.complaints
-            .extend(complaints.map(|it| format!("seed {seed}: {it}")));
+            .extend(first.map(|it| format!("seed {seed}: {it}")));
     }
 
     /// Acts and faults that never came to anything, which says that they were not tested.
     #[must_use]
     pub fn idle(&self) -> Vec<&'static str> {
-        let all = self.acts.iter().chain(&self.faults);
+        let all = self.acts.iter().chain(&self.commands).chain(&self.faults);
         let idle = all.filter(|(_, (_, done))| *done == 0);
         idle.map(|(what, _)| *what).collect()
     }
@@ -75,15 +82,18 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<32}{:>10}{:>12}", "act", "tried", "carried out")?;
-        for (what, (tried, done)) in &self.acts {
-            writeln!(f, "{what:<32}{tried:>10}{done:>12}")?;
+        for (title, done, counts) in [
+            ("act", "carried out", &self.acts),
+            ("command", "carried out", &self.commands),
+            ("fault", "bit", &self.faults),
+        ] {
+            writeln!(f, "{title:<32}{:>10}{done:>12}", "tried")?;
+            for (what, (tried, done)) in counts {
+                writeln!(f, "{what:<32}{tried:>10}{done:>12}")?;
+            }
+            writeln!(f)?;
         }
-        writeln!(f, "\n{:<32}{:>10}{:>12}", "fault", "tried", "bit")?;
-        for (what, (tried, bit)) in &self.faults {
-            writeln!(f, "{what:<32}{tried:>10}{bit:>12}")?;
-        }
-        writeln!(f, "\n{:<40}{:>14}", "event", "published")?;
+        writeln!(f, "{:<40}{:>14}", "event", "published")?;
         for (kind, number) in &self.events {
             writeln!(f, "{kind:<40}{number:>14}")?;
         }
@@ -103,7 +113,16 @@ impl fmt::Display for Report {
     }
 }
 
-fn count(counts: &mut BTreeMap<&'static str, (u64, u64)>, what: &'static str, done: bool) {
+type Counts = BTreeMap<&'static str, (u64, u64)>;
+
+fn add(sum: &mut Counts, more: Counts) {
+    for (what, (tried, done)) in more {
+        let sum = sum.entry(what).or_default();
+        *sum = (sum.0 + tried, sum.1 + done);
+    }
+}
+
+fn count(counts: &mut Counts, what: &'static str, done: bool) {
     let (tried, bit) = counts.entry(what).or_default();
     *tried += 1;
     *bit += u64::from(done);

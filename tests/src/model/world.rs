@@ -6,32 +6,29 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use call_control::{Registry, ViewChange};
 use cloud_uplink::command::Action;
-use cloud_uplink::{EndpointView, IdSource, Identity, LegId, LegView, Timestamp};
+use cloud_uplink::{EndpointView, LegId, LegView, Timestamp};
 use csta::client::{Client, ClientEvent, Config};
-use csta::{DeviceId, FrameDecoder, InvokeId};
+use csta::{DeviceId, Dialect, FrameDecoder, InvokeId, Request};
 use pbx_sim::exchange::{Exchange, Output};
 use pbx_sim::switching::AssociationId;
 use pbx_sim::{Command, Reply};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::config::{FIRST_EXTENSION, pbx_config, questions, registry};
 use super::far_end::FarEnd;
 use super::{Options, Report};
-use crate::harness::legs::differences;
-use crate::harness::pbx::legs_of;
 
-/// First extension.
-const FIRST_EXTENSION: u32 = 2000;
 /// How long the client waits before it connects again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
-/// Longest wait at a quiet point until everything is in order: more than a session lives, so that
-/// every time-out has run out.
-const QUIET_MAX: Duration = Duration::from_secs(400);
 /// Wall clock at the beginning of each run.
 const BEGIN_MS: u64 = 1_800_000_000_000;
 /// Longest wait for the answer to a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
-
+/// Within this time every device is snapshotted once more: what nobody reported is found so.
+const CHECK_PERIOD: Duration = Duration::from_secs(60);
+/// Questions about features in flight.
+const QUESTIONS_MAX: usize = 4;
 /// See the module.
 #[derive(Debug)]
 pub struct World {
@@ -41,17 +38,18 @@ pub struct World {
     pub far_end: FarEnd,
     /// Figures so far.
     pub report: Report,
-    options: Options,
+    pub(super) options: Options,
     registry: Registry,
     link: Option<Link>,
     connect_at: Instant,
     begin: Instant,
-    now: Instant,
+    pub(super) now: Instant,
     rng: StdRng,
+    dialect: Dialect,
     /// What the gateway has on disk.
-    legs: BTreeMap<LegId, LegView>,
-    endpoints: BTreeMap<String, EndpointView>,
-    synchronised: bool,
+    pub(super) legs: BTreeMap<LegId, LegView>,
+    pub(super) endpoints: BTreeMap<String, EndpointView>,
+    pub(super) synchronised: bool,
     /// Part of the call ids after a restart of the PBX.
     boots: u32,
 }
@@ -65,6 +63,9 @@ struct Link {
     up: VecDeque<Bytes>,
     down: VecDeque<Bytes>,
     awaited: BTreeMap<InvokeId, Action>,
+    /// Questions about features that are still to be asked, and those that are on their way.
+    questions: VecDeque<(DeviceId, Request)>,
+    asked: BTreeMap<InvokeId, DeviceId>,
 }
 
 impl World {
@@ -73,6 +74,7 @@ impl World {
     pub fn new(options: &Options) -> Self {
         let begin = net::clock::now();
         let config = pbx_config(options);
+        let dialect = config.association.dialect;
         let mut world = Self {
             pbx: Exchange::new(&config, 1, begin),
             far_end: FarEnd::default(),
@@ -87,6 +89,7 @@ impl World {
             begin,
             now: begin,
             rng: StdRng::seed_from_u64(options.seed ^ 0x5eed),
+            dialect,
             legs: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             synchronised: false,
@@ -166,6 +169,8 @@ impl World {
         let seed = self.rng.random();
         self.registry = registry(seed);
         self.registry.restore(self.legs.values().cloned().collect());
+        let endpoints = self.endpoints.values().cloned().collect();
+        self.registry.restore_endpoints(endpoints);
         self.start_gateway();
     }
 
@@ -208,7 +213,11 @@ impl World {
 
     fn connect(&mut self) {
         let id = self.pbx.open_link();
-        let config = Config::default();
+        let config = Config {
+            dialect: self.dialect,
+            check_period: Some(CHECK_PERIOD),
+            ..Config::default()
+        };
         self.link = Some(Link {
             id,
             client: Client::new(config, self.devices(), self.now),
@@ -216,6 +225,8 @@ impl World {
             up: VecDeque::new(),
             down: VecDeque::new(),
             awaited: BTreeMap::new(),
+            questions: VecDeque::new(),
+            asked: BTreeMap::new(),
         });
     }
 
@@ -293,22 +304,39 @@ impl World {
                 } => registry.handle_unmonitored(&device, &reason.to_string(), retry, stamp),
                 ClientEvent::Snapshot { device, calls } => {
                     registry.handle_snapshot(&device, &calls, stamp);
+                    link.questions.retain(|(about, _)| *about != device);
+                    link.questions.extend(questions(&device));
                 }
                 ClientEvent::Event { device, event } => {
                     registry.handle_event(&device, &event, stamp);
                 }
                 ClientEvent::Synchronised { .. } => self.synchronised = true,
+                ClientEvent::Answered { invoke_id, result }
+                    if link.asked.contains_key(&invoke_id) =>
+                {
+                    let device = link.asked.remove(&invoke_id);
+                    if let (Some(device), Ok(answer)) = (device, result) {
+                        registry.handle_features(&device, &answer, stamp);
+                    }
+                }
                 ClientEvent::Answered { invoke_id, result } => {
                     if let (Some(action), Ok(response)) = (link.awaited.remove(&invoke_id), result)
                     {
                         let _ = registry.accepted(&action, &response, stamp);
-                        self.report.carried_out(command_name(&action));
+                        self.report.carried_out(action.method().words());
                     }
                 }
                 _ => {}
             }
             while let Some(device) = self.registry.poll_wanted_snapshot() {
                 link.client.resnapshot(&device, self.now);
+            }
+        }
+        while link.asked.len() < QUESTIONS_MAX
+            && let Some((device, question)) = link.questions.pop_front()
+        {
+            if let Ok(id) = link.client.request(question, COMMAND_TIMEOUT, self.now) {
+                link.asked.insert(id, device);
             }
         }
     }
@@ -335,83 +363,8 @@ impl World {
         Timestamp::from_unix_ms(BEGIN_MS + u64::try_from(since).unwrap_or(u64::MAX))
     }
 
-    /// The users stand still, everything under way arrives, and the views are compared.
-    pub fn quiet_point(&mut self) {
-        self.tell("quiet");
-        let end = self.now + QUIET_MAX;
-        loop {
-            self.advance(Duration::from_secs(5));
-            let settled = self.synchronised && self.truth() == self.far_end.view();
-            if settled || self.now > end {
-                break;
-            }
-        }
-        let (truth, view) = (self.truth(), self.far_end.view());
-        let lines = differences(&truth, &view);
-        if !self.synchronised {
-            self.complain("not synchronised in time");
-        }
-        for line in lines {
-            self.complain(&format!("far end: {line}"));
-        }
-        let own: Vec<_> = self.legs.values().cloned().collect();
-        let theirs: Vec<_> = self.far_end.legs().cloned().collect();
-        if own != theirs {
-            self.complain("the stored view is not the one that the events lead to");
-        }
-        let found = std::mem::take(&mut self.far_end.complaints);
-        self.report.complaints.extend(found);
-        self.report.quiet_points.0 += 1;
-        self.report.quiet_points.1 += truth.len() as u64;
-        self.tell("traffic resume");
-    }
-
-    fn truth(&self) -> Vec<crate::harness::Leg> {
-        legs_of(&self.pbx.truth())
-    }
-
-    fn complain(&mut self, what: &str) {
+    pub(super) fn complain(&mut self, what: &str) {
         let step = self.report.steps;
         self.report.complaints.push(format!("step {step}: {what}"));
-    }
-}
-
-fn pbx_config(options: &Options) -> pbx_sim::Config {
-    let last = FIRST_EXTENSION + options.extensions - 1;
-    pbx_sim::Config {
-        extensions: pbx_sim::Extensions::range(FIRST_EXTENSION, last),
-        ..pbx_sim::Config::default()
-    }
-}
-
-fn registry(seed: u64) -> Registry {
-    let identity = Identity {
-        account_id: "acme".to_owned(),
-        site_id: "hq".to_owned(),
-        gateway_id: "gw1".to_owned(),
-    };
-    let mut rng = StdRng::seed_from_u64(seed);
-    Registry::new(identity, IdSource::new(move || rng.random()))
-}
-
-/// What a command is called in the report.
-pub(super) const fn command_name(action: &Action) -> &'static str {
-    match action {
-        Action::MakeCall(_) => "command: make call",
-        Action::Answer(_) => "command: answer",
-        Action::Hold(_) => "command: hold",
-        Action::Retrieve(_) => "command: retrieve",
-        Action::End(_) => "command: end",
-        Action::EndCall(_) => "command: end call",
-        Action::Consult(_) => "command: consult",
-        Action::Alternate(_) => "command: alternate",
-        Action::Reconnect(_) => "command: reconnect",
-        Action::Transfer(_) => "command: transfer",
-        Action::SingleStepTransfer(_) => "command: single step transfer",
-        Action::Conference(_) => "command: conference",
-        Action::SingleStepConference(_) => "command: single step conference",
-        Action::Deflect(_) => "command: deflect",
-        Action::Dtmf(_) => "command: digits",
-        _ => "command: other",
     }
 }
