@@ -357,9 +357,14 @@ fn locate(call: &Call, report: &Report<'_>) -> Option<(DeviceId, DeviceId)> {
     let subject = report.subject.and_then(ExtendedDeviceId::device);
     let called = report.called.and_then(ExtendedDeviceId::device);
     if let Some(id) = report.device_id {
-        // Behind a network interface is the number that was called.
-        let outside = called.filter(|_| report.kind == Kind::NetworkReached);
-        if let Some(outside) = outside.filter(|called| !called.number().is_empty()) {
+        // Behind a network interface is the number that was called, unless that was somebody's who
+        // sent the call on.
+        let reached = report.kind == Kind::NetworkReached && report.redirected_from.is_none();
+        let is_elsewhere = |number: &str| call.legs.iter().any(|leg| leg.device.number() == number);
+        let outside = called.filter(|called| {
+            reached && !called.number().is_empty() && !is_elsewhere(called.number())
+        });
+        if let Some(outside) = outside {
             return Some((id.clone(), outside.clone()));
         }
         let device = match (subject, report.subject) {
