@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use csta::dialect::MultipleTerminals;
+
 use super::world::World;
 use crate::harness::Leg;
 use crate::harness::legs::differences;
@@ -70,19 +72,23 @@ impl World {
         self.one_call_a_fork(legs)
     }
 
-    /// The calls of a fork are one conversation: they get one call id, and of each extension's legs in
-    /// them the one is left that is furthest on.
+    /// Where each terminal gets a call of its own, one conversation has several call ids, and which of
+    /// them a leg names is nobody's business: they are left out, and an extension counts once as what
+    /// it is furthest on with in each of its conversations.
     fn one_call_a_fork(&self, legs: Vec<Leg>) -> Vec<Leg> {
-        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        if self.dialect.multiple_terminals() != MultipleTerminals::Call {
+            return legs;
+        }
+        let mut calls: BTreeMap<String, String> = BTreeMap::new();
         let mut forks: BTreeMap<(String, String), String> = BTreeMap::new();
         for call in self.pbx.truth().calls.into_iter().filter(|call| call.fork) {
             let id = call.call_id.clone();
             let first = forks.entry((call.calling, call.called)).or_insert(id);
-            names.insert(call.call_id, first.clone());
+            calls.insert(call.call_id, first.clone());
         }
         let mut folded: BTreeMap<(String, String), String> = BTreeMap::new();
         for leg in legs {
-            let call = names.get(&leg.call).cloned().unwrap_or(leg.call);
+            let call = calls.get(&leg.call).cloned().unwrap_or(leg.call);
             let state = folded
                 .entry((call, leg.device))
                 .or_insert_with(|| leg.state.clone());
@@ -90,12 +96,16 @@ impl World {
                 *state = leg.state;
             }
         }
-        let legs = folded.into_iter().map(|((call, device), state)| Leg {
-            call,
-            device,
-            state,
-        });
-        legs.collect()
+        let mut legs: Vec<Leg> = folded
+            .into_iter()
+            .map(|((_, device), state)| Leg {
+                call: String::new(),
+                device,
+                state,
+            })
+            .collect();
+        legs.sort();
+        legs
     }
 
     fn view(&self) -> Vec<Leg> {

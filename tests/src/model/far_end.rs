@@ -89,7 +89,11 @@ impl FarEnd {
             return Err("a leg moves to another call without a transfer or conference".to_owned());
         }
         let from = change.previous_state;
-        if !(may_follow(from, leg.state) || joined && from == Some(leg.state)) {
+        // Of a party beyond a trunk the network tells that it was reached, and then perhaps that it rings.
+        let reached = leg.endpoint_id.is_none()
+            && (from, leg.state) == (Some(LegState::Initiated), LegState::Alerting);
+        let stays = joined && from == Some(leg.state);
+        if !(may_follow(from, leg.state) || reached || stays) {
             return Err(format!("{from:?} cannot become {:?}", leg.state));
         }
         let twin = self.legs.values().find(|other| {

@@ -45,7 +45,7 @@ pub struct World {
     begin: Instant,
     pub(super) now: Instant,
     rng: StdRng,
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     /// What the gateway has on disk.
     pub(super) legs: BTreeMap<LegId, LegView>,
     pub(super) endpoints: BTreeMap<String, EndpointView>,
