@@ -30,10 +30,22 @@ const ANSWER_KEPT_MAX: usize = 64 * 1024;
 /// Gateways keep keys for 24 hours: what is older is not sent again.
 const RESEND_AGE_MAX: Duration = Duration::from_secs(23 * 3600);
 
-/// Who waits for which outcome.
+/// Sees commands through.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
-    waiting: Mutex<BTreeMap<String, Vec<oneshot::Sender<Outcome>>>>,
+    waiting: Arc<Waiting>,
+}
+
+/// Who waits for which outcome.
+#[derive(Debug, Default)]
+struct Waiting(Mutex<BTreeMap<String, Vec<oneshot::Sender<Outcome>>>>);
+
+/// One who waits, until dropped.
+#[derive(Debug)]
+struct Wait {
+    id: String,
+    outcome: oneshot::Receiver<Outcome>,
+    among: Arc<Waiting>,
 }
 
 /// A command that an application asks for.
@@ -101,13 +113,14 @@ impl Commands {
             deadline_ms: to_store_ms(deadline),
             now_ms: to_store_ms(now),
         };
+        // Before the command is stored: from then on its gateway may be sent it, and answer.
+        let wait = self.wait_for(id.to_string());
         match put(app, new).await? {
             CommandPut::New => {}
             CommandPut::Known(known) => return self.repeat(app, *known, &fingerprint).await,
             CommandPut::Conflict => return Ok(key_reused()),
         }
         count(&app.counters.commands);
-        let outcome = self.wait_for(&id.to_string());
         let command = Command {
             id,
             key,
@@ -119,9 +132,7 @@ impl Commands {
             Ok(()) | Err(NotSent::Disconnected) => {}
             Err(NotSent::Full) => self.refuse_unsent(app, id.to_string()),
         }
-        Ok(self
-            .outcome(id.to_string(), outcome, DEADLINE + grace)
-            .await)
+        Ok(wait.outcome(DEADLINE + grace).await)
     }
 
     /// A gateway told the outcome: it is stored, and whoever waits gets it.
@@ -130,17 +141,15 @@ impl Commands {
             count(&app.counters.commands_failed);
         }
         let json = stored_outcome(outcome);
-        let waiting = self.lock().remove(&id).unwrap_or_default();
         let outcome = outcome.clone();
         let name = id.clone();
+        let waiting = Arc::clone(&self.waiting);
         let answer = move |stored: Result<(), StoreError>| {
             if let Err(error) = stored {
                 tracing::error!(command = name, %error, "cannot store a command's outcome");
             }
-            for waiting in waiting {
-                // An error means that nobody waits any more.
-                let _ = waiting.send(outcome.clone());
-            }
+            // Only now: who comes later finds the outcome in the store.
+            waiting.tell(&name, &outcome);
         };
         app.store.command_done(&id, json, Box::new(answer));
     }
@@ -180,7 +189,7 @@ impl Commands {
             return Ok(key_reused());
         }
         let id = known.command.id;
-        let outcome = self.wait_for(&id);
+        let wait = self.wait_for(id.clone());
         // Looked up after the wait began: an outcome told in between is not missed.
         let by_id = id.clone();
         let stored = app.read(move |store| store.command(&by_id)).await?;
@@ -193,52 +202,60 @@ impl Commands {
         }
         let until = known.command.deadline_ms.saturating_sub(unix_ms());
         let left = Duration::from_millis(u64::try_from(until).unwrap_or(0));
-        Ok(self
-            .outcome(id, outcome, left.min(DEADLINE) + OUTCOME_GRACE)
-            .await)
+        Ok(wait.outcome(left.min(DEADLINE) + OUTCOME_GRACE).await)
     }
 
-    fn wait_for(&self, id: &str) -> oneshot::Receiver<Outcome> {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.lock();
-        let here = waiting.entry(id.to_owned()).or_default();
-        here.retain(|other| !other.is_closed());
-        here.push(sender);
-        receiver
+    fn wait_for(&self, id: String) -> Wait {
+        let (sender, outcome) = oneshot::channel();
+        self.waiting
+            .lock()
+            .entry(id.clone())
+            .or_default()
+            .push(sender);
+        let among = Arc::clone(&self.waiting);
+        Wait { id, outcome, among }
     }
+}
 
-    async fn outcome(
-        &self,
-        id: String,
-        outcome: oneshot::Receiver<Outcome>,
-        patience: Duration,
-    ) -> Answer {
-        match tokio::time::timeout(patience, outcome).await {
-            Ok(Ok(outcome)) => Answer {
-                id: Some(id),
-                outcome,
-            },
-            Ok(Err(_)) | Err(_) => {
-                self.forget(&id);
-                let message = "the gateway has not told the outcome; \
-                               repeat with the same Idempotency-Key to learn it";
-                Answer::refused(Some(id), ErrorCode::OutcomeUnknown, message)
-            }
-        }
-    }
-
-    fn forget(&self, id: &str) {
-        let mut waiting = self.lock();
-        if let Some(here) = waiting.get_mut(id) {
-            here.retain(|other| !other.is_closed());
-            if here.is_empty() {
-                waiting.remove(id);
-            }
+impl Waiting {
+    fn tell(&self, id: &str, outcome: &Outcome) {
+        let waiting = self.lock().remove(id).unwrap_or_default();
+        for waiting in waiting {
+            // An error means that it has just given up.
+            let _ = waiting.send(outcome.clone());
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<oneshot::Sender<Outcome>>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wait {
+    async fn outcome(mut self, patience: Duration) -> Answer {
+        let told = tokio::time::timeout(patience, &mut self.outcome).await;
+        let id = Some(self.id.clone());
+        match told {
+            Ok(Ok(outcome)) => Answer { id, outcome },
+            Ok(Err(_)) | Err(_) => {
+                let message = "the gateway has not told the outcome; \
+                               repeat with the same Idempotency-Key to learn it";
+                Answer::refused(id, ErrorCode::OutcomeUnknown, message)
+            }
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.outcome.close();
+        let mut waiting = self.among.lock();
+        if let Some(here) = waiting.get_mut(&self.id) {
+            here.retain(|other| !other.is_closed());
+            if here.is_empty() {
+                waiting.remove(&self.id);
+            }
+        }
     }
 }
 
@@ -347,36 +364,97 @@ mod tests {
     use cloud_uplink::command::MakeCall;
 
     use super::*;
+    use crate::{Cloud, Config};
+
+    fn request() -> Request {
+        Request {
+            gateway: Identity {
+                account_id: "a".into(),
+                site_id: "s".into(),
+                gateway_id: "g".into(),
+            },
+            key: "crm/1".into(),
+            action: Action::MakeCall(MakeCall {
+                endpoint_id: "2001".into(),
+                to: "2002".into(),
+                prompt: true,
+            }),
+        }
+    }
+
+    /// The request as it is put into the store.
+    fn stored(id: CommandId, now_ms: i64) -> NewCommand {
+        let Request {
+            gateway,
+            key,
+            action,
+        } = request();
+        let (method, params) = split(&action);
+        NewCommand {
+            id: id.to_string(),
+            owner: owner(&gateway),
+            key,
+            fingerprint: fingerprint(&gateway.site_id, &method, &params),
+            method,
+            params,
+            deadline_ms: 1_790_000_000_000,
+            now_ms,
+        }
+    }
 
     #[test]
     fn a_stored_command_is_read_back_as_it_was() {
-        let action = Action::MakeCall(MakeCall {
-            endpoint_id: "2001".into(),
-            to: "2002".into(),
-            prompt: true,
-        });
-        let (method, params) = split(&action);
-        assert_eq!(method, "makeCall");
         let id = new_id();
         let stored = StoredCommand {
-            command: NewCommand {
-                id: id.to_string(),
-                owner: owner(&Identity {
-                    account_id: "a".into(),
-                    site_id: "s".into(),
-                    gateway_id: "g".into(),
-                }),
-                key: "crm/1".into(),
-                fingerprint: fingerprint("s", &method, &params),
-                method,
-                params,
-                deadline_ms: 1_790_000_000_000,
-                now_ms: 0,
-            },
+            command: stored(id, 0),
             outcome: None,
         };
+        assert_eq!(stored.command.method, "makeCall");
         let read = command(&stored).unwrap();
-        assert_eq!((read.id, &*read.key, read.action), (id, "crm/1", action));
+        let Request { key, action, .. } = request();
+        assert_eq!((read.id, read.key, read.action), (id, key, action));
         assert_eq!(read.deadline.as_unix_ms(), 1_790_000_000_000);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_repetition_learns_an_outcome_that_was_told_but_not_yet_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::loopback(dir.path());
+        let config = config.with_gateway(&request().gateway, "gateway-token-0123456789");
+        let cloud = Cloud::start(config).await.unwrap();
+        let app = &*cloud.app;
+        let id = new_id();
+        assert_eq!(put(app, stored(id, unix_ms())).await, Ok(CommandPut::New));
+        // The writer stands still in a callback: what is queued behind is not committed.
+        let (entered, stands) = oneshot::channel();
+        let (go_on, gate) = std::sync::mpsc::channel::<()>();
+        let stand = move |_| {
+            let _ = entered.send(());
+            let _ = gate.recv();
+        };
+        app.store
+            .command_done("another", "{}".to_owned(), Box::new(stand));
+        stands.await.unwrap();
+        let outcome = Outcome::Ok(Accepted::default());
+        app.commands.complete(app, id.to_string(), &outcome);
+        let mut repetition = Box::pin(app.commands.place(app, request()));
+        let early = tokio::time::timeout(Duration::from_millis(500), &mut repetition).await;
+        assert!(early.is_err(), "{early:?} before anything was stored");
+        drop(go_on);
+        let answer = tokio::time::timeout(Duration::from_secs(8), repetition).await;
+        let answer = answer.expect("it waits in vain").unwrap();
+        assert_eq!((answer.id, answer.outcome), (Some(id.to_string()), outcome));
+        assert!(app.commands.waiting.lock().is_empty());
+        cloud.shutdown().await;
+    }
+
+    #[test]
+    fn who_gives_up_no_longer_counts_as_waiting() {
+        let commands = Commands::default();
+        let (first, second) = (commands.wait_for("1".into()), commands.wait_for("1".into()));
+        drop(first);
+        assert_eq!(commands.waiting.lock()["1"].len(), 1);
+        drop(second);
+        assert!(commands.waiting.lock().is_empty());
     }
 }

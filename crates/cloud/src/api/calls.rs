@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::cloud::{LegFilter, OwnedLeg};
 use web::{ApiError, Query};
 
+use super::ask::Asker;
 use super::auth::Caller;
 use super::{numbers, refusal};
 use crate::app::App;
@@ -144,8 +145,23 @@ pub(super) async fn one(
     view.map(Json).ok_or_else(numbers::unknown_call)
 }
 
+/// The gateway to ask about a call of an extension: the one that has the leg.
+pub(super) async fn gateway_of(
+    asker: &Asker,
+    site: Option<String>,
+    endpoint: &str,
+    call: CallId,
+) -> Result<Identity, ApiError> {
+    let Asker { app, caller, .. } = asker;
+    match leg(app, caller, site.clone(), endpoint.to_owned(), call).await? {
+        Some(leg) => Ok(identity(&leg.owner)),
+        // A call just made may not be in the view yet: then the gateway knows.
+        None => asker.gateway(site.as_deref()),
+    }
+}
+
 /// The leg of an extension in a call.
-pub(super) async fn leg(
+async fn leg(
     app: &App,
     caller: &Caller,
     site: Option<String>,

@@ -99,22 +99,27 @@ pub(super) async fn one(
     Query(params): Query<SiteParams>,
 ) -> Result<Json<Value>, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
-    let connected = app.config.gateways.iter().any(|gateway| {
-        let site_fits = params
-            .site_id
-            .as_ref()
-            .is_none_or(|site| *site == gateway.site_id);
-        gateway.account_id == caller.account
-            && site_fits
-            && app.gateways.is_connected(&gateway.identity())
-    });
     let site = params.site_id;
     let (legs, _) = legs(&app, &caller, site.clone(), Some(endpoint.clone())).await?;
-    let rows = rows(&app, &caller, site, endpoint.clone()).await?;
+    let rows = rows(&app, &caller, site.clone(), endpoint.clone()).await?;
+    let is_connected = |row: &&OwnedEndpoint| app.gateways.is_connected(&identity(&row.owner));
+    let row = rows.iter().find(is_connected).or_else(|| rows.first());
+    let connected = match &row {
+        Some(row) => is_connected(row),
+        None => serves(&app, &caller, site.as_deref()),
+    };
     let calls: Vec<_> = states(&legs).map(|(_, state)| state).collect();
-    let account = &caller.account;
-    let body = resource(&endpoint, account, rows.first(), &calls, connected);
+    let body = resource(&endpoint, &caller.account, row, &calls, connected);
     Ok(Json(body))
+}
+
+/// Whether any gateway of the account, or of its site, is connected.
+fn serves(app: &App, caller: &Caller, site: Option<&str>) -> bool {
+    app.config.gateways.iter().any(|gateway| {
+        gateway.account_id == caller.account
+            && site.is_none_or(|site| site == gateway.site_id)
+            && app.gateways.is_connected(&gateway.identity())
+    })
 }
 
 /// What is known of an extension, by whom; more than one only where several sites have it.

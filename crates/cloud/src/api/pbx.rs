@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use web::{ApiError, Query};
 
 use super::ask::{Asker, Done, no_answer};
-use super::calls::{SiteParams, call_href, endpoint_href};
+use super::calls::{SiteParams, call_href, endpoint_href, gateway_of};
 use super::features::{name, object};
 use super::{endpoints, numbers};
 
@@ -80,7 +80,7 @@ pub(super) async fn connections(
 ) -> Result<Response, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
     let call_id = numbers::call(&call)?;
-    let gateway = endpoints::gateway_of(&asker, params.site_id, &endpoint).await?;
+    let gateway = gateway_of(&asker, params.site_id, &endpoint, call_id).await?;
     let endpoint_id = endpoint.clone();
     let present = |done: Done| {
         let Some(Answer::Call(connections)) = &done.accepted.answer else {

@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use web::{ApiError, Json, Query};
 
 use super::ask::{Asker, Done};
-use super::calls::{SiteParams, call_href, leg};
+use super::calls::{SiteParams, call_href, gateway_of};
 use super::numbers;
-use crate::gateways::identity;
 
 /// Body of `POST …/calls`.
 #[derive(Debug, Deserialize)]
@@ -108,20 +107,7 @@ pub(super) async fn control(
     let endpoint = numbers::endpoint(endpoint)?;
     let call = numbers::call(&call)?;
     let action = body.action(endpoint.clone(), call)?;
-    let site = params.site_id;
-    let leg = leg(
-        &asker.app,
-        &asker.caller,
-        site.clone(),
-        endpoint.clone(),
-        call,
-    )
-    .await?;
-    // A call just made may not be in the view yet: then the gateway knows.
-    let gateway = match leg {
-        Some(leg) => identity(&leg.owner),
-        None => asker.gateway(site.as_deref())?,
-    };
+    let gateway = gateway_of(&asker, params.site_id, &endpoint, call).await?;
     let present = |done: Done| {
         let call = done.accepted.call_id.unwrap_or(call);
         let href = call_href(&endpoint, call);

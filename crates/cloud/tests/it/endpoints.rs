@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::commands::answered;
 use crate::harness::{CALL, Far, LEG, Peer, event, leg};
 
-const ENDPOINTS: &str = "/2017-09-01/endpoints";
+pub(crate) const ENDPOINTS: &str = "/2017-09-01/endpoints";
 const HELD: &str = "01KA0000000000000000000009";
 
-async fn publish(gateway: &mut Peer, first: u64, events: &[String]) {
+pub(crate) async fn publish(gateway: &mut Peer, first: u64, events: &[String]) {
     let last = first + events.len() as u64 - 1;
     let all = events.join(",");
     gateway
@@ -17,12 +17,12 @@ async fn publish(gateway: &mut Peer, first: u64, events: &[String]) {
     gateway.expect_ack(last).await;
 }
 
-fn change(kind: &str, state: &str) -> String {
+pub(crate) fn change(kind: &str, state: &str) -> String {
     let data = format!(r#"{{"endpointId":"2001",{state},"synthetic":false}}"#);
     event(&format!("ringway.endpoint.{kind}.v1"), "2001", &data)
 }
 
-fn record(endpoint: &str, minute: u32, direction: &str, outcome: &str) -> String {
+pub(crate) fn record(endpoint: &str, minute: u32, direction: &str, outcome: &str) -> String {
     let data = format!(
         r#"{{"callId":"{CALL}","endpointId":"{endpoint}","direction":"{direction}","parties":["2000"],"started":"2026-11-22T13:{minute:02}:00.000Z","ended":"2026-11-22T13:{minute:02}:30.000Z","outcome":"{outcome}","synthetic":false}}"#
     );

@@ -22,9 +22,12 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 pub(crate) const GATEWAY_TOKEN: &str = "gateway-token-0123456789";
+/// Of the second gateway of the site.
+pub(crate) const STANDBY_TOKEN: &str = "token-of-gateway-two-2222";
 pub(crate) const APP_TOKEN: &str = "application-token-0123456789";
 pub(crate) const OTHER_APP_TOKEN: &str = "other-account-token-0123456789";
 pub(crate) const STREAM: &str = "7b0c5a52-3f0e-4a53-9d0c-0a3c6b1f9e01";
+const STANDBY_STREAM: &str = "7b0c5a52-3f0e-4a53-9d0c-0a3c6b1f9e02";
 pub(crate) const CALL: &str = "01KA0000000000000000000002";
 pub(crate) const LEG: &str = "01KA0000000000000000000003";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -106,6 +109,18 @@ impl Far {
         let welcome = gateway.hear().await;
         assert_eq!(welcome["t"], "welcome", "{welcome}");
         (gateway, welcome)
+    }
+
+    /// The second gateway of the site, welcomed.
+    pub(crate) async fn standby(&self) -> Peer {
+        let mut gateway = self.channel(STANDBY_TOKEN).await;
+        let hello = hello(1)
+            .replace("gw1", "gw2")
+            .replace(STREAM, STANDBY_STREAM);
+        gateway.say(&hello).await;
+        let welcome = gateway.hear().await;
+        assert_eq!(welcome["t"], "welcome", "{welcome}");
+        gateway
     }
 
     /// An application's event stream.
@@ -235,6 +250,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
     };
     Config::loopback(dir.path())
         .with_gateway(&identity("acme", "gw1"), GATEWAY_TOKEN)
+        .with_gateway(&identity("acme", "gw2"), STANDBY_TOKEN)
         .with_gateway(&identity("other", "gw9"), "token-of-gateway-nine-9999")
         .with_application("crm", "acme", APP_TOKEN)
         .with_application("crm", "other", OTHER_APP_TOKEN)

@@ -9,3 +9,5 @@ mod endpoints;
 mod events;
 mod faces;
 mod harness;
+mod openapi;
+mod standby;
