@@ -18,7 +18,11 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
 pub fn frame(data: &[u8]) {
     let whole = decode(data, data.len().max(1));
     for piece in [1, 7, 1024] {
-        assert_eq!(decode(data, piece), whole, "cut into pieces of {piece}");
+        let (frames, error) = decode(data, piece);
+        assert_eq!(frames, whole.0, "cut into pieces of {piece}");
+        // An error names the bytes that had come by then.
+        let kind = |error: Option<csta::FrameError>| error.as_ref().map(std::mem::discriminant);
+        assert_eq!(kind(error), kind(whole.1), "cut into pieces of {piece}");
     }
 }
 

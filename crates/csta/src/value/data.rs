@@ -57,23 +57,36 @@ fn is_plain(xml: &str) -> bool {
     !xml.bytes().any(special) && !xml.contains("xmlns")
 }
 
-/// Writes text and children; `inside` is the namespace that holds there.
+/// Writes text and children; `inside` is the namespace that holds there. What has no name of its own
+/// without its prefix, or the same one as another attribute, is left out: it could not be read again.
 fn append_content(out: &mut String, element: Element<'_, '_>, inside: Option<&str>) {
     out.push_str(&quick_xml::escape::escape(element.text()));
-    for child in element.children() {
+    for child in element.children().filter(|child| is_name(child.name())) {
         let foreign = child.namespace().filter(|it| !is_csta(it));
         let _ = write!(out, "<{}", child.name());
         if foreign != inside {
             let namespace = quick_xml::escape::escape(foreign.unwrap_or_default());
             let _ = write!(out, " xmlns=\"{namespace}\"");
         }
+        let mut keys = Vec::new();
         for (key, value) in child.attributes() {
+            if !is_name(key) || keys.contains(&key) {
+                continue;
+            }
+            keys.push(key);
             let _ = write!(out, " {key}=\"{}\"", quick_xml::escape::escape(value));
         }
         out.push('>');
         append_content(out, child, foreign);
         let _ = write!(out, "</{}>", child.name());
     }
+}
+
+/// Whether it can stand as a name (XML 1.0, `NCName`; letters beyond ASCII are not told apart).
+fn is_name(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+    let part = |c: char| letter(c) || c.is_ascii_digit() || matches!(c, '-' | '.');
+    text.starts_with(letter) && text.chars().all(part)
 }
 
 fn is_csta(namespace: &str) -> bool {
