@@ -14,16 +14,16 @@ use uuid::Uuid;
 
 use crate::support::NOW_MS;
 
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 
-struct Rig {
-    dir: TempDir,
-    store: CloudStore,
+pub(crate) struct Rig {
+    pub(crate) dir: TempDir,
+    pub(crate) store: CloudStore,
     rows: Receiver<Arc<[StoredEvent]>>,
-    info: StreamInfo,
+    pub(crate) info: StreamInfo,
 }
 
-fn owner(gateway: &str) -> Owner {
+pub(crate) fn owner(gateway: &str) -> Owner {
     Owner {
         account: "acme".into(),
         site: "berlin".into(),
@@ -31,7 +31,7 @@ fn owner(gateway: &str) -> Owner {
     }
 }
 
-fn event(seq: u64) -> IngestItem {
+pub(crate) fn event(seq: u64) -> IngestItem {
     let endpoint = if seq.is_multiple_of(2) {
         "2000"
     } else {
@@ -52,7 +52,7 @@ fn gap(seq: u64, to: u64) -> IngestItem {
     IngestItem::new(seq, Content::Gap { to, reason })
 }
 
-fn leg(leg_id: &str, endpoint: &str) -> Leg {
+pub(crate) fn leg(leg_id: &str, endpoint: &str) -> Leg {
     Leg {
         leg_id: leg_id.into(),
         call_id: "call1".into(),
@@ -71,11 +71,11 @@ fn everything() -> EventFilter {
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::at(tempfile::tempdir().unwrap())
     }
 
-    fn at(dir: TempDir) -> Self {
+    pub(crate) fn at(dir: TempDir) -> Self {
         let (tell, rows) = channel();
         let path: PathBuf = dir.path().join("cloud.db");
         let store = CloudStore::open(&path, Box::new(move |r| drop(tell.send(r)))).unwrap();
@@ -94,11 +94,11 @@ impl Rig {
         }
     }
 
-    fn ingest(&self, items: Vec<IngestItem>) -> Result<Ingested, IngestError> {
+    pub(crate) fn ingest(&self, items: Vec<IngestItem>) -> Result<Ingested, IngestError> {
         self.ingest_as(self.info.clone(), items, NOW_MS)
     }
 
-    fn ingest_as(
+    pub(crate) fn ingest_as(
         &self,
         info: StreamInfo,
         items: Vec<IngestItem>,
@@ -120,7 +120,7 @@ impl Rig {
         self.replace_all(as_of, View { legs, endpoints });
     }
 
-    fn replace_all(&self, as_of: u64, view: View) {
+    pub(crate) fn replace_all(&self, as_of: u64, view: View) {
         let (tell, told) = channel();
         let done = Box::new(move |r| drop(tell.send(r)));
         self.store
@@ -137,7 +137,7 @@ impl Rig {
         page.events.iter().map(|event| event.seq).collect()
     }
 
-    fn legs(&self) -> Vec<String> {
+    pub(crate) fn legs(&self) -> Vec<String> {
         let filter = LegFilter {
             account: "acme".into(),
             site: None,

@@ -52,6 +52,28 @@ fn goes_on_where_it_was_after_a_restart() {
 }
 
 #[test]
+fn hands_out_endpoints_beside_legs_as_they_were_last() {
+    let rig = Rig::new();
+    rig.put("leg1", "ringing");
+    rig.put("endpoint/2000", "dnd");
+    rig.put("endpoint/2001", "idle");
+    rig.put("endpoint/2000", "busy");
+    let key = "endpoint/2001".to_owned();
+    let gone = Batch {
+        records: Vec::new(),
+        view: vec![ViewChange::Delete { key }],
+    };
+    rig.store.append(gone).unwrap();
+    rig.store.flush();
+    let expected = [("endpoint/2000", "busy"), ("leg1", "ringing")]
+        .map(|(key, body)| (key.to_owned(), body.to_owned()));
+    assert_eq!(rig.store.snapshot().unwrap().view, expected);
+    let after = rig.after_crash(true);
+    assert_eq!(after.recovered.view, expected);
+    assert_eq!(after.reopened().recovered.view, expected);
+}
+
+#[test]
 fn goes_on_as_a_new_stream_when_the_far_end_has_more_of_the_old_one() {
     let rig = Rig::new();
     let old = rig.recovered.stream;

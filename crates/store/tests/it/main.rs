@@ -9,4 +9,7 @@ mod cloud;
 mod disk;
 mod files;
 mod gateway;
+mod history;
+mod migration;
 mod support;
+mod views;
