@@ -180,7 +180,7 @@ async fn a_command_to_a_gateway_that_is_away_is_refused_or_expires_and_is_not_ca
 async fn the_csta_user_signs_in_by_the_configured_fragment_and_a_wrong_password_is_said() {
     let mut config = quiet_sim((2001, 2002));
     config.association.credentials = Some(("anna".to_owned(), "p<w&d".to_owned()));
-    let sim = pbx_sim::PbxSim::start(config).await.unwrap();
+    let sim = PbxSim::start(config).await.unwrap();
     let mut world = World::start(sim.addr(), &["2001", "2002"]).await;
     let fragment = r#"<l:Login xmlns:l="urn:example"><l:user>{user}</l:user><l:secret>{password}</l:secret></l:Login>"#;
     for password in ["wrong", "p<w&d"] {

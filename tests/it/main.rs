@@ -5,6 +5,7 @@
 mod application;
 mod calls;
 mod channel;
+mod commands;
 mod crash;
 mod csta_tools;
 mod demo;

@@ -25,7 +25,7 @@ const STAGES: [&str; 11] = [
 ];
 
 /// Cuts the link, keeps it away while `command` is carried out, and lets the gateway back.
-async fn away_during(world: &World, sim: &PbxSim, command: &str) {
+pub(crate) async fn away_during(world: &World, sim: &PbxSim, command: &str) {
     let downs = world.gateway().shared().pbx().downs;
     tell(sim, "refuse-session serverResourcesBusy").await;
     tell(sim, "cut").await;

@@ -40,8 +40,15 @@ pub(crate) struct World {
 impl World {
     /// A far end, and a gateway that follows `extensions` of the PBX at `pbx`.
     pub(crate) async fn start(pbx: SocketAddr, extensions: &[&str]) -> Self {
+        let mut world = Self::new(pbx, extensions);
+        world.start_cloud().await;
+        world.start_gateway().await;
+        world
+    }
+
+    fn new(pbx: SocketAddr, extensions: &[&str]) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let mut world = Self {
+        Self {
             dir: temp.path().to_owned(),
             cloud: None,
             cloud_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -55,18 +62,19 @@ impl World {
                 ..OutboxLimits::default()
             },
             _temp: temp,
-        };
-        world.start_cloud().await;
-        world.start_gateway().await;
-        world
+        }
     }
 
-    /// A world around a simulator.
+    /// A world around a simulator, whose dialect the gateway is told.
     pub(crate) async fn with_sim(config: pbx_sim::Config) -> (Self, PbxSim) {
         let extensions: Vec<String> = config.extensions.iter().map(str::to_owned).collect();
+        let dialect = config.association.dialect;
         let sim = PbxSim::start(config).await.unwrap();
         let names: Vec<&str> = extensions.iter().map(String::as_str).collect();
-        let world = Self::start(sim.addr(), &names).await;
+        let mut world = Self::new(sim.addr(), &names);
+        world.client.dialect = dialect;
+        world.start_cloud().await;
+        world.start_gateway().await;
         world.synchronised().await;
         (world, sim)
     }
