@@ -5,4 +5,5 @@
 mod documents;
 mod model;
 mod pair;
+mod parts;
 mod rules;

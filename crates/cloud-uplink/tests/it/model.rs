@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use cloud_uplink::command::{Accepted, Answer, PbxDevice};
+use cloud_uplink::endpoint::{Agent, AgentState, MessageWaiting};
 use cloud_uplink::event::{Direction, PbxIds};
 use cloud_uplink::id::{CommandId, Identity};
 use cloud_uplink::session::gateway::ReadRequest;
-use cloud_uplink::session::{Item, StreamState};
-use cloud_uplink::{CallId, LegId, LegState, LegView, StreamId, Timestamp};
+use cloud_uplink::session::{self, Item, StreamState};
+use cloud_uplink::{CallId, EndpointView, LegId, LegState, LegView, Outcome, StreamId, Timestamp};
 use serde_json::value::RawValue;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
@@ -19,8 +21,13 @@ pub(crate) fn identity() -> Identity {
     }
 }
 
-/// For each leg the number of the event that changed it last.
+/// For each leg and each endpoint the number of the event that changed it last.
 pub(crate) type View = BTreeMap<u64, u64>;
+
+/// Legs and endpoints of the model.
+pub(crate) const ROWS: u64 = 12;
+/// The first that is an endpoint.
+const ENDPOINTS_FROM: u64 = 8;
 
 /// The gateway's outbox and what its events led to. Numbers go on across streams in the view, so that
 /// events of two streams are never mistaken for each other.
@@ -49,13 +56,13 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn commit(&mut self, leg: u64, padding: usize) -> Item {
+    pub(crate) fn commit(&mut self, row: u64, padding: usize) -> Item {
         self.state.high_water += 1;
         self.changes += 1;
         let (seq, change) = (self.state.high_water, self.changes);
         let pad = "x".repeat(padding);
-        let body = format!(r#"{{"leg":{leg},"change":{change},"pad":"{pad}"}}"#);
-        self.view.insert(leg, change);
+        let body = format!(r#"{{"row":{row},"change":{change},"pad":"{pad}"}}"#);
+        self.view.insert(row, change);
         self.held.insert(seq, body.clone());
         self.committed
             .insert((self.state.stream, seq), body.clone());
@@ -103,11 +110,15 @@ impl Outbox {
         self.state = fresh_stream(self.streams);
     }
 
-    pub(crate) fn legs(&self) -> Vec<LegView> {
-        self.view
-            .iter()
-            .map(|(leg, change)| leg_view(*leg, *change))
-            .collect()
+    pub(crate) fn listed(&self) -> session::View {
+        let legs = self.view.range(..ENDPOINTS_FROM);
+        let endpoints = self.view.range(ENDPOINTS_FROM..);
+        session::View {
+            legs: legs.map(|(row, change)| leg_view(*row, *change)).collect(),
+            endpoints: endpoints
+                .map(|(row, change)| endpoint_view(*row, *change))
+                .collect(),
+        }
     }
 
     fn update_lowest(&mut self) {
@@ -150,9 +161,41 @@ fn leg_view(leg: u64, change: u64) -> LegView {
     }
 }
 
+fn endpoint_view(row: u64, change: u64) -> EndpointView {
+    // Large enough, for some, for snapshots of several parts.
+    let group = (row == ENDPOINTS_FROM && change.is_multiple_of(4)).then(|| "z".repeat(9 * 1024));
+    EndpointView {
+        message_waiting: Some(MessageWaiting {
+            on: true,
+            call: Some(change.to_string()),
+        }),
+        agent: group.map(|group| Agent {
+            agent_state: AgentState::Ready,
+            agent_id: None,
+            group: Some(group),
+        }),
+        ..EndpointView::new(row.to_string(), NOW)
+    }
+}
+
+/// An answer of so many devices, with characters that JSON has to escape.
+pub(crate) fn long_outcome(devices: usize) -> Outcome {
+    let device = |number: usize| PbxDevice {
+        device_id: format!("N<{number}>\u{e4}\"\\"),
+        number: number.to_string(),
+        category: None,
+        model: None,
+        services: Vec::new(),
+    };
+    Outcome::Ok(Accepted {
+        answer: Some(Answer::Devices((0..devices).map(device).collect())),
+        ..Accepted::default()
+    })
+}
+
 #[derive(serde::Deserialize)]
 struct Body {
-    leg: u64,
+    row: u64,
     change: u64,
 }
 
@@ -164,7 +207,7 @@ pub(crate) struct FarLog {
     pub(crate) gaps: BTreeMap<(StreamId, u64), String>,
     pub(crate) view: View,
     pub(crate) unanswered: VecDeque<CommandId>,
-    pub(crate) answered: Vec<CommandId>,
+    pub(crate) answered: BTreeMap<CommandId, Outcome>,
 }
 
 impl FarLog {
@@ -185,7 +228,7 @@ impl FarLog {
             self.events.insert((stream, seq), event.get().to_owned());
             if !replayed {
                 let body: Body = serde_json::from_str(event.get()).unwrap();
-                self.view.insert(body.leg, body.change);
+                self.view.insert(body.row, body.change);
             }
         }
     }
@@ -199,11 +242,18 @@ impl FarLog {
         *stored = (*stored).max(to);
     }
 
-    pub(crate) fn snapshot(&mut self, legs: &[LegView]) {
-        let change = |leg: &LegView| leg.from.as_ref().unwrap().parse().unwrap();
-        self.view = legs
+    pub(crate) fn snapshot(&mut self, view: &session::View) {
+        let row = |name: &str, change: Option<&String>| {
+            (name.parse().unwrap(), change.unwrap().parse().unwrap())
+        };
+        let legs = view
+            .legs
             .iter()
-            .map(|leg| (leg.device.parse().unwrap(), change(leg)))
-            .collect();
+            .map(|leg| row(&leg.device, leg.from.as_ref()));
+        let endpoints = view.endpoints.iter().map(|endpoint| {
+            let waiting = endpoint.message_waiting.as_ref().unwrap();
+            row(&endpoint.endpoint_id, waiting.call.as_ref())
+        });
+        self.view = legs.chain(endpoints).collect();
     }
 }
