@@ -75,6 +75,10 @@ pub struct IncomingCommand {
 
 /// What the gateway says about commands.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each command has both, and only a few wait in the queue"
+)]
 pub enum CommandReply {
     /// It is stored: a crash no longer loses it.
     Stored(CommandRef),
