@@ -86,6 +86,7 @@ FILE is text, one JSON object a line. The first says what it is; every other is 
   time      when, UTC            ms    milliseconds since the start
   from      us or pbx            invokeId  the four digits of the frame's header
   xml       the body as it was, or bytes: what is no UTF-8 or no frame, in hexadecimal
+  missed    alone in a line: so many frames are missing there, as the file was not written in time
 Read it with: ringway csta decode FILE. Serve it again with: ringway csta replay FILE.";
 
 const REPLAY_HELP: &str = "\

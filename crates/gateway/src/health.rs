@@ -1,7 +1,7 @@
 //! "Why is it red?": every part's state in a plain sentence.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloud_uplink::Timestamp;
 use local_portal::{GatewayView, Health, Part, State3};
@@ -65,13 +65,7 @@ impl View {
         let address = &self.shared.pbx_address;
         let (now, standing) = (clock::now(), pbx.standing);
         let away = now.saturating_duration_since(standing.since);
-        let retry = pbx.retry_at.map_or_else(
-            || "it is being tried now".to_owned(),
-            |at| {
-                let left = at.saturating_duration_since(now).as_secs_f64().ceil();
-                format!("next try in {left:.0} s")
-            },
-        );
+        let retry = next_try(pbx.retry_at, now);
         let (state, detail) = match &pbx.link {
             CstaLinkState::Up => {
                 let client = pbx.client.clone().unwrap_or_default();
@@ -117,7 +111,9 @@ impl View {
     fn far_end(&self) -> (Part, bool) {
         let status = self.shared.uplink.borrow().clone();
         let standing = self.shared.channel();
-        let away = clock::now().saturating_duration_since(standing.since);
+        let now = clock::now();
+        let away = now.saturating_duration_since(standing.since);
+        let retry = next_try(status.retry_at, now);
         let backlog = status.high_water.saturating_sub(status.acked);
         let (state, detail) = match status.state {
             UplinkState::Up if status.far_end_ahead_ms.unsigned_abs() > CLOCK_DIFFERENCE_MAX_MS => {
@@ -143,11 +139,13 @@ impl View {
             ),
             UplinkState::Waiting => (
                 State3::Down,
-                format!("away, tried again soon; {backlog} events wait"),
+                format!("away, {retry}; {backlog} events wait"),
             ),
             UplinkState::Refused => (
                 State3::Down,
-                format!("refuses this gateway: check token and identity; {backlog} events wait"),
+                format!(
+                    "refuses this gateway: check token and identity, {retry}; {backlog} events wait"
+                ),
             ),
         };
         let ready = status.state == UplinkState::Up || away < READY_GRACE;
@@ -225,6 +223,15 @@ fn inventory(inventory: &Inventory) -> String {
         format!("; {services} services, {events} events")
     });
     devices.into_iter().chain(features).collect()
+}
+
+/// When a link is tried again.
+fn next_try(at: Option<Instant>, now: Instant) -> String {
+    let left = at.map(|at| at.saturating_duration_since(now).as_secs_f64().ceil());
+    left.map_or_else(
+        || "it is being tried now".to_owned(),
+        |left| format!("next try in {left:.0} s"),
+    )
 }
 
 /// The wall clock that long ago.

@@ -81,6 +81,7 @@ async fn begin(session: &mut Session, from: &DeviceId, to: DeviceId) -> anyhow::
                 print(&format!("{device} is not monitored: {reason}"))?;
             }
             Ok(Some(Seen::Client(ClientEvent::Synchronised { .. }))) => break,
+            Ok(Some(Seen::Missed(missed))) => print(&missed.to_string())?,
             Ok(Some(Seen::Client(_))) => {}
         }
     }
@@ -158,6 +159,7 @@ impl Call {
     fn hear(&mut self, heard: &Seen) -> anyhow::Result<()> {
         match heard {
             Seen::Frame(frame) => self.frame(frame),
+            Seen::Missed(missed) => print(&missed.to_string()),
             Seen::Client(_) => Ok(()),
         }
     }

@@ -201,6 +201,9 @@ fn lines(bytes: &[u8], start: usize) -> Vec<Piece> {
                 }),
                 Err(what) => at(here, what),
             }),
+            Ok(Line::Missed(missed)) => {
+                pieces.push(at(here, format!("{missed} frames are missing here")));
+            }
             Err(what) => pieces.push(at(here, what)),
         }
     }

@@ -9,7 +9,7 @@ use csta::message::{Message, SnapshotCallInfo};
 use csta::{InvokeId, Request, Response};
 use serde::Serialize;
 
-use super::describe::{Described, describe};
+use super::describe::{Described, Fault, describe};
 use super::record::{Frame, Sender};
 use super::session::{Seen, Session, lost};
 use super::{MonitorArgs, options, print, secret, until_stopped};
@@ -70,7 +70,10 @@ pub(super) async fn run(args: &MonitorArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let (rest, reason) = session.close().await;
-    for heard in rest.iter().filter(|heard| matches!(heard, Seen::Frame(_))) {
+    for heard in rest
+        .iter()
+        .filter(|heard| !matches!(heard, Seen::Client(_)))
+    {
         screen.show(heard)?;
     }
     screen.note(&format!("{} events; {reason}", screen.events))?;
@@ -124,14 +127,17 @@ impl Screen {
                 Some(line) => self.note(&line),
                 None => Ok(()),
             },
+            Seen::Missed(missed) => self.note(&missed.to_string()),
         }
     }
 
     fn frame(&mut self, frame: &Frame) -> anyhow::Result<()> {
         let Ok(message) = Message::parse(&frame.body) else {
-            return match frame.from {
-                Sender::Pbx => self.note("a message that cannot be read"),
-                Sender::Us => Ok(()),
+            return match (frame.from, describe(&frame.body)) {
+                (Sender::Pbx, Err(Fault { position, what })) => self.note(&format!(
+                    "a message that cannot be read, at byte {position}: {what}"
+                )),
+                _ => Ok(()),
             };
         };
         self.names.learn(frame, &message);

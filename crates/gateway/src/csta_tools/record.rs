@@ -12,6 +12,7 @@
 //! | `from` | `us` or `pbx` |
 //! | `invokeId` | the four digits of the frame's header |
 //! | `xml` | the body as it was, credentials taken out |
+//! | `missed` | alone: so many frames are missing here, as the file could not be written in time |
 //! | `bytes` | in place of `xml`: a body that is no UTF-8, or bytes that are no frame, in hexadecimal |
 
 use std::borrow::Cow;
@@ -73,8 +74,22 @@ pub(super) enum Line {
     Head(Head),
     /// A frame.
     Frame(Frame),
+    /// So many frames are missing here.
+    Missed(u64),
     /// Nothing.
     Blank,
+}
+
+/// Frames that are missing.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gap {
+    missed: u64,
+}
+
+/// The line for so many frames that are missing, without its end.
+pub(super) fn missed_line(missed: u64) -> String {
+    serde_json::to_string(&Gap { missed }).unwrap_or_default()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,6 +174,9 @@ impl Line {
                 (other, _) => Err(format!("a record of {other:?}, known is {MAGIC:?}")),
             };
         }
+        if let Ok(Gap { missed }) = serde_json::from_slice(line) {
+            return Ok(Self::Missed(missed));
+        }
         let wire: Wire<'_> = serde_json::from_slice(line)
             .map_err(|error| format!("no line of a record: {error}"))?;
         let id = wire.invoke_id.as_deref();
@@ -218,6 +236,8 @@ mod tests {
         }
         let head = Head::new("h:1".to_owned(), Timestamp::from_unix_ms(5));
         assert_eq!(Line::parse(head.to_line().as_bytes()), Ok(Line::Head(head)));
+        let missed = missed_line(7);
+        assert_eq!(Line::parse(missed.as_bytes()), Ok(Line::Missed(7)));
         assert_eq!(Line::parse(b" \r\n"), Ok(Line::Blank));
     }
 

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use cloud_uplink::Timestamp;
 use net::clock;
 
-use super::record::{Head, Sender};
+use super::record::{Head, Sender, missed_line};
 use super::session::{Seen, Session, lost};
 use super::{RecordArgs, options, print, until_stopped};
 
@@ -21,6 +21,7 @@ struct Recorder {
     file: BufWriter<File>,
     ours: u64,
     theirs: u64,
+    missed: u64,
 }
 
 pub(super) async fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
@@ -37,6 +38,7 @@ pub(super) async fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         file: BufWriter::new(file.with_context(|| format!("cannot write {name}"))?),
         ours: 0,
         theirs: 0,
+        missed: 0,
     };
     let started = Timestamp::from_unix_ms(clock::unix_ms());
     let head = Head::new(link.endpoint.address.clone(), started);
@@ -59,10 +61,20 @@ pub(super) async fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         .file
         .flush()
         .with_context(|| format!("cannot write {name}"))?;
-    let Recorder { ours, theirs, .. } = recorder;
+    let Recorder {
+        ours,
+        theirs,
+        missed,
+        ..
+    } = recorder;
     print(&format!(
         "{name}: {theirs} frames of the PBX, {ours} of ours; {reason}"
     ))?;
+    if missed > 0 {
+        print(&format!(
+            "{missed} frames are missing, the file says where: it was not written in time"
+        ))?;
+    }
     match over? {
         true => Ok(ExitCode::SUCCESS),
         false => Err(lost(&reason)),
@@ -92,8 +104,13 @@ impl Recorder {
     }
 
     fn write(&mut self, heard: &Seen) -> anyhow::Result<()> {
-        let Seen::Frame(frame) = heard else {
-            return Ok(());
+        let frame = match heard {
+            Seen::Frame(frame) => frame,
+            Seen::Missed(missed) if missed.frames > 0 => {
+                self.missed += missed.frames;
+                return Ok(writeln!(self.file, "{}", missed_line(missed.frames))?);
+            }
+            Seen::Missed(_) | Seen::Client(_) => return Ok(()),
         };
         match frame.from {
             Sender::Us => self.ours += 1,

@@ -1,6 +1,8 @@
 //! One association for a tool: connect, ask, hear, and end in good order. No second try once it was up.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -14,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::record::Frame;
 use super::tap::Ear;
 
-/// What waits to be shown; what comes while so much waits is not shown, but counted.
+/// What waits to be shown; what comes while so much waits is not shown, but counted and said.
 const SEEN_MAX: usize = 65_536;
 /// Requests of a tool in flight.
 const ASKS_MAX: usize = 64;
@@ -36,6 +38,27 @@ pub(super) enum Seen {
     Frame(Frame),
     /// What the computing function makes of it.
     Client(ClientEvent),
+    /// Something is missing here: the output did not keep up.
+    Missed(Missed),
+}
+
+/// What was heard and could not be handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Missed {
+    /// Frames.
+    pub(super) frames: u64,
+    /// What the computing function had to say.
+    notes: u64,
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { frames, notes } = self;
+        write!(
+            f,
+            "the output does not keep up: {frames} frames and {notes} notes are missing here"
+        )
+    }
 }
 
 /// Why there is no answer.
@@ -63,6 +86,7 @@ enum Ask {
 #[derive(Debug)]
 pub(super) struct Session {
     asks: mpsc::Sender<Ask>,
+    missed: Arc<Mutex<Missed>>,
     /// Heard before the association was up.
     early: VecDeque<Seen>,
     seen: mpsc::Receiver<Seen>,
@@ -95,15 +119,15 @@ impl Session {
         config: CstaLinkConfig,
         devices: Vec<DeviceId>,
     ) -> anyhow::Result<Self> {
-        let (seen_in, mut seen) = mpsc::channel(SEEN_MAX);
+        let (mouth, mut seen) = Mouth::new(SEEN_MAX);
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (stop, stopped) = watch::channel(false);
-        let frames = seen_in.clone();
-        let ear = Ear::new(move |frame| tell(&frames, Seen::Frame(frame)));
+        let (frames, missed) = (mouth.clone(), Arc::clone(&mouth.missed));
+        let ear = Ear::new(move |frame| frames.tell(Seen::Frame(frame)));
         let monitors = !devices.is_empty();
         let bridge = Bridge {
             devices,
-            seen: seen_in,
+            mouth,
             waiting: BTreeMap::new(),
             stopping: None,
         };
@@ -127,6 +151,7 @@ impl Session {
         };
         Ok(Self {
             asks,
+            missed,
             early,
             seen,
             stop,
@@ -186,6 +211,10 @@ impl Session {
             Ok(Err(error)) => format!("{error:#}"),
             Err(error) => error.to_string(),
         };
+        let missed = *self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        if missed != Missed::default() {
+            rest.push(Seen::Missed(missed));
+        }
         (rest, reason)
     }
 }
@@ -222,15 +251,42 @@ async fn run(
 /// Stands between the link's task and the tool.
 struct Bridge {
     devices: Vec<DeviceId>,
-    seen: mpsc::Sender<Seen>,
+    mouth: Mouth,
     waiting: BTreeMap<InvokeId, oneshot::Sender<Result<Response, AskError>>>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
-/// Hands on what was heard, unless nobody keeps up.
-fn tell(seen: &mpsc::Sender<Seen>, heard: Seen) {
-    if let Err(mpsc::error::TrySendError::Full(_)) = seen.try_send(heard) {
-        tracing::warn!("the output does not keep up: a message is not shown");
+/// Hands on what was heard. What nobody takes in time is counted, and said as soon as there is room.
+#[derive(Debug, Clone)]
+struct Mouth {
+    seen: mpsc::Sender<Seen>,
+    missed: Arc<Mutex<Missed>>,
+}
+
+impl Mouth {
+    /// With room for so much.
+    fn new(room: usize) -> (Self, mpsc::Receiver<Seen>) {
+        let (seen, heard) = mpsc::channel(room);
+        let missed = Arc::default();
+        (Self { seen, missed }, heard)
+    }
+
+    fn tell(&self, heard: Seen) {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        // The gap comes before what follows it.
+        if *missed != Missed::default() && self.seen.try_send(Seen::Missed(*missed)).is_ok() {
+            *missed = Missed::default();
+        }
+        let sent = match *missed == Missed::default() {
+            true => self.seen.try_send(heard),
+            false => Err(mpsc::error::TrySendError::Full(heard)),
+        };
+        match sent {
+            Err(mpsc::error::TrySendError::Full(Seen::Frame(_))) => missed.frames += 1,
+            Err(mpsc::error::TrySendError::Full(_)) => missed.notes += 1,
+            // A tool that is gone misses nothing.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
     }
 }
 
@@ -251,7 +307,7 @@ impl CstaHandler for Bridge {
                     let _ = reply.send(result.map_err(AskError::from));
                 }
             }
-            event => tell(&self.seen, Seen::Client(event)),
+            event => self.mouth.tell(Seen::Client(event)),
         }
     }
 
@@ -281,4 +337,48 @@ impl CstaHandler for Bridge {
     }
 
     fn tick(&mut self, _: Option<&Client>, _: Instant) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud_uplink::Timestamp;
+
+    use super::super::record::Sender;
+    use super::*;
+
+    fn frame(ms: u64) -> Seen {
+        Seen::Frame(Frame {
+            time: Timestamp::from_unix_ms(0),
+            ms,
+            from: Sender::Pbx,
+            invoke_id: InvokeId::EVENT,
+            body: Vec::new(),
+            lost: false,
+        })
+    }
+
+    #[test]
+    fn what_the_output_misses_is_counted_and_said_where_it_is_missing() {
+        let (mouth, mut seen) = Mouth::new(2);
+        for ms in 0..5 {
+            mouth.tell(frame(ms));
+        }
+        mouth.tell(Seen::Client(ClientEvent::DevicesChanged));
+        let mut hear = || {
+            let heard = seen.try_recv();
+            heard.ok().map(|heard| match heard {
+                Seen::Frame(frame) => frame.ms.to_string(),
+                other => format!("{other:?}"),
+            })
+        };
+        let missed = |frames, notes| Some(format!("{:?}", Seen::Missed(Missed { frames, notes })));
+        assert_eq!(hear(), Some("0".to_owned()));
+        assert_eq!(hear(), Some("1".to_owned()));
+        mouth.tell(frame(5));
+        assert_eq!(hear(), missed(3, 1));
+        assert_eq!(hear(), Some("5".to_owned()));
+        mouth.tell(frame(6));
+        assert_eq!(hear(), Some("6".to_owned()));
+        assert_eq!(hear(), None);
+    }
 }

@@ -366,6 +366,7 @@ impl<S: EventSource> Driver<S> {
                 debug!(?state, "channel");
                 (status.state, status.since) = (state, now);
             }
+            changed |= replace(&mut status.retry_at, self.connect_at);
             let rtt = stats.rtt.or(status.rtt);
             changed |= replace(&mut status.rtt, rtt);
             changed |= replace(&mut status.acked, stats.acked);

@@ -24,6 +24,8 @@ pub struct UplinkStatus {
     pub state: UplinkState,
     /// Since when.
     pub since: Instant,
+    /// When a connection is tried next, while the driver waits for that.
+    pub retry_at: Option<Instant>,
     /// Round-trip time of the last ping.
     pub rtt: Option<Duration>,
     /// How far the far end's clock was ahead of ours at its last welcome, in milliseconds; negative when
@@ -50,6 +52,7 @@ impl UplinkStatus {
         Self {
             state: UplinkState::Connecting,
             since: now,
+            retry_at: None,
             rtt: None,
             far_end_ahead_ms: 0,
             acked: 0,
