@@ -77,7 +77,7 @@ async fn list(
     let after = params.cursor.as_deref().map(place).transpose()?;
     let base = endpoint
         .as_deref()
-        .map_or("/2017-09-01".to_owned(), endpoint_href);
+        .map_or_else(|| "/2017-09-01".to_owned(), endpoint_href);
     let base = format!("{base}/callHistory");
     let query = query(&params);
     let filter = RecordFilter {

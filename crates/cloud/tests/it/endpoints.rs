@@ -208,7 +208,7 @@ async fn the_call_history_is_filtered_paged_and_kept() {
 }
 
 #[tokio::test]
-async fn features_are_set_and_asked_of_the_pbx() {
+async fn features_are_set_at_the_pbx() {
     let far = Far::start().await;
     let (mut gateway, _) = far.gateway(1).await;
     for (feature, body, method, param) in [
@@ -271,6 +271,12 @@ async fn features_are_set_and_asked_of_the_pbx() {
             "{body}"
         );
     }
+}
+
+#[tokio::test]
+async fn features_are_asked_of_the_pbx_where_a_fresh_answer_is_wanted() {
+    let far = Far::start().await;
+    let (mut gateway, _) = far.gateway(1).await;
     for (feature, answer, key, value) in [
         (
             "doNotDisturb",
