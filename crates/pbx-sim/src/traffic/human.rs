@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use csta::value::ConsultOptions;
 use csta::{CallId, ConnectionId, DeviceId};
 use rand::RngExt;
 
 use super::Traffic;
-use crate::switching::{Actor, SwitchingFunction};
+use crate::switching::{Actor, CallData, SwitchingFunction};
 
 /// What a user does at its time. A step whose call is over does nothing.
 #[derive(Debug, Clone)]
@@ -25,8 +26,25 @@ pub(super) enum Step {
     Hold(ConnectionId),
     /// And comes back.
     Retrieve(ConnectionId),
+    /// One side holds the call and asks somebody else, for so long.
+    Consult(ConnectionId, Duration),
+    /// Whoever was asked answers.
+    PickUp(CallId),
+    /// The held call and the second one become one, for so long.
+    Join(Joining, Duration),
     /// Somebody hangs up.
     Clear(ConnectionId),
+    /// Everybody hangs up.
+    ClearCall(CallId),
+}
+
+/// How a consultation ends.
+#[derive(Debug, Clone)]
+pub(super) struct Joining {
+    held: ConnectionId,
+    active: ConnectionId,
+    /// The one who asked stays in.
+    stays: bool,
 }
 
 /// How a call is going to go; the weights are out of 100.
@@ -59,6 +77,10 @@ const PATIENCE: Duration = Duration::from_secs(25);
 const TONE: Duration = Duration::from_secs(4);
 /// Every so many conversations are held for a while.
 const HOLD_EVERY: u32 = 4;
+/// Every so many of the others lead to a question to somebody else, who then joins.
+const CONSULT_EVERY: u32 = 8;
+/// Every so many questions end with all three talking; the others with a transfer.
+const CONFERENCE_EVERY: u32 = 3;
 /// A number that is no extension and begins with no trunk prefix in use.
 const WRONG_NUMBER: &str = "*999";
 
@@ -95,7 +117,61 @@ impl Traffic {
             Step::Retrieve(connection) => {
                 let _ = pbx.retrieve(&connection, Actor::User);
             }
+            Step::Consult(connection, time) => self.consult(&connection, time, due, pbx),
+            Step::PickUp(call) => {
+                if let Some(asked) = pbx.alerting_in(&call) {
+                    let _ = pbx.answer(&asked, Actor::User, due);
+                }
+            }
+            Step::Join(joining, time) => self.join(&joining, due + time, pbx),
             Step::Clear(connection) => hang_up(&connection, pbx),
+            Step::ClearCall(call) => {
+                let _ = pbx.clear_call(&call);
+            }
+        }
+    }
+
+    /// Asks somebody who is free; half of `time` later they join.
+    fn consult(
+        &mut self,
+        held: &ConnectionId,
+        time: Duration,
+        now: Instant,
+        pbx: &mut SwitchingFunction,
+    ) {
+        let Some(asked) = self.device_that(false, held.device_id.as_ref(), pbx) else {
+            return;
+        };
+        let (options, data) = (ConsultOptions::UNRESTRICTED, CallData::default());
+        let Ok(active) = pbx.consultation_call(held, &asked, options, data, Actor::User, now)
+        else {
+            return;
+        };
+        self.plan_for(active.call_id.clone(), now + time / 4, Step::PickUp);
+        let joining = Joining {
+            held: held.clone(),
+            active,
+            stays: self.one_in(CONFERENCE_EVERY),
+        };
+        self.plan(now + time / 2, Step::Join(joining, time / 2));
+    }
+
+    /// Joins the two calls until `end`; what cannot be joined goes back to the held call.
+    fn join(&mut self, joining: &Joining, end: Instant, pbx: &mut SwitchingFunction) {
+        let Joining {
+            held,
+            active,
+            stays,
+        } = joining;
+        let joined = match stays {
+            true => pbx.conference_call(held, active, Actor::User),
+            false => pbx.transfer_call(held, active, Actor::User),
+        };
+        match joined {
+            Ok(merged) => self.plan_for(merged.connection.call_id, end, Step::ClearCall),
+            Err(_) => {
+                let _ = pbx.reconnect_call(active, held, Actor::User);
+            }
         }
     }
 
@@ -161,6 +237,9 @@ impl Traffic {
         if self.one_in(HOLD_EVERY) {
             self.plan(now + talk / 3, Step::Hold(callee.clone()));
             self.plan(now + talk / 3 * 2, Step::Retrieve(callee.clone()));
+        } else if self.one_in(CONSULT_EVERY) {
+            let step = Step::Consult(callee.clone(), talk / 3 * 2);
+            self.plan(now + talk / 3, step);
         }
         self.plan(now + talk, Step::Clear(callee));
     }

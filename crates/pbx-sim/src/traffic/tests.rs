@@ -94,6 +94,8 @@ fn human_traffic_has_the_rate_and_every_kind_of_event() {
         Change::Retrieved,
         Change::Diverted,
         Change::Failed,
+        Change::Transferred,
+        Change::Conferenced,
         Change::ConnectionCleared,
     ] {
         assert!(
