@@ -62,6 +62,9 @@ impl Registry {
         };
         self.begin_anew(&mut call, &report, now);
         self.apply(&mut call, arrival);
+        if let (Kind::Diverted, Some(device_id)) = (report.kind, report.device_id) {
+            call.note_diverted((report.call_id, device_id), arrival.monitor);
+        }
         call.epoch = self.epoch;
         self.put_call(call, now);
     }
@@ -115,7 +118,7 @@ impl Registry {
             }
             None => covers(arrival.monitored, &device),
         };
-        if index.is_none() && is_gone(call, &device_id, &report) {
+        if index.is_none() && is_gone(call, &device_id, arrival) {
             let copies = [&mut self.stats.stale, &mut self.stats.copies];
             *copies[usize::from(report.kind.ends())] += 1;
             return;
@@ -297,6 +300,7 @@ impl Registry {
             redirected_from,
             at: now,
             synthetic: false,
+            diverted_by: Vec::new(),
         });
     }
 
@@ -391,15 +395,20 @@ fn locate(call: &Call, report: &Report<'_>) -> Option<(DeviceId, DeviceId)> {
 }
 
 /// Whether a report is on a connection that ended. A call may come back to a device that it was
-/// diverted from: then another device redirected it there.
-fn is_gone(call: &Call, device_id: &DeviceId, report: &Report<'_>) -> bool {
+/// diverted from: then another device redirected it there, or the monitor told of the diversion before.
+fn is_gone(call: &Call, device_id: &DeviceId, arrival: &Arrival<'_>) -> bool {
+    let Arrival {
+        report, monitor, ..
+    } = arrival;
     let Some(gone) = call.find_gone(report.call_id, device_id) else {
         return false;
     };
     let from = report.redirected_from.map(DeviceId::number);
     let back = report.kind == Kind::Delivered
         && from.is_some_and(|from| {
-            gone.redirected_from.as_deref() != Some(from) && from != gone.device.number()
+            from != gone.device.number()
+                && (gone.redirected_from.as_deref() != Some(from)
+                    || gone.diverted_by.contains(monitor))
         });
     !back
 }

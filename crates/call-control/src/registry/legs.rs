@@ -250,6 +250,7 @@ impl Registry {
             redirected_from: leg.redirected_from.clone(),
             at: now,
             synthetic,
+            diverted_by: Vec::new(),
         });
         leg
     }

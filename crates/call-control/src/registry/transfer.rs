@@ -507,6 +507,7 @@ fn rename(call: &mut Call, index: usize, key: &csta::CallId, device_id: &DeviceI
         redirected_from: leg.redirected_from.clone(),
         at: now,
         synthetic: false,
+        diverted_by: Vec::new(),
     };
     leg.assumed = false;
     call.bury(old);

@@ -3,6 +3,7 @@
 use csta::{Event, EventCause, LocalConnectionState as State};
 
 use crate::harness::{Bench, Short};
+use crate::script::feed;
 
 /// What one monitor reports: event, device, its own state.
 type Copy<'a> = (&'a str, &'a str, State);
@@ -341,4 +342,34 @@ fn a_cancelled_call() {
         "C1 2002 delivered",
         "C1 2002 cleared",
     ]);
+}
+
+#[test]
+fn a_call_that_two_devices_send_to_each_other_comes_back_each_time() {
+    let mut bench = Bench::new(&["2001", "2002", "2003"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected to=2003
+         2003 < delivered C1/2003 alerting to=2003
+         2003 < diverted C1/2003 null to=2003
+         2002 < delivered C1/2002 alerting to=2003 by=2003
+         2002 < diverted C1/2002 null to=2003
+         2003 < delivered C1/2003 alerting to=2003 by=2002
+         2003 < diverted C1/2003 null to=2003",
+    );
+    bench.traced();
+    feed(
+        &mut bench,
+        "2001 < delivered C1/2002 connected to=2003 by=2003
+         2002 < delivered C1/2002 alerting to=2003 by=2003
+         2001 < delivered C1/2002 connected to=2003 by=2003
+         2002 < established C1/2002 connected to=2003
+         2002 < cleared C1/2002 null",
+    );
+    let told = [
+        "delivered alerting",
+        "established connected",
+        "cleared cleared",
+    ];
+    assert_eq!(bench.traced(), told.map(|it| format!("1 2002 {it}")));
 }

@@ -242,9 +242,7 @@ impl World {
             (held, self.calls.remove(active))
         };
         let (held, active) = active;
-        // A device that a call was diverted from does not come back into it by a transfer.
-        let diverted = held.redirected.is_some() || active.redirected.is_some();
-        let (id, step) = match if diverted { 2 } else { self.random.below(3) } {
+        let (id, step) = match self.random.below(3) {
             0 => (held.id.clone(), held.step),
             1 => (active.id.clone(), active.step),
             _ => {
