@@ -286,7 +286,7 @@ impl Registry {
         for call in self.calls.values_mut() {
             call.gone.clear();
             call.promised = None;
-            call.joined = None;
+            call.joined.clear();
             let legs = call.legs.iter_mut();
             legs.for_each(|leg| leg.reports = ReportLog::default());
         }

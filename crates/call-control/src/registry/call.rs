@@ -17,6 +17,9 @@ pub(super) const REPORTS_PER_LEG_MAX: usize = 16;
 /// Ended connections remembered per call that goes on; the oldest is forgotten beyond.
 pub(super) const GONE_PER_CALL_MAX: usize = 32;
 
+/// Transfers and conferences remembered per call; the oldest is forgotten beyond.
+pub(super) const JOINS_PER_CALL_MAX: usize = 8;
+
 /// Names a connection: the call and the device in it.
 pub(super) type ConnectionKey = (csta::CallId, DeviceId);
 
@@ -35,8 +38,8 @@ pub(super) struct Call {
     pub(super) keys: Vec<csta::CallId>,
     /// Conversations that were joined to this one, oldest first.
     pub(super) former: Vec<CallId>,
-    /// The transfer or conference that was taken in last, to tell its copies.
-    pub(super) joined: Option<JoinMark>,
+    /// Transfers and conferences that were taken in, oldest first, to tell their copies.
+    pub(super) joined: Vec<JoinMark>,
     /// What the last Call Information event told.
     pub(super) information: Option<Box<CallInformation>>,
     /// What is known of each user's part, for the call history.
@@ -60,7 +63,7 @@ impl Call {
             id,
             keys: Vec::new(),
             former: Vec::new(),
-            joined: None,
+            joined: Vec::new(),
             information: None,
             users: Vec::new(),
             epoch,
@@ -128,6 +131,14 @@ impl Call {
         if let Some(gone) = gone.filter(|gone| !gone.diverted_by.contains(&by)) {
             gone.diverted_by.push(by);
         }
+    }
+
+    /// Remembers a transfer or conference that was taken in.
+    pub(super) fn note_joined(&mut self, mark: JoinMark) {
+        if self.joined.len() == JOINS_PER_CALL_MAX {
+            self.joined.remove(0);
+        }
+        self.joined.push(mark);
     }
 
     /// Remembers a connection that ended.

@@ -149,7 +149,13 @@ impl Registry {
             self.stats.stale += 1;
             return;
         };
-        let news = call.joined.as_ref() != Some(&join.mark());
+        let mark = join.mark();
+        if is_of_the_past(&call, &join, &mark) {
+            self.stats.copies += 1;
+            self.calls.insert(call.id, call);
+            return;
+        }
+        let news = call.joined.last() != Some(&mark);
         let mut moved: Vec<Moved> = Vec::new();
         if news {
             self.note_join(&mut call, &joining(&join));
@@ -158,7 +164,7 @@ impl Registry {
         self.absorb_secondary(&mut call, &join, key, &mut moved);
         self.rekey(&mut call, &join, key, &mut moved);
         if news {
-            call.joined = Some(join.mark());
+            call.note_joined(mark);
             let known = |leg: &Leg, moved: &[Moved]| moved.iter().any(|m| m.id == leg.id);
             for leg in &call.legs {
                 if !known(leg, &moved) {
@@ -296,6 +302,9 @@ impl Registry {
         for key in std::mem::take(&mut other.keys) {
             self.add_key(call, &key);
         }
+        // What was taken in there is older than what is taken in now.
+        let joined = std::mem::take(&mut other.joined);
+        joined.into_iter().for_each(|mark| call.note_joined(mark));
         let former = std::mem::take(&mut other.former);
         for id in former.into_iter().chain([other.id]) {
             if call.former.len() == FORMER_IDS_MAX {
@@ -446,6 +455,18 @@ impl Registry {
             self.move_to(call, index, to, &Why::inferred(join.now));
         }
     }
+}
+
+/// Whether this is a late copy of a transfer or conference after which there was another one. It is
+/// not if the device that transferred is in the call again, under the same identifier: then it
+/// transferred once more.
+fn is_of_the_past(call: &Call, join: &Join<'_>, mark: &JoinMark) -> bool {
+    let Some((last, earlier)) = call.joined.split_last() else {
+        return false;
+    };
+    let key = join.primary.call_id.as_ref();
+    let again = |leg: &Leg| Some(&leg.key) == key && join.is_by(&leg.device);
+    last != mark && earlier.contains(mark) && (join.conference || !call.legs.iter().any(again))
 }
 
 const fn stays(id: LegId, state: LegState) -> Moved {

@@ -327,3 +327,34 @@ fn records_say_who_transferred() {
         );
     }
 }
+
+#[test]
+fn a_late_copy_of_a_transfer_before_the_last_one_is_dropped() {
+    for (first, second) in [("C3", "C5"), ("C3", "C1"), ("C2", "C1"), ("C1", "C2")] {
+        let mut bench = Bench::new(&["2001", "2002", "2003", "2004"]);
+        feed(&mut bench, CONSULTED);
+        let copies = transfer(first);
+        feed(&mut bench, &copies[..2].join("\n"));
+        let list = format!("[{second}/2002<{first}/2002 {second}/2004<C4/2004]");
+        feed(
+            &mut bench,
+            &format!(
+                "2003 < held {first}/2003 hold why=consultation
+                 2003 < originated C4/2003 connected from=2003 to=2004 why=consultation
+                 2004 < delivered C4/2004 alerting from=2003 to=2004
+                 2004 < established C4/2004 connected from=2003 to=2004
+                 2004 < transferred {first}/2003 C4/2003 to=2004 connected why=transfer {list}"
+            ),
+        );
+        let mut legs: Vec<_> = bench.view.values().cloned().collect();
+        bench.traced();
+        feed(&mut bench, &copies[2]);
+        assert_eq!(bench.traced(), [""; 0], "{first} {second}");
+        let mut after: Vec<_> = bench.view.values().cloned().collect();
+        legs.sort_by_key(|leg| leg.leg_id);
+        after.sort_by_key(|leg| leg.leg_id);
+        assert_eq!(after, legs);
+        assert_eq!(after.len(), 2);
+        assert!(after.iter().all(|leg| leg.pbx.call_id == second));
+    }
+}
