@@ -22,6 +22,12 @@ macro_rules! ulid_id {
             pub const fn new(ulid: Ulid) -> Self {
                 Self(ulid)
             }
+
+            /// When it was minted, UTC, as its first 48 bits say.
+            #[must_use]
+            pub const fn minted_at(self) -> Timestamp {
+                Timestamp::from_unix_ms(self.0.timestamp_ms())
+            }
         }
 
         impl fmt::Display for $name {

@@ -1,8 +1,9 @@
 //! Call history: what each user's part in a conversation was, told once when it is over.
 //!
 //! A user's part begins with the first leg of the extension in the conversation and ends with the last.
-//! It is kept with the call alone: after a restart it begins with what the persisted legs say, and the
-//! record is marked as inferred.
+//! It is kept with the call alone: after a restart it is what the persisted legs say, and the record is
+//! marked as inferred. Its beginning is right then, since a leg's id tells when the leg began. A leg that
+//! is held counts as answered when it was held; parties that left and steps are not known any longer.
 
 use cloud_uplink::event::Direction;
 use cloud_uplink::record::{CallOutcome, CallStep, CallStepKind};
@@ -135,11 +136,26 @@ impl Registry {
     /// Begins the parts of users whose legs were restored.
     pub(super) fn restore_users(&mut self) {
         for call in self.calls.values_mut() {
-            for index in 0..call.legs.len() {
-                let why = Why::inferred(call.legs[index].since);
-                see(call, index, &why);
+            let mut legs: Vec<_> = call.legs.iter().collect();
+            legs.sort_by_key(|leg| leg.since);
+            let mut users: Vec<User> = Vec::new();
+            for leg in &legs {
+                let Some(endpoint) = &leg.endpoint else {
+                    continue;
+                };
+                let began = leg.id.minted_at().min(leg.since);
+                match users.iter_mut().find(|user| user.endpoint == *endpoint) {
+                    Some(user) => user.started = user.started.min(began),
+                    None => users.push(User::new(leg, endpoint, began)),
+                }
             }
-            call.users.iter_mut().for_each(|user| user.synthetic = true);
+            for user in &mut users {
+                user.synthetic = true;
+                for leg in &legs {
+                    user.see(leg, &Why::inferred(leg.since));
+                }
+            }
+            call.users = users;
         }
     }
 

@@ -130,3 +130,29 @@ fn a_record_after_a_restart_is_marked_as_inferred() {
     assert!(records[0].synthetic);
     assert_eq!(records[0].parties, ["4711"]);
 }
+
+#[test]
+fn the_times_of_a_record_are_right_though_the_gateway_restarted() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    let start = bench.now_ms;
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2002 < established C1/2002 connected
+         2001 < held C1/2001 hold",
+    );
+    bench.restart();
+    feed(
+        &mut bench,
+        "2001 < cleared C1/2001 null\n2002 < cleared C1/2002 null",
+    );
+    let records = bench.records();
+    let times = records.iter().map(|record| {
+        let times = [Some(record.started), record.answered, Some(record.ended)];
+        let after = times.map(|at| at.unwrap().as_unix_ms() - start);
+        (record.endpoint_id.as_str(), after)
+    });
+    let times: Vec<_> = times.collect();
+    assert_eq!(times, [("2001", [1, 3, 5]), ("2002", [2, 3, 6])]);
+}
