@@ -133,11 +133,9 @@ impl Screen {
 
     fn frame(&mut self, frame: &Frame) -> anyhow::Result<()> {
         let Ok(message) = Message::parse(&frame.body) else {
-            return match (frame.from, describe(&frame.body)) {
-                (Sender::Pbx, Err(Fault { position, what })) => self.note(&format!(
-                    "a message that cannot be read, at byte {position}: {what}"
-                )),
-                _ => Ok(()),
+            return match frame.from {
+                Sender::Pbx => self.note(&unreadable(&frame.body)),
+                Sender::Us => Ok(()),
             };
         };
         self.names.learn(frame, &message);
@@ -181,6 +179,16 @@ impl Screen {
                 Ok(())
             }
         }
+    }
+}
+
+/// Where a message cannot be read, and why.
+fn unreadable(body: &[u8]) -> String {
+    match describe(body) {
+        Err(Fault { position, what }) => {
+            format!("a message that cannot be read, at byte {position}: {what}")
+        }
+        Ok(_) => "a message that cannot be read".to_owned(),
     }
 }
 
@@ -276,6 +284,14 @@ pub(super) fn words(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unreadable_message_is_told_with_its_position() {
+        for (xml, at) in [("<HeldEvent><a></HeldEvent>", "byte 14"), ("", "byte 0")] {
+            let told = unreadable(xml.as_bytes());
+            assert!(told.contains(&format!("at {at}:")), "{told}");
+        }
+    }
 
     #[test]
     fn an_event_is_one_readable_line() {
