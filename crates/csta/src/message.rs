@@ -151,6 +151,24 @@ pub enum Message {
     },
 }
 
+/// Whether a body says of itself that it is ISO 8859-1, which some switching functions write.
+fn is_latin_1(body: &[u8]) -> bool {
+    const NAMES: [&str; 2] = ["iso-8859-1", "latin1"];
+    let Some(rest) = body.strip_prefix(b"<?xml") else {
+        return false;
+    };
+    let declaration = rest.split(|byte| *byte == b'>').next().unwrap_or_default();
+    let mut values = declaration.split(|byte| matches!(byte, b'"' | b'\''));
+    let encoding = values
+        .position(|it| it.ends_with(b"encoding="))
+        .and_then(|_| values.next());
+    encoding.is_some_and(|it| {
+        NAMES
+            .iter()
+            .any(|name| it.eq_ignore_ascii_case(name.as_bytes()))
+    })
+}
+
 impl Message {
     /// Reads the body of a frame.
     ///
@@ -164,7 +182,9 @@ impl Message {
     /// assert_eq!(error.to_string(), "operation/invalidDeviceID");
     /// ```
     pub fn parse(body: &[u8]) -> Result<Self, DecodeError> {
-        let document = Document::from_bytes(body)?;
+        let transcoded = is_latin_1(body).then(|| body.iter().copied().map(char::from).collect());
+        let transcoded: Option<String> = transcoded;
+        let document = Document::from_bytes(transcoded.as_ref().map_or(body, String::as_bytes))?;
         let root = document.root();
         if let Some(event) = Event::read(root) {
             return event.map(Self::Event);

@@ -65,3 +65,22 @@ fn a_wrong_value_is_an_error_that_names_its_element_and_a_new_one_is_kept() {
     };
     assert_eq!(empty, Err(missing));
 }
+
+#[test]
+fn a_body_that_says_it_is_latin_1_is_read_as_that() {
+    let body = |encoding: &str| {
+        let head = format!("<?xml version='1.0' encoding='{encoding}'?><MakeCallResponse>");
+        let device = b"<callingDevice><deviceID>J\xfcrgen</deviceID></callingDevice>";
+        [head.as_bytes(), device, b"</MakeCallResponse>"].concat()
+    };
+    for encoding in ["ISO-8859-1", "iso-8859-1", "latin1"] {
+        let read = Message::parse(&body(encoding));
+        let Ok(Message::Response(csta::Response::MakeCall(made))) = read else {
+            panic!("{read:?}")
+        };
+        let device = made.calling_device.device_id.unwrap();
+        assert_eq!(device.as_str(), "Jürgen");
+    }
+    let other = Message::parse(&body("UTF-8")).unwrap_err();
+    assert_eq!(other.kind(), "utf8");
+}
