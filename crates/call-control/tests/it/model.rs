@@ -1,6 +1,6 @@
 //! A model of a switching function with six extensions and an outside line: random legal histories
-//! of two-party calls, consultations and transfers,
-//! told by each monitor in its own order, some copies twice or never.
+//! of two-party calls, consultations, transfers and conferences of three that one leaves, told by each
+//! monitor in its own order, some copies twice or never.
 //!
 //! Size: why one file: one world, its transitions and what is checked against it.
 
@@ -212,7 +212,8 @@ impl World {
         self.calls.push(second);
     }
 
-    /// Somebody with a held and an active call joins them and leaves; `false` if nobody has.
+    /// Somebody with a held and an active call joins them and leaves, at once or out of a conference;
+    /// `false` if nobody has.
     fn transfer(&mut self) -> bool {
         use LocalConnectionState::{Alerting, Connected, Hold};
         let other = |call: &Call, who| if call.from == who { call.to } else { call.from };
@@ -252,7 +253,7 @@ impl World {
         };
         // The held call's conversation goes on, even under the active call's identifier.
         self.call_ids.remove(&active.id);
-        let joined = Call {
+        let mut joined = Call {
             states: BTreeMap::from([(x, held.states[x]), (y, active.states[y])]),
             from: x,
             to: y,
@@ -261,15 +262,35 @@ impl World {
             step: step + 1,
             id,
         };
-        self.tell_transfer(&joined, (&held, &active), who);
+        let all_talk = active.states[y] == Connected;
+        if all_talk && self.random.one_in(3) {
+            joined.states.insert(who, Connected);
+            self.tell_join("conferenced", &joined, (&held, &active), who);
+            self.clear(&mut joined, who);
+        } else {
+            self.tell_join("transferred", &joined, (&held, &active), who);
+        }
         if joined.states.keys().any(|party| MONITORED.contains(party)) {
             self.calls.push(joined);
         }
         true
     }
 
-    fn tell_transfer(&mut self, joined: &Call, (held, active): (&Call, &Call), who: &'static str) {
+    /// Every monitored party tells that two calls were joined.
+    fn tell_join(
+        &mut self,
+        kind: &str,
+        joined: &Call,
+        (held, active): (&Call, &Call),
+        who: &'static str,
+    ) {
         let (a, b, id, x, y) = (&held.id, &active.id, &joined.id, joined.from, joined.to);
+        let stays = joined.states.contains_key(who);
+        let own = if stays {
+            format!("{id}/{who} ")
+        } else {
+            String::new()
+        };
         for party in [who, x, y] {
             let Some(stream) = self.streams.get_mut(party) else {
                 continue;
@@ -280,7 +301,7 @@ impl World {
             let local = joined.states.get(party);
             let local = local.unwrap_or(&LocalConnectionState::Null);
             let line = format!(
-                "transferred {a}/{who} {b}/{who} to={y} {local} [{id}/{x}<{a}/{x} {id}/{y}<{b}/{y}]"
+                "{kind} {a}/{who} {b}/{who} to={y} {local} [{own}{id}/{x}<{a}/{x} {id}/{y}<{b}/{y}]"
             );
             stream.push_back(Copy {
                 call: id.clone(),
@@ -289,9 +310,12 @@ impl World {
                 after: vec![a.clone(), b.clone()],
             });
         }
-        let ends = [a, b].map(|old| format!("{old} {who} cleared"));
-        let moves = [x, y].map(|party| format!("{id} {party} transferred"));
-        self.told.extend(ends.into_iter().chain(moves));
+        let ends = if stays { vec![b] } else { vec![a, b] };
+        let ends = ends.into_iter().map(|old| format!("{old} {who} cleared"));
+        let parties = [who, x, y];
+        let moved = parties.iter().filter(|it| stays || **it != who);
+        let moves = moved.map(|party| format!("{id} {party} {kind}"));
+        self.told.extend(ends.chain(moves));
     }
 
     fn clear(&mut self, call: &mut Call, who: &'static str) {
