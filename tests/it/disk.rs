@@ -323,7 +323,7 @@ impl World {
     }
 
     /// What `ringway status` prints.
-    fn status(&self) -> String {
+    pub(crate) fn status(&self) -> String {
         let portal = self.gateway().portal_addr().to_string();
         let output = Command::new(env!("CARGO_BIN_EXE_all-programs"))
             .arg0(name::GATEWAY)

@@ -85,6 +85,11 @@ async fn far_end_away_while_calls_come_and_go() {
     tell(&sim, "call 2001 2002").await;
     world.view_equals_truth(&sim, "before").await;
     world.stop_cloud().await;
+    until(
+        "the status to say when the far end is tried next",
+        async || world.status().contains("away, next try in "),
+    )
+    .await;
     tell(&sim, "answer 2002").await;
     for _ in 0..20 {
         tell(&sim, "call 2003 2004").await;
