@@ -309,6 +309,7 @@ fn sentence(error: &CstaError) -> &'static str {
         (_, "invalidActiveConnectionState" | "invalidConnectionIDForActiveCall") => {
             "The active call is not in a state that allows it."
         }
+        (_, "notDifferentDevices") => "It cannot be done with the extension itself.",
         (_, "connectedCallExists") => "The extension is in another call.",
         (_, "invalidConsultPurpose") => "The call was not made for that.",
         (_, "conferenceMemberLimitExceeded" | "maxDevicesExceeded") => {
@@ -352,11 +353,10 @@ fn sentence(error: &CstaError) -> &'static str {
         (ErrorCategory::Security, _) => "The PBX does not allow it.",
         (ErrorCategory::PerformanceManagement, _) => "The PBX gets too many requests; try again.",
         (ErrorCategory::StateIncompatibility, _) => "The state of the call does not allow it.",
-        (
-            ErrorCategory::SystemResourceAvailability
-            | ErrorCategory::SubscribedResourceAvailability,
-            _,
-        ) => "The PBX has no resources left for it.",
+        (ErrorCategory::SubscribedResourceAvailability, _) => {
+            "The PBX's licence or subscription does not cover it."
+        }
+        (ErrorCategory::SystemResourceAvailability, _) => "The PBX has no resources left for it.",
         (
             ErrorCategory::Operation
             | ErrorCategory::PrivateData

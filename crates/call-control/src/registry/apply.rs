@@ -473,6 +473,10 @@ pub(super) fn guess_direction(call: &Call, device: &DeviceId, state: LegState) -
         .legs
         .iter()
         .any(|leg| leg.direction == Direction::Outbound);
-    let called = matches!(state, LegState::Alerting | LegState::Queued) || other_calls;
+    let waits = matches!(
+        state,
+        LegState::Alerting | LegState::Queued | LegState::Failed
+    );
+    let called = waits || other_calls;
     direction(!called)
 }

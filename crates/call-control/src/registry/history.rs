@@ -203,7 +203,7 @@ impl Registry {
             let step = CallStep {
                 kind: CallStepKind::Diverted,
                 by: Some(leg.device.number().to_owned()),
-                to: None,
+                to: why.destination().map(str::to_owned),
                 at: why.now,
             };
             let users = call.users.iter_mut();

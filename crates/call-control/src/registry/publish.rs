@@ -7,7 +7,7 @@ use cloud_uplink::id::EventId;
 use cloud_uplink::{Event, EventData, IdSource, Identity, LegState, LegView, Timestamp};
 use csta::EventCause;
 
-use super::report::Report;
+use super::report::{Report, number};
 use super::state::Kind;
 use super::{Change, ViewChange};
 
@@ -17,15 +17,18 @@ pub(super) struct Why<'a> {
     /// The report that says so; absent for what was inferred.
     reported: Option<(Kind, &'static str)>,
     cause: Option<&'a EventCause>,
+    /// Where a diverted call goes, where told.
+    destination: Option<&'a str>,
     pub(super) now: Timestamp,
 }
 
 impl<'a> Why<'a> {
     /// A monitor reported it.
-    pub(super) const fn reported(report: &Report<'a>, now: Timestamp) -> Self {
+    pub(super) fn reported(report: &Report<'a>, now: Timestamp) -> Self {
         Self {
             reported: Some((report.kind, report.name)),
             cause: report.cause,
+            destination: number(report.destination),
             now,
         }
     }
@@ -40,6 +43,7 @@ impl<'a> Why<'a> {
         Self {
             reported: Some((kind, name)),
             cause,
+            destination: None,
             now,
         }
     }
@@ -54,11 +58,17 @@ impl<'a> Why<'a> {
         matches!(self.reported, Some((Kind::Diverted, _)))
     }
 
+    /// Where a diverted call goes, where told.
+    pub(super) const fn destination(&self) -> Option<&'a str> {
+        self.destination
+    }
+
     /// It follows from something else.
     pub(super) const fn inferred(now: Timestamp) -> Self {
         Self {
             reported: None,
             cause: None,
+            destination: None,
             now,
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct Report<'a> {
     pub(super) calling: Option<&'a ExtendedDeviceId>,
     pub(super) called: Option<&'a ExtendedDeviceId>,
     pub(super) redirected_from: Option<&'a DeviceId>,
+    /// Where a diverted call goes.
+    pub(super) destination: Option<&'a ExtendedDeviceId>,
     /// State of the monitored device's own connection.
     pub(super) local: Option<LocalConnectionState>,
     pub(super) cause: Option<&'a EventCause>,
@@ -32,6 +34,10 @@ impl<'a> Report<'a> {
         let connection = event.connection()?;
         let (kind, subject, parties, redirected) = dissect(event)?;
         let redirected_from = redirected.and_then(RedirectionDeviceId::device);
+        let destination = match event {
+            Event::Diverted(diverted) => diverted.new_destination.as_ref(),
+            _ => None,
+        };
         Some(Self {
             kind,
             name: event_name(kind),
@@ -41,6 +47,7 @@ impl<'a> Report<'a> {
             calling: parties.0.as_ref(),
             called: parties.1.as_ref(),
             redirected_from: redirected_from.filter(|device| !device.number().is_empty()),
+            destination,
             local: event.local_connection_info(),
             cause: event.cause(),
         })

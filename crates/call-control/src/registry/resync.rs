@@ -232,13 +232,26 @@ impl Registry {
         if outdated && state == LegState::Initiated {
             self.reincarnate(item.call_id, call, now);
         }
-        let alone = matches!(item.other(), Some(None | Some(LegState::Alerting)));
+        // Who is connected while the other party is not is the one who calls.
+        let waits = |other| {
+            use LegState::{Alerting, Failed, Initiated, Queued};
+            matches!(other, Alerting | Failed | Initiated | Queued)
+        };
+        let alone = item.other().is_some_and(|other| other.is_none_or(waits));
         let direction = match state {
             LegState::Connected | LegState::Held if alone && call.from.is_none() => {
                 Direction::Outbound
             }
             _ => guess_direction(call, item.device, state),
         };
+        let party = match state {
+            LegState::Connected | LegState::Held if alone => Some(&mut call.from),
+            LegState::Alerting | LegState::Queued | LegState::Failed => Some(&mut call.to),
+            _ => None,
+        };
+        if let Some(party @ None) = party {
+            *party = Some(item.device.number().to_owned());
+        }
         let new = NewLeg {
             key: item.call_id.clone(),
             device_id: device_id.clone(),

@@ -239,3 +239,30 @@ fn legs_beyond_the_limit_are_counted_and_told() {
     }
     assert_eq!(alarms, 1);
 }
+
+#[test]
+fn who_calls_is_told_apart_at_a_first_snapshot_whichever_comes_first() {
+    for busy_first in [false, true] {
+        let mut bench = Bench::new(&["2001", "2006"]);
+        let snapshots: [(&str, &[State]); 2] = [
+            ("2001", &[State::Connected, State::Fail]),
+            ("2006", &[State::Fail, State::Connected]),
+        ];
+        let order = if busy_first { [1, 0] } else { [0, 1] };
+        for index in order {
+            let (device, states) = snapshots[index];
+            bench.snapshot(device, &[("C1", states)]);
+        }
+        let caller = bench.leg("C1", "2001").unwrap().clone();
+        let callee = bench.leg("C1", "2006").unwrap().clone();
+        assert_eq!(caller.direction, Direction::Outbound, "{busy_first}");
+        assert_eq!(callee.direction, Direction::Inbound, "{busy_first}");
+        let last = bench.registry.legs_of_endpoint("2001").remove(0);
+        assert_eq!(last.from.as_deref(), Some("2001"));
+        assert_eq!(last.to.as_deref(), Some("2006"));
+        bench.snapshot("2001", &[]);
+        bench.snapshot("2006", &[]);
+        let answered = |it: &cloud_uplink::CallRecord| it.answered.is_some();
+        assert!(!bench.records().iter().any(answered), "nobody did");
+    }
+}
