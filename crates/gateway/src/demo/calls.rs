@@ -35,13 +35,11 @@ impl Calls {
     /// A leg changed. True if that begins a call.
     pub(crate) fn change(&mut self, change: &LegChange, time: Timestamp) -> bool {
         let leg = &change.leg;
+        if let Some(previous) = change.previous_call_id {
+            self.remove(previous, leg.leg_id);
+        }
         if leg.state == LegState::Cleared {
-            if let Some(call) = self.0.get_mut(&leg.call_id) {
-                call.legs.remove(&leg.leg_id);
-                if call.legs.is_empty() {
-                    self.0.remove(&leg.call_id);
-                }
-            }
+            self.remove(leg.call_id, leg.leg_id);
             return false;
         }
         let new = !self.0.contains_key(&leg.call_id);
@@ -70,6 +68,16 @@ impl Calls {
         };
         call.legs.insert(leg.leg_id, leg_now);
         new
+    }
+
+    /// A leg is no longer in a call; the last one takes the call along.
+    fn remove(&mut self, call_id: CallId, leg_id: LegId) {
+        if let Some(call) = self.0.get_mut(&call_id) {
+            call.legs.remove(&leg_id);
+            if call.legs.is_empty() {
+                self.0.remove(&call_id);
+            }
+        }
     }
 
     /// How many there are.
@@ -180,6 +188,27 @@ pub(crate) mod tests {
         calls.change(&change(7, "2002", LegState::Cleared, parties), at);
         assert_eq!(calls.len(), 1);
         calls.change(&change(7, "2001", LegState::Cleared, parties), at);
+        assert_eq!(calls.len(), 0);
+    }
+
+    #[test]
+    fn a_leg_that_is_transferred_leaves_its_call() {
+        let mut calls = Calls::default();
+        let at = Timestamp::from_unix_ms(1);
+        let parties = ("2001", "2003");
+        calls.change(&change(7, "2002", LegState::Connected, parties), at);
+        let second = change(8, "2003", LegState::Connected, parties);
+        calls.change(&second, at);
+        assert_eq!(calls.len(), 2);
+        let mut moved = second;
+        moved.previous_call_id = Some(moved.leg.call_id);
+        moved.leg.call_id = id(7);
+        calls.change(&moved, at);
+        assert_eq!(calls.len(), 1);
+        moved.leg.state = LegState::Cleared;
+        moved.previous_call_id = None;
+        calls.change(&moved, at);
+        calls.change(&change(7, "2002", LegState::Cleared, parties), at);
         assert_eq!(calls.len(), 0);
     }
 }

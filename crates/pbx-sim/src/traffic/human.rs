@@ -78,7 +78,7 @@ const TONE: Duration = Duration::from_secs(4);
 /// Every so many conversations are held for a while.
 const HOLD_EVERY: u32 = 4;
 /// Every so many of the others lead to a question to somebody else, who then joins.
-const CONSULT_EVERY: u32 = 8;
+const CONSULT_EVERY: u32 = 4;
 /// Every so many questions end with all three talking; the others with a transfer.
 const CONFERENCE_EVERY: u32 = 3;
 /// A number that is no extension and begins with no trunk prefix in use.
