@@ -55,7 +55,10 @@ pub fn legs_of(truth: &Truth) -> Vec<Leg> {
     for call in &truth.calls {
         for connection in call.connections.iter().filter(|it| !it.outside) {
             let number = csta::DeviceId::new(connection.device.as_str());
-            let line = connection.line.as_deref().unwrap_or(number.number());
+            let line = connection
+                .line
+                .as_deref()
+                .unwrap_or_else(|| number.number());
             let state = in_our_words(&connection.state);
             let leg = legs.entry((call.call_id.clone(), line.to_owned()));
             let furthest = leg.or_insert(state);
