@@ -3,8 +3,11 @@
 
 use csta::{DeviceId, FrameDecoder, Message};
 
-/// Targets by name: that of its corpus.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target: its name, which is that of its corpus, and what it does.
+type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
     ("frame", frame),
     ("xml", xml),
     ("device_id", device_id),

@@ -160,17 +160,8 @@ fn by_command(world: &mut World, rng: &mut StdRng) {
         .iter()
         .find(|it| it.endpoint_id == leg.endpoint_id && it.leg_id != leg.leg_id);
     let to = somebody(world, rng);
-    let own = LegRef {
-        endpoint_id: endpoint_id.clone(),
-        call_id: leg.call_id,
-    };
-    let redirect = Redirect {
-        endpoint_id: endpoint_id.clone(),
-        call_id: leg.call_id,
-        to,
-    };
-    let action = match (leg.state, other) {
-        (_, Some(other)) if rng.random_bool(0.6) => {
+    let action = match other {
+        Some(other) if rng.random_bool(0.6) => {
             let held_first = leg.state == LegState::Held;
             let (held, active) = if held_first {
                 (leg, other)
@@ -189,16 +180,33 @@ fn by_command(world: &mut World, rng: &mut StdRng) {
                 _ => Action::Conference(pair),
             }
         }
-        (LegState::Alerting, _) => match rng.random_range(0..4) {
+        _ => on_one_leg(leg, endpoint_id, to, rng),
+    };
+    ask(world, &action);
+}
+
+/// Something that can be done with one leg.
+fn on_one_leg(leg: &LegView, endpoint_id: String, to: String, rng: &mut StdRng) -> Action {
+    let own = LegRef {
+        endpoint_id: endpoint_id.clone(),
+        call_id: leg.call_id,
+    };
+    let redirect = Redirect {
+        endpoint_id: endpoint_id.clone(),
+        call_id: leg.call_id,
+        to,
+    };
+    match leg.state {
+        LegState::Alerting => match rng.random_range(0..4) {
             0 => Action::Deflect(redirect),
             1 => Action::End(own),
             _ => Action::Answer(own),
         },
-        (LegState::Held, _) => match rng.random_range(0..3) {
+        LegState::Held => match rng.random_range(0..3) {
             0 => Action::End(own),
             _ => Action::Retrieve(own),
         },
-        (LegState::Connected, _) => match rng.random_range(0..9) {
+        LegState::Connected => match rng.random_range(0..9) {
             0 => Action::Hold(own),
             1 => Action::End(own),
             2 => Action::EndCall(own),
@@ -213,8 +221,7 @@ fn by_command(world: &mut World, rng: &mut StdRng) {
             _ => Action::Hold(own),
         },
         _ => Action::End(own),
-    };
-    ask(world, &action);
+    }
 }
 
 fn set_by_command(world: &mut World, rng: &mut StdRng) {

@@ -254,7 +254,7 @@ impl World {
                 && let Some(bytes) = link.up.pop_front()
             {
                 moved = true;
-                self.to_pbx(&mut link, &bytes);
+                self.hand_over(&mut link, &bytes);
             }
             while self.goes_on(all)
                 && let Some(bytes) = link.down.pop_front()
@@ -282,7 +282,7 @@ impl World {
         all || self.rng.random_bool(0.8)
     }
 
-    fn to_pbx(&mut self, link: &mut Link, bytes: &Bytes) {
+    fn hand_over(&mut self, link: &mut Link, bytes: &Bytes) {
         link.decoder.push(bytes);
         while let Ok(Some(frame)) = link.decoder.next_frame() {
             self.pbx.handle_frame(link.id, &frame, self.now);
