@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | `describe`, `cut`, `record`, `secret` | without I/O: a message as JSON, a file as messages, the record's form |
+//! | `describe`, `line`, `cut`, `record`, `secret` | without I/O: a message as JSON or a line, a file as messages, the record's form |
 //! | `replay` | without I/O: what a recorded PBX says to a client |
 //! | `tap`, `session` | one association over a link that is heard |
 //! | `connect`, `monitor`, `call`, `recorder`, `serve`, `decode` | one command each |
@@ -12,6 +12,7 @@ mod connect;
 mod cut;
 mod decode;
 mod describe;
+mod line;
 mod monitor;
 mod options;
 mod record;
@@ -22,7 +23,7 @@ mod serve;
 mod session;
 mod tap;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use self::options::{LinkOptions, PbxOptions};
+use self::options::PbxOptions;
 use crate::cli::{complain, duration, exit};
 
 /// What the tools have in common, for `--help`.
@@ -104,7 +105,7 @@ Examples:
   ringway csta decode event.xml                 a bare XML body
   ringway csta decode capture.bin               one or many frames: 8-byte header and XML
   ringway csta decode day.jsonl | jq .cause     a record
-  tcpflow -C ... | ringway csta decode -        standard input
+  tcpflow -C ... | ringway csta decode          standard input
 
 One JSON object a message: where it stood, kind (request, response, error, event, unknown), name,
 edition, ids, parties, states, cause, and every element as it came, known or not.
@@ -137,17 +138,21 @@ pub(crate) enum Tool {
 #[derive(Debug, Args)]
 pub(crate) struct ConnectArgs {
     /// The PBX; the port is 8882, or 8883 with TLS, unless it is said.
-    #[arg(value_name = "HOST[:PORT]", required_unless_present = "config")]
-    pbx: Option<String>,
+    #[arg(
+        value_name = "HOST[:PORT]",
+        required_unless_present_any = ["config", "pbx"],
+        conflicts_with = "pbx"
+    )]
+    host: Option<String>,
     #[command(flatten)]
-    link: LinkOptions,
+    pbx: PbxOptions,
 }
 
 /// `monitor`
 #[derive(Debug, Args)]
 pub(crate) struct MonitorArgs {
     /// Numbers, ranges, or the PBX's own ids.
-    #[arg(value_name = "DEVICE", required = true)]
+    #[arg(value_name = "DEVICE", required = true, value_parser = not_empty)]
     devices: Vec<String>,
     /// One JSON object an event, as decode prints it.
     #[arg(long, conflicts_with = "xml")]
@@ -166,10 +171,10 @@ pub(crate) struct MonitorArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
     /// The telephone that calls.
-    #[arg(value_name = "FROM")]
+    #[arg(value_name = "FROM", value_parser = not_empty)]
     from: String,
     /// Whom it calls: digits as they are dialled.
-    #[arg(value_name = "TO")]
+    #[arg(value_name = "TO", value_parser = not_empty)]
     to: String,
     /// Clear the call this long after the answer.
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -185,7 +190,7 @@ pub(crate) struct RecordArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Numbers, ranges, or the PBX's own ids.
-    #[arg(value_name = "DEVICE", required = true)]
+    #[arg(value_name = "DEVICE", required = true, value_parser = not_empty)]
     devices: Vec<String>,
     /// End by itself after this time: 30s, 2m, 1h or plain seconds.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
@@ -211,8 +216,8 @@ pub(crate) struct ReplayArgs {
 /// `decode`
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
-    /// Files; - is standard input.
-    #[arg(value_name = "FILE", required = true)]
+    /// Files; - is standard input, as is none where that is no terminal.
+    #[arg(value_name = "FILE", required = io::stdin().is_terminal())]
     files: Vec<PathBuf>,
 }
 
@@ -234,6 +239,14 @@ pub(crate) fn run(tool: &Tool) -> ExitCode {
             complain(&format!("ringway csta: {error:#}"));
             ExitCode::from(exit::UNAVAILABLE)
         }
+    }
+}
+
+/// A number or an id, which an empty text is not.
+fn not_empty(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("it is empty"),
+        _ => Ok(text.to_owned()),
     }
 }
 

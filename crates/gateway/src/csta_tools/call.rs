@@ -11,7 +11,8 @@ use net::clock;
 use net::csta_link::until;
 
 use super::describe::describe;
-use super::monitor::{Names, event_line};
+use super::line::event_line;
+use super::monitor::Names;
 use super::record::{Frame, Sender};
 use super::session::{ANSWER_TIMEOUT, Seen, Session, lost};
 use super::{CallArgs, print, until_stopped};

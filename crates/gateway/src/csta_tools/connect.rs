@@ -11,7 +11,7 @@ use csta::message::{
 };
 use csta::value::FeatureGroups;
 
-use super::monitor::words;
+use super::line::words;
 use super::session::{AskError, Seen, Session, Started};
 use super::{ConnectArgs, print};
 
@@ -21,7 +21,8 @@ const WIDTH: usize = 78;
 const LABEL: usize = 15;
 
 pub(super) async fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
-    let link = args.link.link(args.pbx.as_deref())?;
+    let address = args.host.as_deref().or(args.pbx.pbx.as_deref());
+    let link = args.pbx.link.link(address)?;
     let address = link.endpoint.address.clone();
     let dialect = link.client.dialect.name();
     let tls = if link.endpoint.tls.is_some() {

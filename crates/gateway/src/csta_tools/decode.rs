@@ -1,7 +1,7 @@
 //! `ringway csta decode`: files as JSON, one object a message.
 
 use std::io::{self, Read as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -35,7 +35,13 @@ struct Object<'a> {
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut good = true;
-    for file in &args.files {
+    let stdin = [PathBuf::from("-")];
+    let files = if args.files.is_empty() {
+        &stdin[..]
+    } else {
+        &args.files
+    };
+    for file in files {
         match read(file) {
             Ok(bytes) => {
                 let source = file.display().to_string();

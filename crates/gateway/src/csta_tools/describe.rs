@@ -97,11 +97,18 @@ impl Fields {
         self.0.iter().map(|(name, tree)| (name.as_str(), tree))
     }
 
+    /// The device of the connection of that name.
+    #[must_use]
+    pub(super) fn device_of(&self, name: &str) -> Option<&str> {
+        let (_, tree) = self.0.iter().find(|(key, _)| key == name)?;
+        tree.field("deviceId")
+    }
+
     /// Each call id in connections.
     pub(super) fn calls(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|(_, tree)| match tree {
-            Tree::List(list) => list.iter().filter_map(Tree::call).collect(),
-            tree => tree.call().into_iter().collect::<Vec<_>>(),
+            Tree::List(list) => list.iter().filter_map(|it| it.field("callId")).collect(),
+            tree => tree.field("callId").into_iter().collect::<Vec<_>>(),
         })
     }
 }
@@ -115,12 +122,12 @@ impl Tree {
         }
     }
 
-    fn call(&self) -> Option<&str> {
+    fn field(&self, name: &str) -> Option<&str> {
         let Self::Node(fields) = self else {
             return None;
         };
-        let (_, call) = fields.iter().find(|(key, _)| key == "callId")?;
-        call.first_text()
+        let (_, tree) = fields.iter().find(|(key, _)| key == name)?;
+        tree.first_text()
     }
 }
 
@@ -129,6 +136,12 @@ impl Described {
     #[must_use]
     pub(super) fn call(&self) -> Option<&str> {
         self.connections.calls().next()
+    }
+
+    /// The text of an element of the message itself.
+    #[must_use]
+    pub(super) fn element(&self, name: &str) -> Option<&str> {
+        self.elements.field(name)
     }
 }
 
@@ -266,7 +279,7 @@ impl Described {
             }
             "cause" => self.cause = Some(element.text().to_owned()),
             _ if STATES.contains(&name) => {
-                self.states.add(name, Tree::Text(element.text().to_owned()));
+                self.states.add(name, Tree::Text(state(element).to_owned()));
             }
             _ => {
                 for child in element.children() {
@@ -314,6 +327,14 @@ const IN_PARTY: [&str; 6] = [
     "restricted",
 ];
 
+/// The text, or the name of the element inside: a bit string has one for each bit that is set.
+fn state<'d>(element: Element<'d, '_>) -> &'d str {
+    match (element.text(), element.children().next()) {
+        ("", Some(child)) => child.name(),
+        (text, _) => text,
+    }
+}
+
 fn connection(element: Element<'_, '_>) -> Option<Tree> {
     let call = element.child("callID");
     let device = element.child("deviceID").filter(|_| call.is_some());
@@ -327,10 +348,11 @@ fn connection(element: Element<'_, '_>) -> Option<Tree> {
 fn party(element: Element<'_, '_>) -> Option<String> {
     let name = element.name();
     if let Some(child) = element.children().next() {
-        return match IN_PARTY.contains(&child.name()) {
-            true if child.text().is_empty() => Some(child.name().to_owned()),
-            true => Some(child.text().to_owned()),
-            false => None,
+        return match child.name() {
+            "deviceIdentifier" | "numberDialed" if child.text().is_empty() => Some("?".to_owned()),
+            name if !IN_PARTY.contains(&name) => None,
+            name if child.text().is_empty() => Some(name.to_owned()),
+            _ => Some(child.text().to_owned()),
         };
     }
     let named = DEVICES.contains(&name) || name.ends_with("Device") || name.ends_with("DN");

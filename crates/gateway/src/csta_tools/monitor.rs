@@ -1,6 +1,7 @@
 //! `ringway csta monitor`: events as they come.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::process::ExitCode;
 
 use csta::client::ClientEvent;
@@ -10,6 +11,7 @@ use csta::{InvokeId, Request, Response};
 use serde::Serialize;
 
 use super::describe::{Described, Fault, describe};
+use super::line::{event_line, short};
 use super::record::{Frame, Sender};
 use super::session::{Seen, Session, lost};
 use super::{MonitorArgs, options, print, secret, until_stopped};
@@ -42,16 +44,13 @@ pub(super) async fn run(args: &MonitorArgs) -> anyhow::Result<ExitCode> {
         _ => Form::Lines,
     };
     let devices = options::devices(&args.devices)?;
-    let count = devices.len();
     let mut session = Session::open(args.pbx.link()?, devices).await?;
     let mut screen = Screen {
         form,
         names: Names::default(),
         events: 0,
     };
-    screen.note(&format!(
-        "associated; {count} devices are being monitored, Ctrl-C ends"
-    ))?;
+    let mut counted = None;
     let stopped = until_stopped(args.run_for);
     tokio::pin!(stopped);
     loop {
@@ -61,6 +60,16 @@ pub(super) async fn run(args: &MonitorArgs) -> anyhow::Result<ExitCode> {
                 break;
             }
             heard = session.next() => match heard {
+                Some(Seen::Client(ClientEvent::Synchronised { devices, unmonitored }))
+                    if counted.is_none() =>
+                {
+                    let monitored = devices.saturating_sub(unmonitored);
+                    counted = Some(monitored);
+                    if monitored == 0 {
+                        break;
+                    }
+                    screen.note(&format!("{} monitored, Ctrl-C ends", so_many(monitored, "device")))?;
+                }
                 Some(heard) => screen.show(&heard)?,
                 None => {
                     let (_, reason) = session.close().await;
@@ -76,8 +85,19 @@ pub(super) async fn run(args: &MonitorArgs) -> anyhow::Result<ExitCode> {
     {
         screen.show(heard)?;
     }
-    screen.note(&format!("{} events; {reason}", screen.events))?;
+    if counted == Some(0) {
+        screen.note("nothing is monitored")?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let events = so_many(screen.events, "event");
+    screen.note(&format!("{events}; {reason}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `1 device`, `2 devices`.
+fn so_many<N: fmt::Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let ending = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{ending}")
 }
 
 /// Which monitor is whose, from the frames themselves.
@@ -227,60 +247,6 @@ fn snapshot_call(call: &SnapshotCallInfo) -> String {
     }
 }
 
-/// `04:05:06.789  2001    connection cleared  call 12  2001 > 2002  null  normalClearing`
-pub(super) fn event_line(time: &str, device: Option<&str>, described: &Described) -> String {
-    let clock = time.split(['T', 'Z']).nth(1).unwrap_or(time);
-    let device = number(device.unwrap_or("?"));
-    let mut parts = vec![format!(
-        "{clock}  {device:<5} {:<18}",
-        words(&described.name)
-    )];
-    parts.extend(described.call().map(|call| format!("call {}", short(call))));
-    let party = |name| described.parties.text(name).map(number);
-    match (party("callingDevice"), party("calledDevice")) {
-        (Some(from), Some(to)) => parts.push(format!("{from} > {to}")),
-        (Some(one), None) | (None, Some(one)) => parts.push(one),
-        (None, None) => parts.extend(described.parties.first().map(number)),
-    }
-    for (name, _) in described.states.iter() {
-        parts.push(match described.states.text(name).unwrap_or_default() {
-            "true" => "on".to_owned(),
-            "false" => "off".to_owned(),
-            state => state.to_owned(),
-        });
-    }
-    parts.extend(described.cause.clone());
-    parts.join("  ").trim_end().to_owned()
-}
-
-/// The end of a long call id: lines stay within a terminal, and calls near each other differ there.
-fn short(call: &str) -> String {
-    const SHOWN: usize = 6;
-    let long = call.chars().count().checked_sub(SHOWN + 1);
-    match long.filter(|&cut| cut > 0) {
-        Some(cut) => format!("…{}", call.chars().skip(cut + 1).collect::<String>()),
-        None => call.to_owned(),
-    }
-}
-
-/// The directory number inside a device id.
-fn number(device: &str) -> String {
-    csta::DeviceId::new(device).number().to_owned()
-}
-
-/// `ConnectionClearedEvent` as `connection cleared`.
-pub(super) fn words(name: &str) -> String {
-    let name = name.strip_suffix("Event").unwrap_or(name);
-    let mut words = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.push(c.to_ascii_lowercase());
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,31 +257,5 @@ mod tests {
             let told = unreadable(xml.as_bytes());
             assert!(told.contains(&format!("at {at}:")), "{told}");
         }
-    }
-
-    #[test]
-    fn an_event_is_one_readable_line() {
-        let time = "2026-02-03T04:05:06.789Z";
-        for (xml, line) in [
-            (
-                "<ConnectionClearedEvent><monitorCrossRefID>1</monitorCrossRefID><droppedConnection>\
-                 <callID>12</callID><deviceID>N&lt;2001!98></deviceID></droppedConnection>\
-                 <releasingDevice><deviceIdentifier>N&lt;2001!98></deviceIdentifier></releasingDevice>\
-                 <localConnectionInfo>null</localConnectionInfo><cause>normalClearing</cause>\
-                 </ConnectionClearedEvent>",
-                "04:05:06.789  2001  connection cleared  call 12  2001  null  normalClearing",
-            ),
-            (
-                "<DoNotDisturbEvent><monitorCrossRefID>1</monitorCrossRefID><device>\
-                 <deviceIdentifier>2001</deviceIdentifier></device>\
-                 <doNotDisturbOn>true</doNotDisturbOn></DoNotDisturbEvent>",
-                "04:05:06.789  2001  do not disturb      2001  on",
-            ),
-        ] {
-            let described = describe(xml.as_bytes()).unwrap();
-            assert_eq!(event_line(time, Some("2001"), &described), line);
-        }
-        assert_eq!(short("1234567"), "1234567");
-        assert_eq!(short("6B0323140001"), "…140001");
     }
 }

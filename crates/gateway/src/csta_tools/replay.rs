@@ -170,6 +170,8 @@ pub(super) struct Player<'t> {
     last_asked: Instant,
     /// Said, and left out.
     pub(super) counts: (u64, u64),
+    /// What was asked last and is refused, as it is not in the record.
+    pub(super) missing: Option<String>,
 }
 
 impl<'t> Player<'t> {
@@ -183,6 +185,7 @@ impl<'t> Player<'t> {
             before: None,
             last_asked: now,
             counts: (0, 0),
+            missing: None,
         }
     }
 
@@ -195,9 +198,10 @@ impl<'t> Player<'t> {
             Ok(_) | Err(_) => return None,
         };
         let described = describe(&frame.body).ok()?;
-        let body = match self.recorded(&key(&described)) {
+        let key = key(&described);
+        let body = match self.recorded(&key) {
             Some(answer) => answer,
-            None => self.own(request.as_ref()).into(),
+            None => self.own(request.as_ref(), &key).into(),
         };
         Some(framed(frame.invoke_id, &body))
     }
@@ -219,7 +223,7 @@ impl<'t> Player<'t> {
     }
 
     /// An answer to what is not in the record.
-    fn own(&self, request: Option<&Request>) -> String {
+    fn own(&mut self, request: Option<&Request>, (name, device): &Key) -> String {
         let response: Response = match request {
             Some(Request::ResetApplicationSessionTimer(_)) => {
                 ResetApplicationSessionTimerPosResponse::new().into()
@@ -231,7 +235,10 @@ impl<'t> Player<'t> {
             Some(Request::RequestSystemStatus(_)) => {
                 RequestSystemStatusResponse::new(SystemStatusValue::Normal).into()
             }
-            _ => CstaError::new(ErrorCategory::Operation, "serviceNotSupported").into(),
+            _ => {
+                self.missing = Some(format!("{name} {device}").trim_end().to_owned());
+                CstaError::new(ErrorCategory::Operation, "serviceNotSupported").into()
+            }
         };
         response.to_xml(self.tape.edition.unwrap_or(Edition::Ed3))
     }
@@ -400,8 +407,10 @@ mod tests {
         let (tape, now) = (tape(), clock::now());
         let mut player = Player::new(&tape, false, now);
         assert!(ask(&mut player, 1, &start("2009"), now).contains("serviceNotSupported"));
+        assert_eq!(player.missing.take().as_deref(), Some("MonitorStart 2009"));
         let stop = "<MonitorStop><monitorCrossRefID>a</monitorCrossRefID></MonitorStop>";
         assert!(ask(&mut player, 2, stop, now).contains("MonitorStopResponse"));
+        assert_eq!(player.missing, None);
         assert!(Tape::parse(b"").is_err());
         assert!(Tape::parse(b"<a/>").unwrap_err().starts_with("line 1: "));
     }

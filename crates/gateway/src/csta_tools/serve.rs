@@ -1,5 +1,6 @@
 //! `ringway csta replay`: a recorded PBX on a port.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub(super) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
                 print(&format!("{peer} has connected"))?;
                 let (tape, pauses) = (Arc::clone(&tape), !args.no_pauses);
                 links.spawn(async move {
-                    let why = match serve(&tape, pauses, stream).await {
+                    let why = match serve(&tape, pauses, stream, peer).await {
                         Ok((said, left_out)) => format!("{said} events sent, {left_out} left out"),
                         Err(error) => format!("{error:#}"),
                     };
@@ -55,7 +56,12 @@ pub(super) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Serves one client until it goes; gives the events sent and left out.
-async fn serve(tape: &Tape, pauses: bool, mut stream: TcpStream) -> anyhow::Result<(u64, u64)> {
+async fn serve(
+    tape: &Tape,
+    pauses: bool,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+) -> anyhow::Result<(u64, u64)> {
     stream.set_nodelay(true)?;
     let mut player = Player::new(tape, pauses, clock::now());
     let mut decoder = FrameDecoder::default();
@@ -75,6 +81,9 @@ async fn serve(tape: &Tape, pauses: bool, mut stream: TcpStream) -> anyhow::Resu
                 while let Some(frame) = decoder.next_frame()? {
                     if let Some(answer) = player.handle_frame(&frame, clock::now()) {
                         stream.write_all(&answer).await?;
+                    }
+                    if let Some(name) = player.missing.take() {
+                        print(&format!("{peer}: not in the record: {name}"))?;
                     }
                 }
             }
