@@ -184,8 +184,56 @@ fn a_pbx_that_is_not_there_is_told_with_an_exit_code() {
     assert!(text(&shown.stderr).contains("cannot connect to 127.0.0.1:1"));
     let shown = run(&folder, &["connect", "127.0.0.1", "--user", "anna"]);
     assert!(text(&shown.stderr).contains("--login-fragment"));
-    let shown = run(&folder, &["monitor"]);
-    assert_eq!(shown.status.code(), Some(2), "clap refuses it");
+    let nowhere = ["connect", "--pbx", "127.0.0.1:1"];
+    assert_eq!(run(&folder, &nowhere).status.code(), Some(69));
+    for unusable in [
+        &["monitor"][..],
+        &["monitor", ""],
+        &["call", "2001", ""],
+        &["call", " ", "2002"],
+        &["connect"],
+        &["connect", "127.0.0.1:1", "--pbx", "127.0.0.1:1"],
+    ] {
+        let shown = run(&folder, unusable);
+        assert_eq!(shown.status.code(), Some(2), "{unusable:?}: {shown:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn monitor_says_how_many_devices_are_monitored_once_the_pbx_has_answered() {
+    let (_sim, addr) = pbx().await;
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["monitor", "2001", "9999", "--pbx", &addr, "--for", "1s"];
+    let (lines, errors, code) = Tool::start(&folder, &arguments).end().await;
+    assert_eq!(code, Some(0), "{lines:?} {errors}");
+    let told = lines.iter().map(|line| line.trim());
+    assert!(
+        told.clone()
+            .any(|line| line == "1 device monitored, Ctrl-C ends"),
+        "{lines:?}"
+    );
+    let arguments = ["monitor", "9999", "--pbx", &addr];
+    let (lines, errors, code) = Tool::start(&folder, &arguments).end().await;
+    assert_eq!(code, Some(1), "{lines:?} {errors}");
+    assert_eq!(lines.last().unwrap().trim(), "nothing is monitored");
+    assert!(lines[0].contains("9999 is not monitored: "), "{lines:?}");
+}
+
+#[test]
+fn decode_without_a_file_reads_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let presence = "<PresenceStateEvent><monitorCrossRefID>1</monitorCrossRefID><device>\
+        <deviceIdentifier>2001</deviceIdentifier></device><presenceState><busy>true</busy>\
+        </presenceState></PresenceStateEvent>";
+    let file = folder.path().join("event.xml");
+    std::fs::write(&file, presence).unwrap();
+    let output = Command::new(ringway(&folder))
+        .args(["csta", "decode"])
+        .stdin(std::fs::File::open(file).unwrap())
+        .output()
+        .unwrap();
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["states"]["presenceState"], "busy", "{object}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -307,6 +355,12 @@ async fn a_record_replayed_shows_the_same_events() {
     assert_eq!(code, Some(0), "{errors}");
     replayed.extend(rest);
     assert_eq!(events(&replayed), recorded, "cross references and all");
+
+    let shown = run(&folder, &["connect", "--pbx", &port]);
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    let line = replay.line_with("not in the record: ").await;
+    assert!(line.ends_with(": GetSwitchingFunctionDevices"), "{line}");
+    replay.line_with("not in the record: GetCSTAFeatures").await;
 }
 
 /// The events without what their monitor was called.
