@@ -355,8 +355,11 @@ async fn a_record_replayed_shows_the_same_events() {
     assert_eq!(code, Some(0), "{errors}");
     replayed.extend(rest);
     assert_eq!(events(&replayed), recorded, "cross references and all");
+    what_is_not_in_the_record_is_said(&folder, &mut replay, &port).await;
+}
 
-    let shown = run(&folder, &["connect", "--pbx", &port]);
+async fn what_is_not_in_the_record_is_said(folder: &TempDir, replay: &mut Tool, port: &str) {
+    let shown = run(folder, &["connect", "--pbx", port]);
     assert_eq!(shown.status.code(), Some(0), "{shown:?}");
     let line = replay.line_with("not in the record: ").await;
     assert!(line.ends_with(": GetSwitchingFunctionDevices"), "{line}");
