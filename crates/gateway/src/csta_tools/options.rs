@@ -22,7 +22,7 @@ const DEVICES_MAX: usize = 10_000;
 /// How to speak with the PBX.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct LinkOptions {
-    /// Take address, TLS and login from the [pbx] section of the service's configuration; the other
+    /// Take address, TLS and login from the pbx section of the service's configuration; the other
     /// options have precedence.
     #[arg(long, value_name = "FILE", help_heading = "The PBX")]
     pub(super) config: Option<PathBuf>,
