@@ -151,7 +151,7 @@ fn broken() -> Vec<(&'static str, Vec<u8>, bool)> {
             true,
         ),
         ("no XML", event("hello"), true),
-        ("an unknown message", event("<Surprise/>"), true),
+        ("an unknown event", event("<Surprise/>"), true),
         (
             "SOAP",
             b"\x01\x00\x00\x10\x30\x30\x30\x30<soap/>.".to_vec(),
@@ -239,13 +239,13 @@ async fn broken_frames_are_counted_and_the_link_is_kept_or_closed_as_framing_all
     let pbx = shared.pbx();
     let kinds = pbx.bad_messages();
     assert_eq!(kinds.values().sum::<u64>(), 15, "{kinds:?}");
-    assert_eq!(pbx.unknown_messages(), 3);
+    assert_eq!(pbx.unknown_events(), 3);
     assert_eq!(pbx.closes.get("framing"), Some(&4), "{:?}", pbx.closes);
     for (kind, count) in &kinds {
         assert_eq!(count % 3, 0, "each was sent three times: {kinds:?}");
         let line = format!("kind=\"{kind}\"");
         assert_eq!(warnings.with(&line), 1, "{kind}: {warnings:?}");
     }
-    assert_eq!(warnings.with("unknown CSTA message"), 1);
+    assert_eq!(warnings.with("unknown CSTA event"), 1);
     assert_eq!(warnings.with("PBX link down"), 4);
 }

@@ -5,14 +5,14 @@ mod answers;
 mod inventory;
 mod questions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use call_control::{Registry, ViewChange};
 use cloud_uplink::command::{Accepted, Action};
 use cloud_uplink::{CommandError, ErrorCode, Event, EventData, IdSource, Outcome, Timestamp};
-use csta::client::{Client, ClientEvent, CloseReason, InvocationError};
+use csta::client::{Client, ClientEvent, CloseReason, InvocationError, UNKNOWN_NAMES_MAX};
 use csta::{DeviceId, Edition, InvokeId, Request, Response, SystemStatusValue};
 use net::clock;
 use net::csta_link::{CstaHandler, CstaLinkState};
@@ -63,6 +63,8 @@ pub struct Engine {
     batch: Batch,
     /// The association is over; its last figures are still to be taken, or were.
     over: Option<Over>,
+    /// Names of events that nobody knows, each logged once; at most [`UNKNOWN_NAMES_MAX`].
+    unknown: BTreeSet<String>,
 }
 
 /// How far the end of an association is.
@@ -101,6 +103,7 @@ impl Engine {
             questions: Questions::default(),
             batch: Batch::default(),
             over: None,
+            unknown: BTreeSet::new(),
         };
         Ok(engine)
     }
@@ -297,7 +300,9 @@ impl CstaHandler for Engine {
                 tracing::warn!(name, "unknown CSTA message; more of its name are counted");
             }
             ClientEvent::UnknownEvent { device, name, xml } => {
-                tracing::debug!(name, "unknown CSTA event");
+                if self.unknown.len() < UNKNOWN_NAMES_MAX && self.unknown.insert(name.clone()) {
+                    tracing::warn!(name, "unknown CSTA event; more of its name are counted");
+                }
                 self.registry
                     .handle_unknown(device.as_ref(), &name, &xml, stamp);
             }

@@ -143,6 +143,8 @@ async fn play(shared: &Shared, mut stream: TcpStream) -> Result<()> {
     let mut decoder = FrameDecoder::default();
     let mut buffer = vec![0; READ_LEN];
     let mut played = false;
+    // Who is in the midst of a frame cannot answer.
+    let mut silent = false;
     loop {
         let len = stream.read(&mut buffer).await?;
         if len == 0 {
@@ -150,7 +152,8 @@ async fn play(shared: &Shared, mut stream: TcpStream) -> Result<()> {
         }
         decoder.push(&buffer[..len]);
         while let Some(frame) = decoder.next_frame()? {
-            if let Some(answer) = player.handle_frame(&frame, net::clock::now()) {
+            let answer = player.handle_frame(&frame, net::clock::now());
+            if let Some(answer) = answer.filter(|_| !silent) {
                 stream.write_all(&answer).await?;
             }
         }
@@ -163,8 +166,21 @@ async fn play(shared: &Shared, mut stream: TcpStream) -> Result<()> {
                 stream.write_all(capture).await?;
             }
             stream.flush().await?;
+            silent = !ends_with_a_frame(shared.script.captures());
             shared.plays.fetch_add(1, Ordering::Relaxed);
             tracing::info!(captures = shared.script.captures().len(), "played");
         }
     }
+}
+
+/// Whether the captures are whole frames to their end.
+fn ends_with_a_frame(captures: &[Bytes]) -> bool {
+    let mut decoder = FrameDecoder::default();
+    captures.iter().for_each(|capture| decoder.push(capture));
+    while let Ok(frame) = decoder.next_frame() {
+        if frame.is_none() {
+            return decoder.buffered() == 0;
+        }
+    }
+    false
 }
