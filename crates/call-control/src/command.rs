@@ -17,7 +17,7 @@ pub const DEVICES_MAX: usize = 20_000;
 
 /// The request that makes a call.
 pub(crate) fn make_call(calling: &DeviceId, action: &MakeCall) -> Result<Request, CommandError> {
-    check_number(&action.to)?;
+    let to = number(&action.to)?;
     let prompt = if action.prompt {
         AutoOriginate::Prompt
     } else {
@@ -25,7 +25,7 @@ pub(crate) fn make_call(calling: &DeviceId, action: &MakeCall) -> Result<Request
     };
     let request = message::MakeCall {
         auto_originate: Some(prompt),
-        ..message::MakeCall::new(calling.clone(), DeviceId::new(action.to.as_str()))
+        ..message::MakeCall::new(calling.clone(), to)
     };
     Ok(request.into())
 }
@@ -60,7 +60,6 @@ pub(crate) fn target(action: &Action) -> Target<'_> {
 
 /// The request that acts on a connection.
 pub(crate) fn act(action: &Action, connection: ConnectionId) -> Result<Request, CommandError> {
-    let number = |text: &str| check_number(text).map(|()| DeviceId::new(text));
     Ok(match action {
         Action::Answer(_) => message::AnswerCall::new(connection).into(),
         Action::Hold(_) => message::HoldCall::new(connection).into(),
@@ -113,9 +112,11 @@ pub(crate) fn act_on_device(action: &Action, device: DeviceId) -> Result<Request
         Action::GetDoNotDisturb(_) => message::GetDoNotDisturb::new(device).into(),
         Action::SetForwarding(set) => set_forwarding(device, set)?,
         Action::GetForwarding(_) => message::GetForwarding::new(device).into(),
-        Action::SetMessageWaiting(set) => {
-            message::SetMessageWaitingIndicator::new(device, set.on).into()
+        Action::SetMessageWaiting(set) => message::SetMessageWaitingIndicator {
+            device_for_message: set.call.as_deref().map(number).transpose()?,
+            ..message::SetMessageWaitingIndicator::new(device, set.on)
         }
+        .into(),
         Action::GetMessageWaiting(_) => message::GetMessageWaitingIndicator::new(device).into(),
         Action::SetPresence(SetPresence { presence, .. }) => {
             let state = message::presence::PresenceState::new(presence_name(*presence));
@@ -139,13 +140,10 @@ pub(crate) fn act_on_site(action: &Action) -> Result<Request, CommandError> {
 
 /// A destination that is absent is the switching function's own.
 fn set_forwarding(device: DeviceId, set: &SetForwarding) -> Result<Request, CommandError> {
-    if let Some(to) = &set.to {
-        check_number(to)?;
-    }
-    let to = set.to.as_deref().filter(|_| set.on);
+    let to = set.to.as_deref().map(number).transpose()?;
     let request = message::SetForwarding {
         forwarding_type: Some(forwarding_type(set.kind, set.origin)),
-        forward_dn: to.map(DeviceId::new),
+        forward_dn: to.filter(|_| set.on),
         ..message::SetForwarding::new(device, set.on)
     };
     Ok(request.into())
@@ -255,6 +253,11 @@ fn is_already_over(error: &CstaError) -> bool {
         ),
         _ => false,
     }
+}
+
+/// The device behind a number.
+fn number(text: &str) -> Result<DeviceId, CommandError> {
+    check_number(text).map(|()| DeviceId::new(text))
 }
 
 /// A number is 1 to [`NUMBER_LENGTH_MAX`] of `0-9 * # + , A-D`; `+` stands in front alone, and pauses

@@ -71,7 +71,7 @@ pub enum Action {
     /// Asks the PBX for the forwardings of an extension.
     GetForwarding(EndpointId),
     /// Turns the message waiting indicator of an extension on or off.
-    SetMessageWaiting(SetSwitch),
+    SetMessageWaiting(SetMessageWaiting),
     /// Asks the PBX whether messages wait.
     GetMessageWaiting(EndpointId),
     /// Sets the presence of an extension's user.
@@ -146,7 +146,8 @@ impl Action {
             | Self::Transfer(pair)
             | Self::Conference(pair) => &pair.endpoint_id,
             Self::Dtmf(digits) => &digits.endpoint_id,
-            Self::SetDoNotDisturb(set) | Self::SetMessageWaiting(set) => &set.endpoint_id,
+            Self::SetDoNotDisturb(set) => &set.endpoint_id,
+            Self::SetMessageWaiting(set) => &set.endpoint_id,
             Self::SetForwarding(set) => &set.endpoint_id,
             Self::SetPresence(set) => &set.endpoint_id,
             Self::GetDoNotDisturb(endpoint)
@@ -400,6 +401,19 @@ pub struct SetForwarding {
     /// Where to; needed to turn it on, unless the PBX has a destination of its own for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+}
+
+/// Parameters of [`Action::SetMessageWaiting`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetMessageWaiting {
+    /// The extension.
+    pub endpoint_id: String,
+    /// On or off.
+    pub on: bool,
+    /// The number to call to hear the messages; as the PBX has it where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
 }
 
 /// Parameters of [`Action::SetPresence`].

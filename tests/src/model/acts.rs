@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloud_uplink::command::{
-    Action, Digits, LegPair, LegRef, MakeCall, Redirect, SetForwarding, SetSwitch,
+    Action, Digits, LegPair, LegRef, MakeCall, Redirect, SetForwarding, SetMessageWaiting, SetSwitch,
 };
 use cloud_uplink::endpoint::ForwardingKind;
 use cloud_uplink::{LegState, LegView};
@@ -229,7 +229,11 @@ fn set_by_command(world: &mut World, rng: &mut StdRng) {
     let on = rng.random_bool(0.4);
     let action = match rng.random_range(0..3) {
         0 => Action::SetDoNotDisturb(SetSwitch { endpoint_id, on }),
-        1 => Action::SetMessageWaiting(SetSwitch { endpoint_id, on }),
+        1 => Action::SetMessageWaiting(SetMessageWaiting {
+            endpoint_id,
+            on,
+            call: None,
+        }),
         _ => Action::SetForwarding(SetForwarding {
             endpoint_id,
             kind: ForwardingKind::Busy,

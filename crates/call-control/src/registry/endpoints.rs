@@ -188,7 +188,8 @@ impl Registry {
                 self.learn_forwarding(&set.endpoint_id, forwarding, set.on, source);
             }
             Action::SetMessageWaiting(set) => {
-                self.learn_waiting(&set.endpoint_id, set.on, None, source);
+                let call = set.call.as_deref().map(DeviceId::new);
+                self.learn_waiting(&set.endpoint_id, set.on, call.as_ref(), source);
             }
             Action::SetPresence(set) => {
                 let state = Presence {

@@ -2,7 +2,7 @@
 
 use cloud_uplink::command::{
     Action, Answer, Digits, EndpointId, LegPair, LegRef, MakeCall, Redirect, SetForwarding,
-    SetPresence, SetSwitch, Site,
+    SetMessageWaiting, SetPresence, SetSwitch, Site,
 };
 use cloud_uplink::endpoint::{ForwardingKind, PresenceState};
 use cloud_uplink::{CallId, ErrorCode, LegState, Outcome};
@@ -225,6 +225,11 @@ fn names_the_request_for_what_acts_on_two_calls_on_a_device_or_on_the_site() {
         on: true,
         to: Some("2004".into()),
     };
+    let waiting = SetMessageWaiting {
+        endpoint_id: "2001".into(),
+        on: true,
+        call: None,
+    };
     let presence = SetPresence {
         endpoint_id: "2001".into(),
         presence: PresenceState::Away,
@@ -253,7 +258,7 @@ fn names_the_request_for_what_acts_on_two_calls_on_a_device_or_on_the_site() {
         (Action::SetForwarding(forwarding), "SetForwarding"),
         (Action::GetForwarding(one()), "GetForwarding"),
         (
-            Action::SetMessageWaiting(on()),
+            Action::SetMessageWaiting(waiting),
             "SetMessageWaitingIndicator",
         ),
         (

@@ -1,17 +1,20 @@
 //! What is known of extensions: events, answers, presence out of calls; what goes along with calls.
 
-use cloud_uplink::command::{Action, Answer, EndpointId, SetForwarding, SetSwitch};
+use cloud_uplink::command::{
+    Action, Answer, EndpointId, SetForwarding, SetMessageWaiting, SetSwitch,
+};
 use cloud_uplink::endpoint::{
     AgentState, ForwardingKind, MessageWaiting, Origin, PresenceSource, PresenceState,
 };
-use cloud_uplink::{EndpointView, EventData};
+use cloud_uplink::{EndpointView, ErrorCode, EventData};
 use csta::message::{
     AgentReadyEvent, BackInServiceEvent, CallInformationEvent, DigitsGeneratedEvent,
     DoNotDisturbEvent, ForwardingEvent, GetForwardingResponse, MessageWaitingEvent,
     OutOfServiceEvent, PresenceStateEvent, SetDoNotDisturbResponse, SetForwardingResponse,
+    SetMessageWaitingIndicatorResponse,
 };
 use csta::value::{ForwardListItem, ForwardingType, Forwardings};
-use csta::{DeviceId, Event, MonitorCrossRefId};
+use csta::{DeviceId, Event, MonitorCrossRefId, Request};
 
 use crate::harness::{Bench, connection};
 use crate::script::feed;
@@ -135,6 +138,38 @@ fn an_answer_tells_what_no_event_will() {
         bench.drain();
         assert_eq!(view(&bench).forwarding.as_ref().map(Vec::len), Some(left));
     }
+}
+
+#[test]
+fn messages_wait_at_the_number_that_was_asked_for() {
+    let mut bench = Bench::new(&["2001"]);
+    let wait = |call: Option<&str>| {
+        Action::SetMessageWaiting(SetMessageWaiting {
+            endpoint_id: "2001".into(),
+            on: true,
+            call: call.map(str::to_owned),
+        })
+    };
+    for (asked, sent, known) in [
+        (Some("2900"), Some("2900"), "2900"),
+        (None, None, "2900"),
+        (Some("+4420"), Some("+4420"), "+4420"),
+    ] {
+        let action = wait(asked);
+        let Ok(Request::SetMessageWaitingIndicator(request)) = bench.registry.resolve(&action)
+        else {
+            panic!("another request");
+        };
+        assert_eq!(request.device_for_message, sent.map(DeviceId::new));
+        let now = bench.now();
+        let done = SetMessageWaitingIndicatorResponse::new().into();
+        bench.registry.accepted(&action, &done, now);
+        bench.drain();
+        let waiting = view(&bench).message_waiting.as_ref();
+        assert_eq!(waiting.and_then(|it| it.call.as_deref()), Some(known));
+    }
+    let refused = bench.registry.resolve(&wait(Some("voice mail")));
+    assert_eq!(refused.unwrap_err().code, ErrorCode::InvalidNumber);
 }
 
 #[test]
