@@ -3,3 +3,6 @@
 //!
 //! Everything here is a plain state machine: bytes, instants and identifiers come in, bytes, events and
 //! the next timeout come out. It opens no socket, reads no clock and draws no randomness.
+
+pub mod id;
+pub mod transport;
