@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{any, get, post};
+use cloud_uplink::endpoint::{DoNotDisturb, Forwardings, MessageWaiting, Presence};
 
 use crate::app::App;
 use crate::gateways::channel;
@@ -97,22 +98,10 @@ fn of_endpoint() -> Router<Arc<App>> {
         .route("/calls/{callId}", get(calls::one).put(place::control))
         .route("/calls/{callId}/connections", get(pbx::connections))
         .route("/callHistory", get(history::of_endpoint))
-        .route(
-            "/doNotDisturb",
-            get(features::do_not_disturb).put(features::set_do_not_disturb),
-        )
-        .route(
-            "/forwarding",
-            get(features::forwarding).put(features::set_forwarding),
-        )
-        .route(
-            "/messageWaiting",
-            get(features::message_waiting).put(features::set_message_waiting),
-        )
-        .route(
-            "/presence",
-            get(features::presence).put(features::set_presence),
-        )
+        .route("/doNotDisturb", features::resource::<DoNotDisturb>())
+        .route("/forwarding", features::resource::<Forwardings>())
+        .route("/messageWaiting", features::resource::<MessageWaiting>())
+        .route("/presence", features::resource::<Presence>())
         .route("/snapshot", post(pbx::snapshot))
         .route("/device", get(pbx::device))
 }

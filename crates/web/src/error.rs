@@ -246,8 +246,44 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|_| ApiError::bad_request("a query parameter is unknown or has a wrong value"))
+            .map_err(|rejection| query_error(&rejection))
     }
+}
+
+/// 400 naming the parameter and what is allowed, as far as serde tells.
+fn query_error(rejection: &(dyn std::error::Error + 'static)) -> ApiError {
+    type PathError = serde_path_to_error::Error<serde::de::value::Error>;
+    let mut causes = std::iter::successors(Some(rejection), |error| error.source());
+    let Some(error) = causes.find_map(|error| error.downcast_ref::<PathError>()) else {
+        return ApiError::bad_request("the query cannot be read");
+    };
+    let told = error.inner().to_string();
+    // An unknown, missing or repeated one is named in the text alone, between back-quotes.
+    let mut quoted = told.split('`').skip(1).step_by(2);
+    let named = told.contains(" field `").then(|| quoted.next()).flatten();
+    let path = error.path().to_string();
+    let field = named.unwrap_or(&path);
+    let (message, allowed): (_, Value) = if told.starts_with("unknown field") {
+        let known: Vec<_> = quoted.collect();
+        let message = format!(
+            "there is no such query parameter; there is {}",
+            known.join(", ")
+        );
+        (message, known.into())
+    } else if told.starts_with("duplicate field") {
+        (format!("{field} stands more than once"), "once".into())
+    } else if told.starts_with("missing field") {
+        (format!("the query needs {field}"), "any text".into())
+    } else {
+        let allowed = if told.contains("`true` or `false`") {
+            "true or false"
+        } else {
+            "a whole number"
+        };
+        (format!("{field} is {allowed}"), allowed.into())
+    };
+    let error = ApiError::bad_request(message);
+    error.with("field", field).with("allowed", allowed)
 }
 
 #[cfg(test)]
@@ -272,6 +308,41 @@ mod tests {
         assert_eq!(error.details["reason"], "expected u8");
         let error = read_json::<Body>(br#"{"to":"1"}"#).unwrap_err();
         assert_eq!(error.details["reason"], "missing field `count`");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read into")]
+    struct Params {
+        site: Option<String>,
+        limit: Option<u32>,
+        #[serde(default)]
+        fresh: bool,
+    }
+
+    #[test]
+    fn names_the_query_parameter_that_does_not_fit_and_what_is_allowed() {
+        for (query, field, allowed) in [
+            (
+                "foo=1",
+                "foo",
+                serde_json::json!(["site", "limit", "fresh"]),
+            ),
+            ("limit=-1", "limit", "a whole number".into()),
+            ("limit=hunter2", "limit", "a whole number".into()),
+            ("limit=4294967296", "limit", "a whole number".into()),
+            ("limit=", "limit", "a whole number".into()),
+            ("site=a&fresh=maybe", "fresh", "true or false".into()),
+            ("site=a&site=b", "site", "once".into()),
+        ] {
+            let uri = format!("/?{query}").parse().unwrap();
+            let rejection = axum::extract::Query::<Params>::try_from_uri(&uri).unwrap_err();
+            let error = query_error(&rejection);
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST, "{query}");
+            assert_eq!(error.details["field"], field, "{query}");
+            assert_eq!(error.details["allowed"], allowed, "{query}");
+            assert!(!error.message.contains("hunter2"));
+        }
     }
 
     #[test]

@@ -214,8 +214,8 @@ fn place(text: &str) -> Result<EndpointPlace, ApiError> {
     match (parts.next(), parts.next(), parts.next()) {
         (Some(endpoint), Some(site), Some(gateway)) => Ok((endpoint, site, gateway)),
         _ => {
-            let message = "after is taken from _links.next of the page before";
-            Err(ApiError::invalid("after", message))
+            let form = "taken from _links.next of the page before";
+            Err(numbers::not_allowed("after", form))
         }
     }
 }

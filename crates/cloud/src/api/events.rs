@@ -100,10 +100,8 @@ async fn start(app: &App, cursor: Option<&str>) -> Result<u64, ApiError> {
     let wanted = match cursor {
         None | Some("latest") => return Ok(newest),
         Some(text) => text.parse::<u64>().map_err(|_| {
-            ApiError::invalid(
-                "cursor",
-                "a number, or `latest` for what happens from now on",
-            )
+            let form = "a number, or `latest` for what happens from now on";
+            numbers::not_allowed("cursor", form)
         })?,
     };
     if wanted > newest {

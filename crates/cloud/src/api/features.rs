@@ -1,11 +1,19 @@
 //! Features and presence of an extension: read, asked for, set.
 
+use std::sync::Arc;
+
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
-use cloud_uplink::command::{Action, Answer, EndpointId, SetForwarding, SetPresence, SetSwitch};
-use cloud_uplink::endpoint::{DoNotDisturb, ForwardingKind, Forwardings, Origin, PresenceState};
+use axum::routing::{MethodRouter, get};
+use cloud_uplink::command::{
+    Action, Answer, EndpointId, SetForwarding, SetMessageWaiting, SetPresence, SetSwitch,
+};
+use cloud_uplink::endpoint::{
+    DoNotDisturb, ForwardingKind, Forwardings, MessageWaiting, Origin, Presence, PresenceState,
+};
 use cloud_uplink::{EndpointView, Identity};
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use web::{ApiError, Json, Query};
@@ -13,18 +21,19 @@ use web::{ApiError, Json, Query};
 use super::ask::{Asker, Done, no_answer};
 use super::calls::{SiteParams, endpoint_href};
 use super::{endpoints, numbers};
+use crate::app::App;
 use crate::gateways::identity;
 
 /// Query of a feature: `fresh` asks the PBX instead of telling what is known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct FreshParams {
+struct FreshParams {
     #[serde(default)]
     fresh: bool,
     site_id: Option<String>,
 }
 
-/// Body of `PUT …/doNotDisturb` and `PUT …/messageWaiting`.
+/// Body of `PUT …/doNotDisturb`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SwitchBody {
@@ -43,6 +52,15 @@ pub(super) struct ForwardingBody {
     to: Option<String>,
 }
 
+/// Body of `PUT …/messageWaiting`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitingBody {
+    on: bool,
+    #[serde(default)]
+    call: Option<String>,
+}
+
 /// Body of `PUT …/presence`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,232 +68,175 @@ pub(super) struct PresenceBody {
     presence: PresenceState,
 }
 
-/// The features, each a resource under its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Feature {
-    DoNotDisturb,
-    Forwarding,
-    MessageWaiting,
-    Presence,
+/// A feature is its state, a resource under its name.
+pub(super) trait Feature: Serialize + Sized {
+    /// The last part of its path.
+    const NAME: &'static str;
+    /// The method that asks the PBX for it.
+    const QUESTION: fn(EndpointId) -> Action;
+    /// What sets it.
+    type Body: DeserializeOwned + Send + 'static;
+
+    /// The action that sets it.
+    fn set(endpoint_id: String, body: Self::Body) -> Result<Action, ApiError>;
+    /// The state out of the answer to the question.
+    fn answered(answer: Answer) -> Option<Self>;
+    /// The state as it was last reported.
+    fn known(view: EndpointView) -> Option<Self>;
 }
 
-type Read = (Asker, Path<String>, Query<FreshParams>);
-type Set<T> = (Asker, Path<String>, Query<SiteParams>, Json<T>);
+impl Feature for DoNotDisturb {
+    const NAME: &'static str = "doNotDisturb";
+    const QUESTION: fn(EndpointId) -> Action = Action::GetDoNotDisturb;
+    type Body = SwitchBody;
 
-/// `GET …/doNotDisturb`.
-pub(super) async fn do_not_disturb(
-    asker: Asker,
-    endpoint: Path<String>,
-    params: Query<FreshParams>,
-) -> Result<Response, ApiError> {
-    read(Feature::DoNotDisturb, (asker, endpoint, params)).await
+    fn set(endpoint_id: String, SwitchBody { on }: SwitchBody) -> Result<Action, ApiError> {
+        Ok(Action::SetDoNotDisturb(SetSwitch { endpoint_id, on }))
+    }
+    fn answered(answer: Answer) -> Option<Self> {
+        match answer {
+            Answer::DoNotDisturb(state) => Some(state),
+            _ => None,
+        }
+    }
+    fn known(view: EndpointView) -> Option<Self> {
+        view.do_not_disturb.map(|on| Self { on })
+    }
 }
 
-/// `GET …/forwarding`.
-pub(super) async fn forwarding(
-    asker: Asker,
-    endpoint: Path<String>,
-    params: Query<FreshParams>,
-) -> Result<Response, ApiError> {
-    read(Feature::Forwarding, (asker, endpoint, params)).await
-}
+impl Feature for Forwardings {
+    const NAME: &'static str = "forwarding";
+    const QUESTION: fn(EndpointId) -> Action = Action::GetForwarding;
+    type Body = ForwardingBody;
 
-/// `GET …/messageWaiting`.
-pub(super) async fn message_waiting(
-    asker: Asker,
-    endpoint: Path<String>,
-    params: Query<FreshParams>,
-) -> Result<Response, ApiError> {
-    read(Feature::MessageWaiting, (asker, endpoint, params)).await
-}
-
-/// `GET …/presence`.
-pub(super) async fn presence(
-    asker: Asker,
-    endpoint: Path<String>,
-    params: Query<FreshParams>,
-) -> Result<Response, ApiError> {
-    read(Feature::Presence, (asker, endpoint, params)).await
-}
-
-/// `PUT …/doNotDisturb`.
-pub(super) async fn set_do_not_disturb(
-    asker: Asker,
-    endpoint: Path<String>,
-    params: Query<SiteParams>,
-    body: Json<SwitchBody>,
-) -> Result<Response, ApiError> {
-    let set = (asker, endpoint, params, body);
-    change(
-        Feature::DoNotDisturb,
-        set,
-        |endpoint_id, SwitchBody { on }| Ok(Action::SetDoNotDisturb(SetSwitch { endpoint_id, on })),
-    )
-    .await
-}
-
-/// `PUT …/forwarding`.
-pub(super) async fn set_forwarding(
-    asker: Asker,
-    endpoint: Path<String>,
-    params: Query<SiteParams>,
-    body: Json<ForwardingBody>,
-) -> Result<Response, ApiError> {
-    let set = (asker, endpoint, params, body);
-    change(Feature::Forwarding, set, |endpoint_id, body| {
+    fn set(endpoint_id: String, body: ForwardingBody) -> Result<Action, ApiError> {
         Ok(Action::SetForwarding(SetForwarding {
             endpoint_id,
             kind: body.kind,
             origin: body.origin,
             on: body.on,
-            to: body.to.map(numbers::to).transpose()?,
+            to: number("to", body.to)?,
         }))
-    })
-    .await
+    }
+    fn answered(answer: Answer) -> Option<Self> {
+        match answer {
+            Answer::Forwarding(state) => Some(state),
+            _ => None,
+        }
+    }
+    fn known(view: EndpointView) -> Option<Self> {
+        view.forwarding.map(|forwarding| Self { forwarding })
+    }
 }
 
-/// `PUT …/messageWaiting`.
-pub(super) async fn set_message_waiting(
+impl Feature for MessageWaiting {
+    const NAME: &'static str = "messageWaiting";
+    const QUESTION: fn(EndpointId) -> Action = Action::GetMessageWaiting;
+    type Body = WaitingBody;
+
+    fn set(endpoint_id: String, WaitingBody { on, call }: WaitingBody) -> Result<Action, ApiError> {
+        Ok(Action::SetMessageWaiting(SetMessageWaiting {
+            endpoint_id,
+            on,
+            call: number("call", call)?,
+        }))
+    }
+    fn answered(answer: Answer) -> Option<Self> {
+        match answer {
+            Answer::MessageWaiting(state) => Some(state),
+            _ => None,
+        }
+    }
+    fn known(view: EndpointView) -> Option<Self> {
+        view.message_waiting
+    }
+}
+
+impl Feature for Presence {
+    const NAME: &'static str = "presence";
+    const QUESTION: fn(EndpointId) -> Action = Action::GetPresence;
+    type Body = PresenceBody;
+
+    fn set(endpoint_id: String, body: PresenceBody) -> Result<Action, ApiError> {
+        Ok(Action::SetPresence(SetPresence {
+            endpoint_id,
+            presence: body.presence,
+        }))
+    }
+    fn answered(answer: Answer) -> Option<Self> {
+        match answer {
+            Answer::Presence(state) => Some(state),
+            _ => None,
+        }
+    }
+    fn known(view: EndpointView) -> Option<Self> {
+        view.presence
+    }
+}
+
+/// `GET` and `PUT` of a feature.
+pub(super) fn resource<F: Feature + 'static>() -> MethodRouter<Arc<App>> {
+    get(read::<F>).put(change::<F>)
+}
+
+async fn change<F: Feature>(
     asker: Asker,
-    endpoint: Path<String>,
-    params: Query<SiteParams>,
-    body: Json<SwitchBody>,
-) -> Result<Response, ApiError> {
-    let set = (asker, endpoint, params, body);
-    change(
-        Feature::MessageWaiting,
-        set,
-        |endpoint_id, SwitchBody { on }| {
-            Ok(Action::SetMessageWaiting(SetSwitch { endpoint_id, on }))
-        },
-    )
-    .await
-}
-
-/// `PUT …/presence`.
-pub(super) async fn set_presence(
-    asker: Asker,
-    endpoint: Path<String>,
-    params: Query<SiteParams>,
-    body: Json<PresenceBody>,
-) -> Result<Response, ApiError> {
-    let set = (asker, endpoint, params, body);
-    change(
-        Feature::Presence,
-        set,
-        |endpoint_id, PresenceBody { presence }| {
-            Ok(Action::SetPresence(SetPresence {
-                endpoint_id,
-                presence,
-            }))
-        },
-    )
-    .await
-}
-
-async fn change<T>(
-    feature: Feature,
-    (asker, Path(endpoint), Query(params), Json(body)): Set<T>,
-    action: impl FnOnce(String, T) -> Result<Action, ApiError>,
+    Path(endpoint): Path<String>,
+    Query(params): Query<SiteParams>,
+    Json(body): Json<F::Body>,
 ) -> Result<Response, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
-    let action = action(endpoint.clone(), body)?;
+    let action = F::set(endpoint.clone(), body)?;
     let gateway = endpoints::gateway_of(&asker, params.site_id, &endpoint).await?;
-    let href = format!("{}/{}", endpoint_href(&endpoint), feature.name());
+    let href = href::<F>(&endpoint);
     let present = |done: Done| Ok(done.respond(StatusCode::OK, endpoint, None, None, Some(&href)));
     asker.ask(gateway, action, present).await
 }
 
-async fn read(
-    feature: Feature,
-    (asker, Path(endpoint), Query(params)): Read,
+async fn read<F: Feature>(
+    asker: Asker,
+    Path(endpoint): Path<String>,
+    Query(params): Query<FreshParams>,
 ) -> Result<Response, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
+    let href = href::<F>(&endpoint);
     if params.fresh {
         let gateway = endpoints::gateway_of(&asker, params.site_id, &endpoint).await?;
-        let action = feature.question(endpoint.clone());
+        let endpoint_id = endpoint.clone();
         let present = |done: Done| {
-            let answer = done
-                .accepted
-                .answer
-                .and_then(|answer| feature.answered(answer));
-            let state = answer.ok_or_else(no_answer)?;
-            Ok(feature.resource(&endpoint, &done.gateway, state))
+            let state = done.accepted.answer.and_then(F::answered);
+            let mut state = state.as_ref().and_then(object).ok_or_else(no_answer)?;
+            name(&mut state, Some(&endpoint), &done.gateway, &href);
+            Ok(axum::Json(state).into_response())
         };
-        return asker.ask(gateway, action, present).await;
+        let question = F::QUESTION(EndpointId { endpoint_id });
+        return asker.ask(gateway, question, present).await;
     }
     let known = endpoints::known(&asker.app, &asker.caller, params.site_id, endpoint.clone());
     for (owner, view) in known.await? {
-        if let Some(mut state) = feature.known(&view) {
-            let gateway = identity(&owner);
-            let current = asker.app.gateways.is_connected(&gateway);
-            state.insert("since".to_owned(), view.since.to_string().into());
-            state.insert("current".to_owned(), current.into());
-            return Ok(feature.resource(&endpoint, &gateway, state));
-        }
+        let since = view.since.to_string();
+        let Some(mut state) = F::known(view).as_ref().and_then(object) else {
+            continue;
+        };
+        let gateway = identity(&owner);
+        let current = asker.app.gateways.is_connected(&gateway);
+        state.insert("since".to_owned(), since.into());
+        state.insert("current".to_owned(), current.into());
+        name(&mut state, Some(&endpoint), &gateway, &href);
+        return Ok(axum::Json(state).into_response());
     }
-    let message = format!(
-        "{} of this extension is not known: fresh=true asks the PBX",
-        feature.name()
-    );
+    let name = F::NAME;
+    let message = format!("{name} of this extension is not known: fresh=true asks the PBX");
     Err(ApiError::new(StatusCode::NOT_FOUND, "notKnown", message))
 }
 
-impl Feature {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::DoNotDisturb => "doNotDisturb",
-            Self::Forwarding => "forwarding",
-            Self::MessageWaiting => "messageWaiting",
-            Self::Presence => "presence",
-        }
-    }
+fn href<F: Feature>(endpoint: &str) -> String {
+    format!("{}/{}", endpoint_href(endpoint), F::NAME)
+}
 
-    const fn question(self, endpoint_id: String) -> Action {
-        let endpoint = EndpointId { endpoint_id };
-        match self {
-            Self::DoNotDisturb => Action::GetDoNotDisturb(endpoint),
-            Self::Forwarding => Action::GetForwarding(endpoint),
-            Self::MessageWaiting => Action::GetMessageWaiting(endpoint),
-            Self::Presence => Action::GetPresence(endpoint),
-        }
-    }
-
-    /// The state out of the answer to the question.
-    fn answered(self, answer: Answer) -> Option<Map<String, Value>> {
-        match (self, answer) {
-            (Self::DoNotDisturb, Answer::DoNotDisturb(state)) => object(&state),
-            (Self::Forwarding, Answer::Forwarding(state)) => object(&state),
-            (Self::MessageWaiting, Answer::MessageWaiting(state)) => object(&state),
-            (Self::Presence, Answer::Presence(state)) => object(&state),
-            _ => None,
-        }
-    }
-
-    /// The state as it was last reported.
-    fn known(self, view: &EndpointView) -> Option<Map<String, Value>> {
-        match self {
-            Self::DoNotDisturb => object(&DoNotDisturb {
-                on: view.do_not_disturb?,
-            }),
-            Self::Forwarding => object(&Forwardings {
-                forwarding: view.forwarding.clone()?,
-            }),
-            Self::MessageWaiting => object(view.message_waiting.as_ref()?),
-            Self::Presence => object(view.presence.as_ref()?),
-        }
-    }
-
-    fn resource(
-        self,
-        endpoint: &str,
-        gateway: &Identity,
-        mut state: Map<String, Value>,
-    ) -> Response {
-        let href = format!("{}/{}", endpoint_href(endpoint), self.name());
-        name(&mut state, Some(endpoint), gateway, &href);
-        axum::Json(state).into_response()
-    }
+/// A number to call, where a body has one.
+fn number(field: &str, text: Option<String>) -> Result<Option<String>, ApiError> {
+    text.map(|text| numbers::number(field, text)).transpose()
 }
 
 /// Adds whose a resource is, and where it is found.

@@ -142,12 +142,8 @@ fn place(text: &str) -> Result<RecordPlace, ApiError> {
             cursor: cursor.parse().ok()?,
         })
     });
-    place.ok_or_else(|| {
-        ApiError::invalid(
-            "cursor",
-            "cursor is taken from _links.next of the page before",
-        )
-    })
+    let form = "taken from _links.next of the page before";
+    place.ok_or_else(|| numbers::not_allowed("cursor", form))
 }
 
 #[cfg(test)]

@@ -18,8 +18,14 @@ pub(super) fn endpoint(text: String) -> Result<String, ApiError> {
     if (1..=ENDPOINT_LEN_MAX).contains(&text.len()) && text.bytes().all(fits) {
         return Ok(text);
     }
-    let message = format!("an extension has 1 to {ENDPOINT_LEN_MAX} of A-Z a-z 0-9 * # + - _ .");
-    Err(ApiError::invalid("endpointId", message))
+    let form = format!("1 to {ENDPOINT_LEN_MAX} of A-Z a-z 0-9 * # + - _ .");
+    Err(not_allowed("endpointId", form))
+}
+
+/// 422 for a field whose value is not of the form that is allowed.
+pub(super) fn not_allowed(field: &str, form: impl Into<String>) -> ApiError {
+    let form = form.into();
+    ApiError::invalid(field, format!("{field} is {form}")).with("allowed", form)
 }
 
 /// What a number to call looks like.
@@ -29,12 +35,18 @@ pub(super) fn to_form() -> String {
 
 /// A number to call.
 pub(super) fn to(text: String) -> Result<String, ApiError> {
+    number("to", text)
+}
+
+/// A number to call that stands in `field`.
+pub(super) fn number(field: &str, text: String) -> Result<String, ApiError> {
     if is_of(&text, b"*#+,ABCD") {
         return Ok(text);
     }
     let message = format!("a number to call has {}", to_form());
     let code = name(ErrorCode::InvalidNumber);
-    Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).with("field", "to"))
+    let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
+    Err(error.with("field", field).with("allowed", to_form()))
 }
 
 /// What digits to send look like.
@@ -47,8 +59,7 @@ pub(super) fn digits(text: String) -> Result<String, ApiError> {
     if is_of(&text, b"*#,ABCD") {
         return Ok(text);
     }
-    let message = format!("digits are {}", digits_form());
-    Err(ApiError::invalid("digits", message).with("allowed", digits_form()))
+    Err(not_allowed("digits", digits_form()))
 }
 
 fn is_of(text: &str, beside_digits: &[u8]) -> bool {
@@ -64,7 +75,7 @@ pub(super) fn call(text: &str) -> Result<CallId, ApiError> {
 /// The held call out of a body.
 pub(super) fn held_call(text: &str) -> Result<CallId, ApiError> {
     text.parse()
-        .map_err(|_| ApiError::invalid("heldCallId", "a callId as calls and events have it"))
+        .map_err(|_| not_allowed("heldCallId", "a callId as calls and events have it"))
 }
 
 /// 404 for a call.
@@ -94,10 +105,8 @@ pub(super) fn one_of(
 /// A time out of a query, in milliseconds since the epoch.
 pub(super) fn time(field: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
     let parse = |text: &str| {
-        let stamp: Timestamp = text.parse().map_err(|_| {
-            let message = format!("{field} is a time as 2026-11-22T13:00:00Z (write + as %2B)");
-            ApiError::invalid(field, message)
-        })?;
+        let form = "a time as 2026-11-22T13:00:00Z (write + as %2B)";
+        let stamp: Timestamp = text.parse().map_err(|_| not_allowed(field, form))?;
         Ok(to_store_ms(stamp))
     };
     text.map(parse).transpose()
@@ -109,5 +118,5 @@ pub(super) fn limit(asked: Option<u32>, usual: usize, most: usize) -> Result<usi
     if (1..=most).contains(&limit) {
         return Ok(limit);
     }
-    Err(ApiError::invalid("limit", format!("limit is 1 to {most}")))
+    Err(not_allowed("limit", format!("1 to {most}")))
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
+use cloud_uplink::Identity;
 use cloud_uplink::command::{Action, Answer, EndpointId, LegRef, Site};
 use serde_json::{Map, Value, json};
 use web::{ApiError, Query};
@@ -16,21 +17,12 @@ pub(super) async fn devices(
     asker: Asker,
     Query(params): Query<SiteParams>,
 ) -> Result<Response, ApiError> {
-    let gateway = asker.gateway(params.site_id.as_deref())?;
-    let present = |done: Done| {
-        let Some(Answer::Devices(devices)) = &done.accepted.answer else {
-            return Err(no_answer());
-        };
-        Ok(resource(
-            &done,
-            None,
-            "/2017-09-01/pbx/devices",
-            list(devices),
-        ))
+    let to = To::site(&asker, &params, "/2017-09-01/pbx/devices")?;
+    let tell = |answer| match answer {
+        Some(Answer::Devices(devices)) => Some(list(&devices)),
+        _ => None,
     };
-    asker
-        .ask(gateway, Action::GetDevices(Site {}), present)
-        .await
+    to.ask(asker, Action::GetDevices(Site {}), tell).await
 }
 
 /// `GET /2017-09-01/pbx/features`.
@@ -38,17 +30,12 @@ pub(super) async fn features(
     asker: Asker,
     Query(params): Query<SiteParams>,
 ) -> Result<Response, ApiError> {
-    let gateway = asker.gateway(params.site_id.as_deref())?;
-    let present = |done: Done| {
-        let Some(Answer::Features(features)) = &done.accepted.answer else {
-            return Err(no_answer());
-        };
-        let features = object(features).unwrap_or_default();
-        Ok(resource(&done, None, "/2017-09-01/pbx/features", features))
+    let to = To::site(&asker, &params, "/2017-09-01/pbx/features")?;
+    let tell = |answer| match answer {
+        Some(Answer::Features(features)) => object(&features),
+        _ => None,
     };
-    asker
-        .ask(gateway, Action::GetFeatures(Site {}), present)
-        .await
+    to.ask(asker, Action::GetFeatures(Site {}), tell).await
 }
 
 /// `GET /2017-09-01/endpoints/{endpointId}/device`.
@@ -57,19 +44,13 @@ pub(super) async fn device(
     Path(endpoint): Path<String>,
     Query(params): Query<SiteParams>,
 ) -> Result<Response, ApiError> {
-    let endpoint = numbers::endpoint(endpoint)?;
-    let gateway = endpoints::gateway_of(&asker, params.site_id, &endpoint).await?;
-    let endpoint_id = endpoint.clone();
-    let present = |done: Done| {
-        let Some(Answer::Device(device)) = &done.accepted.answer else {
-            return Err(no_answer());
-        };
-        let href = format!("{}/device", endpoint_href(&endpoint));
-        let device = object(device).unwrap_or_default();
-        Ok(resource(&done, Some(&endpoint), &href, device))
+    let (to, endpoint_id) = To::endpoint(&asker, params, endpoint, "/device").await?;
+    let tell = |answer| match answer {
+        Some(Answer::Device(device)) => object(&device),
+        _ => None,
     };
     let action = Action::GetDevice(EndpointId { endpoint_id });
-    asker.ask(gateway, action, present).await
+    to.ask(asker, action, tell).await
 }
 
 /// `GET /2017-09-01/endpoints/{endpointId}/calls/{callId}/connections`.
@@ -78,22 +59,22 @@ pub(super) async fn connections(
     Path((endpoint, call)): Path<(String, String)>,
     Query(params): Query<SiteParams>,
 ) -> Result<Response, ApiError> {
-    let endpoint = numbers::endpoint(endpoint)?;
+    let endpoint_id = numbers::endpoint(endpoint)?;
     let call_id = numbers::call(&call)?;
-    let gateway = gateway_of(&asker, params.site_id, &endpoint, call_id).await?;
-    let endpoint_id = endpoint.clone();
-    let present = |done: Done| {
-        let Some(Answer::Call(connections)) = &done.accepted.answer else {
-            return Err(no_answer());
-        };
-        let href = format!("{}/connections", call_href(&endpoint, call_id));
-        Ok(resource(&done, Some(&endpoint), &href, list(connections)))
+    let to = To {
+        gateway: gateway_of(&asker, params.site_id, &endpoint_id, call_id).await?,
+        href: format!("{}/connections", call_href(&endpoint_id, call_id)),
+        endpoint: Some(endpoint_id.clone()),
+    };
+    let tell = |answer| match answer {
+        Some(Answer::Call(connections)) => Some(list(&connections)),
+        _ => None,
     };
     let action = Action::SnapshotCall(LegRef {
         endpoint_id,
         call_id,
     });
-    asker.ask(gateway, action, present).await
+    to.ask(asker, action, tell).await
 }
 
 /// `POST /2017-09-01/endpoints/{endpointId}/snapshot`. A repetition tells no answer that was too long
@@ -103,37 +84,71 @@ pub(super) async fn snapshot(
     Path(endpoint): Path<String>,
     Query(params): Query<SiteParams>,
 ) -> Result<Response, ApiError> {
-    let endpoint = numbers::endpoint(endpoint)?;
-    let gateway = endpoints::gateway_of(&asker, params.site_id, &endpoint).await?;
-    let endpoint_id = endpoint.clone();
-    let present = |done: Done| {
-        let snapshot = match &done.accepted.answer {
-            Some(Answer::Snapshot(snapshot)) => object(snapshot).unwrap_or_default(),
-            Some(_) => return Err(no_answer()),
-            None => Map::new(),
-        };
-        Ok(resource(
-            &done,
-            Some(&endpoint),
-            &endpoint_href(&endpoint),
-            snapshot,
-        ))
+    let (to, endpoint_id) = To::endpoint(&asker, params, endpoint, "").await?;
+    let tell = |answer| match answer {
+        Some(Answer::Snapshot(snapshot)) => object(&snapshot),
+        Some(_) => None,
+        None => Some(Map::new()),
     };
     let action = Action::Snapshot(EndpointId { endpoint_id });
-    asker.ask(gateway, action, present).await
+    to.ask(asker, action, tell).await
+}
+
+/// Who is asked, and the name of what is asked for.
+struct To {
+    gateway: Identity,
+    endpoint: Option<String>,
+    href: String,
+}
+
+impl To {
+    /// A question about the site.
+    fn site(asker: &Asker, params: &SiteParams, href: &str) -> Result<Self, ApiError> {
+        Ok(Self {
+            gateway: asker.gateway(params.site_id.as_deref())?,
+            endpoint: None,
+            href: href.to_owned(),
+        })
+    }
+
+    /// A question about an extension, and the extension.
+    async fn endpoint(
+        asker: &Asker,
+        params: SiteParams,
+        endpoint: String,
+        below: &str,
+    ) -> Result<(Self, String), ApiError> {
+        let endpoint = numbers::endpoint(endpoint)?;
+        let to = Self {
+            gateway: endpoints::gateway_of(asker, params.site_id, &endpoint).await?,
+            href: format!("{}{below}", endpoint_href(&endpoint)),
+            endpoint: Some(endpoint.clone()),
+        };
+        Ok((to, endpoint))
+    }
+
+    /// Asks; `tell` makes a resource out of the answer that fits.
+    async fn ask(
+        self,
+        asker: Asker,
+        action: Action,
+        tell: impl FnOnce(Option<Answer>) -> Option<Map<String, Value>>,
+    ) -> Result<Response, ApiError> {
+        let Self {
+            gateway,
+            endpoint,
+            href,
+        } = self;
+        let present = |done: Done| {
+            let mut resource = tell(done.accepted.answer).ok_or_else(no_answer)?;
+            name(&mut resource, endpoint.as_deref(), &done.gateway, &href);
+            Ok(axum::Json(resource).into_response())
+        };
+        asker.ask(gateway, action, present).await
+    }
 }
 
 fn list(items: &[impl serde::Serialize]) -> Map<String, Value> {
     let list = json!({ "count": items.len(), "_embedded": { "items": items } });
     object(&list).unwrap_or_default()
-}
-
-fn resource(
-    done: &Done,
-    endpoint: Option<&str>,
-    href: &str,
-    mut resource: Map<String, Value>,
-) -> Response {
-    name(&mut resource, endpoint, &done.gateway, href);
-    axum::Json(resource).into_response()
 }

@@ -226,9 +226,9 @@ async fn features_are_set_at_the_pbx() {
         ),
         (
             "messageWaiting",
-            r#"{"on":false}"#,
+            r#"{"on":true,"call":"2900"}"#,
             "setMessageWaiting",
-            json!({ "endpointId": "2001", "on": false }),
+            json!({ "endpointId": "2001", "on": true, "call": "2900" }),
         ),
         (
             "presence",
@@ -259,11 +259,12 @@ async fn features_are_set_at_the_pbx() {
             (422, &"invalidValue".into())
         );
     }
-    let path = format!("{ENDPOINTS}/2001/forwarding");
-    for (body, field) in [
-        (r#"{"kind":"always","on":true}"#, "kind"),
-        (r#"{"kind":"busy","on":true,"to":"x"}"#, "to"),
+    for (feature, body, field) in [
+        ("forwarding", r#"{"kind":"always","on":true}"#, "kind"),
+        ("forwarding", r#"{"kind":"busy","on":true,"to":"x"}"#, "to"),
+        ("messageWaiting", r#"{"on":true,"call":"x"}"#, "call"),
     ] {
+        let path = format!("{ENDPOINTS}/2001/{feature}");
         let wrong = far.http("PUT", &path, &[], body).await;
         assert_eq!(
             (wrong.status, &wrong.body["field"]),

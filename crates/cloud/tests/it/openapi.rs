@@ -214,6 +214,68 @@ async fn every_operation_answers_as_it_is_described() {
     }
 }
 
+/// A value that a query parameter cannot have, if there is one.
+fn wrong_value(parameter: &Value) -> Option<&'static str> {
+    let schema = &parameter["schema"];
+    let place = ["cursor", "after"].contains(&parameter["name"].as_str()?);
+    let any = schema["type"] == "string" && schema["enum"].is_null() && schema["format"].is_null();
+    (!any || place).then_some("x")
+}
+
+#[tokio::test]
+async fn every_wrong_query_is_told_by_its_field_and_what_is_allowed() {
+    let far = Far::start().await;
+    let description = Description::new();
+    let mut tried = std::collections::BTreeSet::new();
+    for (path, method, operation) in description.operations() {
+        let upper = method.to_ascii_uppercase();
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let parameters = parameters.map(|parameter| match parameter["$ref"].as_str() {
+            Some(reference) => description.0.pointer(&reference[1..]).unwrap(),
+            None => parameter,
+        });
+        let mut known: Vec<_> = parameters.filter(|it| it["in"] == "query").collect();
+        let no = json!({ "name": "no", "schema": { "type": "integer" } });
+        known.push(&no);
+        for parameter in known {
+            let Some(value) = wrong_value(parameter) else {
+                continue;
+            };
+            let name = parameter["name"].as_str().unwrap();
+            let what = format!("{upper} {}?{name}={value}", at(path));
+            let query = format!("{}?{name}={value}", at(path));
+            let body = bodies(operation).pop();
+            let body = body.map(|body| body.to_string()).unwrap_or_default();
+            let refused = far.http(&upper, &query, &[], &body).await;
+            assert!(
+                matches!(refused.status, 400 | 422),
+                "{what}: {}",
+                refused.text
+            );
+            assert_eq!(refused.body["field"], name, "{what}");
+            assert!(
+                !refused.body["allowed"].is_null(),
+                "{what}: {}",
+                refused.text
+            );
+            description.assert_describes(operation, &refused, &what);
+            tried.insert(name.to_owned());
+        }
+    }
+    let all = [
+        "after",
+        "cursor",
+        "direction",
+        "fresh",
+        "limit",
+        "no",
+        "outcome",
+        "since",
+        "until",
+    ];
+    assert_eq!(Vec::from_iter(tried), all);
+}
+
 #[tokio::test]
 async fn every_operation_refuses_as_it_is_described() {
     let far = Far::start().await;
