@@ -431,6 +431,8 @@ async fn questions_are_answered_by_the_pbx_or_refused() {
     for path in all {
         desk.ask("GET", path, Value::Null).await.is_of_the_pbx();
     }
+    let path = "endpoints/2001/snapshot";
+    desk.ask("POST", path, Value::Null).await.is_of_the_pbx();
 }
 
 /// Every action on a call, with what it needs.

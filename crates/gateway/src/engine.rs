@@ -275,6 +275,9 @@ impl CstaHandler for Engine {
                     snapshot.calls |= snapshot.device == device;
                 }
             }
+            ClientEvent::SnapshotFailed { device, error } => {
+                self.snapshot_failed(&device, &error);
+            }
             ClientEvent::Event { device, event } => {
                 self.shared.count_event(event.name());
                 self.registry.handle_event(&device, &event, stamp);

@@ -50,6 +50,14 @@ pub enum ClientEvent {
         /// Its calls, none if it is idle.
         calls: Vec<SnapshotCallInfo>,
     },
+    /// A snapshot of a device did not succeed; it is tried again unless the switching function has no
+    /// such service.
+    SnapshotFailed {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        error: InvocationError,
+    },
     /// A monitor's report.
     Event {
         /// The device that is monitored, as the owner named it.

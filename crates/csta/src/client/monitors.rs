@@ -290,7 +290,7 @@ impl Monitors {
                 Step::Waiting => self.queue_start(id),
                 Step::Collecting { .. } => {
                     self.end_collecting(id);
-                    self.snapshot_failed(id, &InvocationError::Timeout, now);
+                    self.snapshot_failed(id, InvocationError::Timeout, now);
                 }
                 Step::Start
                 | Step::Starting

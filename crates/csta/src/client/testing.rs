@@ -186,6 +186,9 @@ fn told_line(event: ClientEvent) -> String {
         ClientEvent::Snapshot { device, calls } => {
             format!("Snapshot {device} calls={}", calls.len())
         }
+        ClientEvent::SnapshotFailed { device, error } => {
+            format!("SnapshotFailed {device}: {error}")
+        }
         ClientEvent::Event { device, event } => {
             let connection = event.connection().map(ToString::to_string);
             format!(

@@ -228,6 +228,9 @@ fn client_line(event: &ClientEvent) -> Option<String> {
             let calls: Vec<_> = calls.iter().map(snapshot_call).collect();
             format!("{device} has {}", calls.join(", "))
         }
+        ClientEvent::SnapshotFailed { device, error } => {
+            format!("the calls at {device} are not known: {error}")
+        }
         ClientEvent::SystemStatus(status) => format!("the PBX reports its status: {status}"),
         ClientEvent::DevicesChanged => "the PBX's list of devices has changed".to_owned(),
         _ => return None,

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use call_control::command::pbx_error;
 use cloud_uplink::command::{Accepted, Answer, EndpointSnapshot, PbxDevice};
 use cloud_uplink::endpoint::EndpointView;
 use cloud_uplink::{CommandError, ErrorCode, Outcome};
@@ -91,6 +92,18 @@ impl Engine {
                 format!("the PBX was asked, but {error}"),
             )),
         });
+    }
+
+    /// A snapshot that the PBX refuses has its outcome; any other failure may yet be made good.
+    pub(super) fn snapshot_failed(&mut self, device: &DeviceId, error: &InvocationError) {
+        let InvocationError::Refused(error) = error else {
+            return;
+        };
+        let waits = |it: &mut Snapshot| it.device == *device && !it.calls;
+        for snapshot in self.snapshots.extract_if(.., waits) {
+            // The asker may have gone away; the outcome is then of no interest.
+            let _ = snapshot.reply.send(Outcome::Error(pbx_error(error)));
+        }
     }
 
     /// Ends the snapshots that are whole, or whose time is over.

@@ -58,7 +58,7 @@ impl Monitors {
             Err(error) => error,
         };
         self.in_flight -= 1;
-        self.snapshot_failed(id, &error, now);
+        self.snapshot_failed(id, error, now);
     }
 
     /// One segment (ECMA-269 §16.1.4).
@@ -78,7 +78,7 @@ impl Monitors {
         if !due || calls.len() + more.len() > SNAPSHOT_CALLS_MAX {
             self.end_collecting(id);
             let name = SnapshotDeviceData::NAME.to_owned();
-            return self.snapshot_failed(id, &InvocationError::Unexpected { name }, now);
+            return self.snapshot_failed(id, InvocationError::Unexpected { name }, now);
         }
         calls.extend(more);
         if segment.last_segment == Some(false) {
@@ -122,20 +122,24 @@ impl Monitors {
         self.done(id);
     }
 
-    pub(super) fn snapshot_failed(&mut self, id: WatchId, error: &InvocationError, now: Instant) {
+    pub(super) fn snapshot_failed(&mut self, id: WatchId, error: InvocationError, now: Instant) {
         self.stats.snapshot_failures += 1;
         let Some(watch) = self.watches.get_mut(&id) else {
             return;
         };
         watch.failures += 1;
         let failures = watch.failures;
-        if is_unsupported(error) {
+        let unsupported = is_unsupported(&error);
+        let device = watch.device.clone();
+        self.events
+            .push_back(ClientEvent::SnapshotFailed { device, error });
+        if unsupported {
             // There is no such service here: the events are all there will ever be.
             watch.step = Step::Watching;
         } else {
             self.wait(id, now + back_off(RETRY_MIN, RETRY_MAX, failures));
         }
-        if failures >= SNAPSHOT_TRIES || is_unsupported(error) {
+        if failures >= SNAPSHOT_TRIES || unsupported {
             self.release_held(id);
             self.done(id);
         }

@@ -96,7 +96,7 @@ fn asks_again_when_a_segment_is_missing_or_comes_twice() {
             51,
             &numbered_segment("k", Some(numbers[1]), &["c2"], Some(true)),
         );
-        link.expect_told(&[]);
+        link.expect_told(&["SnapshotFailed 2001: unexpected answer <SnapshotDeviceData>"]);
         let stats = link.client.stats();
         let failures = (stats.segment_failures, stats.snapshot_failures);
         assert_eq!(failures, (1, 1), "{numbers:?}");
@@ -133,10 +133,15 @@ fn a_failed_snapshot_is_repeated_and_events_pass_after_three() {
     link.receive(2, &busy);
     link.pass(secs(1));
     link.receive(3, &busy);
-    link.expect_told(&[]);
+    let failed = "SnapshotFailed 2001: refused: systemResourceAvailibility/resourceBusy";
+    link.expect_told(&[failed, failed]);
     link.pass(secs(2));
     link.receive(4, &busy);
-    link.expect_told(&["ServiceInitiatedEvent 2001 c1/d", "Synchronised 1/0"]);
+    link.expect_told(&[
+        failed,
+        "ServiceInitiatedEvent 2001 c1/d",
+        "Synchronised 1/0",
+    ]);
     link.pass(secs(4));
     link.receive(9999, &event("x1", "c2"));
     link.expect_told(&["ServiceInitiatedEvent 2001 c2/d"]);
@@ -151,7 +156,11 @@ fn a_service_that_does_not_exist_is_not_asked_for_again() {
     let mut link = snapshotting();
     link.receive(9999, &event("x1", "c1"));
     link.receive(2, &error("operation", "serviceNotSupported"));
-    link.expect_told(&["ServiceInitiatedEvent 2001 c1/d", "Synchronised 1/0"]);
+    link.expect_told(&[
+        "SnapshotFailed 2001: refused: operation/serviceNotSupported",
+        "ServiceInitiatedEvent 2001 c1/d",
+        "Synchronised 1/0",
+    ]);
     link.pass(secs(50));
     link.expect_sent(&[]);
 }
