@@ -15,6 +15,7 @@ fn the_far_end_believes_what_is_true_after_any_history() {
             steps: STEPS,
             extensions: 8,
             terminals: seed.is_multiple_of(3),
+            trace: 0,
         }));
     }
     println!("{sum}");

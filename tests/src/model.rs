@@ -38,6 +38,8 @@ pub struct Options {
     pub extensions: u32,
     /// Whether the first and the last extension have several terminals.
     pub terminals: bool,
+    /// Lines to keep of what happened last; they follow the first complaint.
+    pub trace: usize,
 }
 
 /// Steps between two quiet points, at most.

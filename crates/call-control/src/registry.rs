@@ -160,6 +160,8 @@ pub struct Registry {
     link: Option<bool>,
     full: bool,
     wanted: BTreeSet<DeviceId>,
+    /// Devices whose last snapshot was older than what others reported, and since when.
+    doubtful: BTreeMap<DeviceId, Timestamp>,
     stats: RegistryStats,
 }
 
@@ -188,6 +190,7 @@ impl Registry {
             link: None,
             full: false,
             wanted: BTreeSet::new(),
+            doubtful: BTreeMap::new(),
             stats: RegistryStats::default(),
         }
     }
@@ -301,6 +304,7 @@ impl Registry {
             device.follow = Follow::Pending;
         }
         self.wanted.clear();
+        self.doubtful.clear();
         self.publish_link(false, Some(reason.to_owned()), now);
     }
 
@@ -323,6 +327,7 @@ impl Registry {
     /// Lets what waits in vain run out; once a minute is often enough.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.expire_ended(now);
+        self.ask_doubtful(now);
         let mut given_up = false;
         for device in self.devices.iter_mut() {
             if let Follow::Retrying(since) = device.follow

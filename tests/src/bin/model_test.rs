@@ -25,6 +25,9 @@ struct Args {
     /// Telephones
     #[arg(long, value_name = "N", default_value_t = 8)]
     extensions: u32,
+    /// Tells this many lines of what happened before the first complaint of each run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    trace: usize,
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
             steps: args.steps,
             extensions: args.extensions,
             terminals: (args.seed + number).is_multiple_of(3),
+            trace: args.trace,
         }));
         let done = number + 1;
         if done.is_multiple_of((args.runs / 20).max(1)) {

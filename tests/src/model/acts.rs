@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cloud_uplink::command::{
-    Action, Digits, LegPair, LegRef, MakeCall, Redirect, SetForwarding, SetMessageWaiting, SetSwitch,
+    Action, Digits, LegPair, LegRef, MakeCall, Redirect, SetForwarding, SetMessageWaiting,
+    SetSwitch,
 };
 use cloud_uplink::endpoint::ForwardingKind;
 use cloud_uplink::{LegState, LegView};

@@ -27,6 +27,8 @@ pub struct Report {
     pub quiet_points: (u64, u64),
     /// What is wrong; empty is good.
     pub complaints: Vec<String>,
+    /// What happened before the first of them, where that was asked for.
+    pub trace: Vec<String>,
 }
 
 impl Report {
@@ -63,6 +65,7 @@ impl Report {
         let (points, legs) = other.quiet_points;
         self.quiet_points.0 += points;
         self.quiet_points.1 += legs;
+        self.trace.extend(other.trace);
         let seed = other.seed;
         let complaints = other.complaints.into_iter();
         // One defect has many consequences.
@@ -106,8 +109,8 @@ impl fmt::Display for Report {
             self.synthetic,
             self.complaints.len()
         )?;
-        for complaint in &self.complaints {
-            writeln!(f, "{complaint}")?;
+        for line in self.trace.iter().chain(&self.complaints) {
+            writeln!(f, "{line}")?;
         }
         Ok(())
     }

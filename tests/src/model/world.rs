@@ -52,6 +52,8 @@ pub struct World {
     pub(super) synchronised: bool,
     /// Part of the call ids after a restart of the PBX.
     boots: u32,
+    /// What happened last, for whoever looks for a cause.
+    trace: VecDeque<String>,
 }
 
 /// One connection to the PBX; what is under way on it is lost with it.
@@ -94,6 +96,7 @@ impl World {
             endpoints: BTreeMap::new(),
             synchronised: false,
             boots: 1,
+            trace: VecDeque::new(),
         };
         world.start_gateway();
         world.advance(Duration::from_secs(2));
@@ -105,6 +108,9 @@ impl World {
     pub fn into_report(mut self) -> Report {
         self.report.events = std::mem::take(&mut self.far_end.events);
         self.report.synthetic = self.far_end.synthetic;
+        if !self.report.complaints.is_empty() {
+            self.report.trace = self.trace.into();
+        }
         self.report
     }
 
@@ -125,6 +131,7 @@ impl World {
         };
         self.boots += 1;
         let reply = self.pbx.command(command, self.now, self.boots);
+        self.note(|| format!("{line}: {}", reply.is_ok()));
         self.pump(false);
         reply.ok()
     }
@@ -140,6 +147,7 @@ impl World {
         let sent = link.client.request(request, COMMAND_TIMEOUT, self.now);
         let Ok(invoke_id) = sent else { return false };
         link.awaited.insert(invoke_id, action.clone());
+        self.note(|| format!("{action:?}"));
         self.pump(false);
         true
     }
@@ -293,6 +301,7 @@ impl World {
     fn drain_client(&mut self, link: &mut Link) {
         let stamp = self.stamp();
         while let Some(event) = link.client.poll_event() {
+            self.note(|| format!("  in  {event:?}"));
             let registry = &mut self.registry;
             match event {
                 ClientEvent::Started { .. } => registry.handle_link_up(stamp),
@@ -352,7 +361,10 @@ impl World {
                 None => {}
             }
             match serde_json::to_string(&change.event) {
-                Ok(json) => self.far_end.take(&json),
+                Ok(json) => {
+                    self.far_end.take(&json);
+                    self.note(|| format!("  out {json}"));
+                }
                 Err(error) => self.report.complaints.push(error.to_string()),
             }
         }
@@ -361,6 +373,18 @@ impl World {
     fn stamp(&self) -> Timestamp {
         let since = self.now.duration_since(self.begin).as_millis();
         Timestamp::from_unix_ms(BEGIN_MS + u64::try_from(since).unwrap_or(u64::MAX))
+    }
+
+    /// Keeps a line of what happens, where somebody wants to read it.
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.options.trace == 0 || !self.report.complaints.is_empty() {
+            return;
+        }
+        if self.trace.len() == self.options.trace {
+            self.trace.pop_front();
+        }
+        let line = format!("{} {}", self.stamp(), line());
+        self.trace.push_back(line);
     }
 
     pub(super) fn complain(&mut self, what: &str) {

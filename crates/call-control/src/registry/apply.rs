@@ -265,11 +265,33 @@ impl Registry {
         };
         let Some(index) = opened else { return false };
         call.legs[index].reports.push(monitor, report.kind);
+        self.end_diverted(call, &report, now);
+        let Some(index) = call.find(report.call_id, device_id) else {
+            return true;
+        };
         if let Some((_, missed)) = missed.split_first() {
             self.wanted.insert(arrival.monitored.clone());
             self.go(call, index, missed, to, arrival);
         }
         true
+    }
+
+    /// A call that came from elsewhere is no longer where it rang or waited before. Of a device that
+    /// nobody follows, as a hunt group, no other event tells so: Diverted may go to it alone (ECMA-269
+    /// §17.2.7).
+    fn end_diverted(&mut self, call: &mut Call, report: &Report<'_>, now: Timestamp) {
+        let Some(from) = report.redirected_from else {
+            return;
+        };
+        let waits = |leg: &Leg| {
+            matches!(leg.state, LegState::Alerting | LegState::Queued)
+                && leg.key == *report.call_id
+                && leg.device.number() == from.number()
+                && !self.devices.follows(&leg.device)
+        };
+        if let Some(index) = call.legs.iter().position(waits) {
+            self.end_leg(call, index, &Why::follows(now));
+        }
     }
 
     /// Remembers the end of a connection that was never seen. A call that was diverted at once from a
@@ -289,7 +311,7 @@ impl Registry {
             let leg = self.make_leg(call, new, LegState::Cleared, now);
             leg_id = Some(leg.id);
             let why = Why::reported(&report, now);
-            self.publisher.leg(leg.view(call), None, &why);
+            self.publisher.leg(call, &leg, None, &why);
             self.note_end(call, &leg, &why);
         }
         call.bury(Gone {

@@ -48,6 +48,8 @@ pub(super) struct Call {
     pub(super) epoch: u64,
     pub(super) from: Option<String>,
     pub(super) to: Option<String>,
+    /// It was transferred or conferenced: who is in it is told by the legs alone.
+    pub(super) moved: bool,
     pub(super) legs: Vec<Leg>,
     /// Connections that ended, oldest first.
     pub(super) gone: VecDeque<Gone>,
@@ -69,6 +71,7 @@ impl Call {
             epoch,
             from: None,
             to: None,
+            moved: false,
             legs: Vec::new(),
             gone: VecDeque::new(),
             promised: None,
@@ -110,6 +113,27 @@ impl Call {
     pub(super) fn find_gone(&self, key: &csta::CallId, device_id: &DeviceId) -> Option<&Gone> {
         let mut gone = self.gone.iter().rev();
         gone.find(|gone| gone.key == *key && gone.device_id == *device_id)
+    }
+
+    /// Numbers of the other parties than a leg.
+    pub(super) fn peers(&self, leg: &LegView) -> Vec<String> {
+        leg.peers(self.legs.iter().map(|leg| (leg.id, leg.device.number())))
+    }
+
+    /// The number of the first other party of a leg where that has not had a leg of its own.
+    fn party(&self, leg: &Leg) -> Option<&str> {
+        let own = leg.device.number();
+        let unseen = |number: &&str| {
+            *number != own
+                && self.legs.iter().all(|leg| leg.device.number() != *number)
+                && self.gone.iter().all(|gone| gone.device.number() != *number)
+        };
+        let alone = || self.legs.iter().all(|other| other.id == leg.id);
+        let called = leg.direction == Direction::Outbound && alone();
+        let caller = self.from.as_deref().filter(unseen);
+        caller
+            .or_else(|| self.to.as_deref().filter(|_| called).filter(unseen))
+            .filter(|_| !self.moved)
     }
 
     /// Forgets that a connection ended.
@@ -193,6 +217,7 @@ impl Leg {
             from: call.from.clone(),
             to: call.to.clone(),
             redirected_from: self.redirected_from.clone(),
+            party: call.party(self).map(str::to_owned),
             since: self.since,
             pbx: PbxIds {
                 call_id: self.key.as_str().to_owned(),
@@ -270,6 +295,11 @@ impl ReportLog {
         };
         self.seen(monitor).next = forgotten + from + ahead + 1;
         true
+    }
+
+    /// Whether nothing was reported.
+    pub(super) fn is_empty(&self) -> bool {
+        self.end() == 0
     }
 
     /// Notes a report that is taken in.

@@ -62,6 +62,11 @@ impl User {
         }
     }
 
+    /// Something of the conversation was missed.
+    pub(super) const fn miss(&mut self) {
+        self.synthetic = true;
+    }
+
     fn step(&mut self, step: CallStep) {
         if self.steps.len() == STEPS_MAX {
             self.steps.remove(0);
@@ -178,6 +183,7 @@ impl Registry {
             to: joining.to.map(str::to_owned),
             at: joining.at,
         };
+        call.moved = true;
         let users = call.users.iter_mut();
         users.for_each(|user| user.step(step.clone()));
     }
@@ -243,7 +249,7 @@ impl Registry {
             ended: why.now,
             outcome: user.outcome(call, why.is_diversion(), cause.as_deref()),
             cause: failure.filter(|_| user.answered.is_none()).or(cause),
-            synthetic: user.synthetic || why.is_synthetic(),
+            synthetic: user.synthetic || why.is_missed(),
             redirected_from: user.redirected_from,
             parties: user.parties,
             transfers: user.steps,
@@ -263,7 +269,7 @@ fn see(call: &mut Call, index: usize, why: &Why<'_>) {
         for other in call.legs.iter().filter(|other| other.id != leg.id) {
             user.see(other, &Why::inferred(why.now));
         }
-        user.synthetic = why.is_synthetic();
+        user.synthetic = why.is_missed();
         call.users.push(user);
     }
     for user in &mut call.users {

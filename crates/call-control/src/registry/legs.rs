@@ -227,7 +227,7 @@ impl Registry {
         }
         leg.state = LegState::Cleared;
         leg.since = why.now;
-        self.publisher.leg(leg.view(call), before, why);
+        self.publisher.leg(call, &leg, before, why);
         self.note_end(call, &leg, why);
     }
 
@@ -269,7 +269,7 @@ impl Registry {
         if before != Some(after)
             && let Some(leg) = main.and_then(|index| call.legs.get(index))
         {
-            self.publisher.leg(leg.view(call), before, why);
+            self.publisher.leg(call, leg, before, why);
             self.note_change(call, id, why);
         }
         if matches!(after, LegState::Connected | LegState::Held) {
@@ -292,7 +292,7 @@ impl Registry {
         if let Some(mut leg) = last {
             leg.state = LegState::Cleared;
             leg.since = why.now;
-            self.publisher.leg(leg.view(call), before, why);
+            self.publisher.leg(call, &leg, before, why);
             self.note_end(call, &leg, why);
         }
     }
@@ -318,7 +318,11 @@ impl Registry {
     pub(super) fn settle(&mut self, call: &mut Call, now: Timestamp) {
         // A caller whose call failed still listens to the tone; a called device has nothing left.
         let over = |leg: &Leg| leg.state == LegState::Failed && leg.direction == Direction::Inbound;
-        if call.legs.iter().all(over) || !self.is_followed(call) {
+        if call.legs.iter().all(over) {
+            while !call.legs.is_empty() {
+                self.end_leg(call, 0, &Why::follows(now));
+            }
+        } else if !self.is_followed(call) {
             self.end_call(call, now);
         }
     }

@@ -7,6 +7,7 @@ use cloud_uplink::id::EventId;
 use cloud_uplink::{Event, EventData, IdSource, Identity, LegState, LegView, Timestamp};
 use csta::EventCause;
 
+use super::call::{Call, Leg};
 use super::report::{Report, number};
 use super::state::Kind;
 use super::{Change, ViewChange};
@@ -19,6 +20,8 @@ pub(super) struct Why<'a> {
     cause: Option<&'a EventCause>,
     /// Where a diverted call goes, where told.
     destination: Option<&'a str>,
+    /// Inferred from what came later.
+    missed: bool,
     pub(super) now: Timestamp,
 }
 
@@ -29,6 +32,7 @@ impl<'a> Why<'a> {
             reported: Some((report.kind, report.name)),
             cause: report.cause,
             destination: number(report.destination),
+            missed: false,
             now,
         }
     }
@@ -44,6 +48,7 @@ impl<'a> Why<'a> {
             reported: Some((kind, name)),
             cause,
             destination: None,
+            missed: false,
             now,
         }
     }
@@ -63,14 +68,28 @@ impl<'a> Why<'a> {
         self.destination
     }
 
-    /// It follows from something else.
+    /// It follows from something else that was heard of later.
     pub(super) const fn inferred(now: Timestamp) -> Self {
         Self {
             reported: None,
             cause: None,
             destination: None,
+            missed: true,
             now,
         }
+    }
+
+    /// It follows at once from something that is told, so that nothing was missed.
+    pub(super) const fn follows(now: Timestamp) -> Self {
+        Self {
+            missed: false,
+            ..Self::inferred(now)
+        }
+    }
+
+    /// Nobody was there to hear it, so that there is some guess in it.
+    pub(super) const fn is_missed(&self) -> bool {
+        self.missed
     }
 
     /// Nobody said so, or nobody will say it in a report of its own.
@@ -100,13 +119,35 @@ impl Publisher {
     }
 
     /// A leg entered the state that it is in now.
-    pub(super) fn leg(&mut self, leg: LegView, previous: Option<LegState>, why: &Why<'_>) {
+    pub(super) fn leg(
+        &mut self,
+        call: &Call,
+        leg: &Leg,
+        previous: Option<LegState>,
+        why: &Why<'_>,
+    ) {
+        let view = leg.view(call);
+        let peers = call.peers(&view);
+        self.view(view, peers, previous, why);
+    }
+
+    /// A leg entered the state that `leg` gives.
+    pub(super) fn view(
+        &mut self,
+        leg: LegView,
+        peers: Vec<String>,
+        previous: Option<LegState>,
+        why: &Why<'_>,
+    ) {
+        let diverted_to = why.destination().filter(|_| leg.state == LegState::Cleared);
         let change = LegChange {
             previous_state: previous,
             cause: why.cause().map(str::to_owned),
             pbx_event: why.reported.map(|(_, name)| name.to_owned()),
             previous_call_id: None,
             by: None,
+            peers,
+            diverted_to: diverted_to.map(str::to_owned),
             synthetic: why.is_synthetic(),
             leg,
         };

@@ -41,7 +41,7 @@ impl Registry {
     fn end_restored(&mut self, mut view: LegView) {
         let previous = std::mem::replace(&mut view.state, LegState::Cleared);
         let why = Why::inferred(view.since);
-        self.publisher.leg(view, Some(previous), &why);
+        self.publisher.view(view, Vec::new(), Some(previous), &why);
     }
 }
 

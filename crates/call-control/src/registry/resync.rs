@@ -10,12 +10,13 @@ use csta::{CallState, DeviceId, ExtendedDeviceId, LocalConnectionState};
 use super::Registry;
 use super::apply::guess_direction;
 use super::call::{Call, Leg, covers};
+use super::history::User;
 use super::legs::NewLeg;
 use super::publish::Why;
 use super::state;
 
 /// A connection that an event ended less than this long ago is not taken for alive because a snapshot
-/// lists it: the snapshot may have come in segments that were older.
+/// lists it, and one that an event led on is not led back: the snapshot may have been taken before.
 const SNAPSHOT_GUARD_MS: u64 = 2_000;
 
 /// One connection of a snapshot.
@@ -92,9 +93,13 @@ impl Registry {
         self.end_unlisted(device, &listed, now);
         for item in &listed {
             let mut call = self.take_listed(item, &listed, now);
-            self.confirm(&mut call, device, item, now);
-            for leg in &mut call.legs {
-                leg.reports.catch_up(monitor);
+            if self.is_outdated(&mut call, item, now) {
+                self.stats.stale += 1;
+                self.doubtful.insert(device.clone(), now);
+            } else {
+                self.confirm(&mut call, device, item, now);
+                let legs = call.legs.iter_mut();
+                legs.for_each(|leg| leg.reports.catch_up(monitor));
             }
             call.epoch = self.epoch;
             self.put_call(call, now);
@@ -155,6 +160,7 @@ impl Registry {
                 ended = true;
             }
             if ended {
+                call.users.iter_mut().for_each(User::miss);
                 self.settle(&mut call, now);
             }
             self.put_call(call, now);
@@ -180,6 +186,36 @@ impl Registry {
                 leg.device = device.clone();
             }
         }
+    }
+
+    /// Whether another monitor has just reported what leads on from the state that is listed: the
+    /// snapshot was taken before. The device's own events since are still to come.
+    fn is_outdated(&self, call: &mut Call, item: &Listed<'_>, now: Timestamp) -> bool {
+        let index = item
+            .device_id
+            .and_then(|device_id| call.find(item.call_id, device_id));
+        let (Some(index), Some(listed)) = (index, item.state) else {
+            return false;
+        };
+        let leg = &call.legs[index];
+        let age_ms = now.as_unix_ms().saturating_sub(leg.since.as_unix_ms());
+        leg.state != listed
+            && leg.epoch == self.epoch
+            && !leg.reports.is_empty()
+            && age_ms < SNAPSHOT_GUARD_MS
+            && state::between(listed, leg.state).is_some()
+    }
+
+    /// Devices whose snapshot was outdated are to be asked again.
+    pub(super) fn ask_doubtful(&mut self, now: Timestamp) {
+        let wanted = &mut self.wanted;
+        self.doubtful.retain(|device, since| {
+            let waits = now.as_unix_ms().saturating_sub(since.as_unix_ms()) < SNAPSHOT_GUARD_MS;
+            if !waits {
+                wanted.insert(device.clone());
+            }
+            waits
+        });
     }
 
     fn confirm(&mut self, call: &mut Call, device: &DeviceId, item: &Listed<'_>, now: Timestamp) {

@@ -8,7 +8,7 @@
 //! Size: why one file: the steps of one event, which share its shape and are used nowhere else.
 
 use cloud_uplink::event::LegChange;
-use cloud_uplink::{CallId, EventData, LegId, LegState, Timestamp};
+use cloud_uplink::{CallId, EventData, LegId, LegState, LegView, Timestamp};
 use csta::value::{ConnectionListItem, Endpoint};
 use csta::{ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState};
 
@@ -23,6 +23,7 @@ use super::{Ended, Registry, terminals};
 /// What tells a transfer or conference from the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JoinMark {
+    conference: bool,
     primary: ConnectionId,
     secondary: Option<ConnectionId>,
     to: Option<String>,
@@ -115,6 +116,7 @@ impl<'a> Join<'a> {
 
     fn mark(&self) -> JoinMark {
         JoinMark {
+            conference: self.conference,
             primary: self.primary.clone(),
             secondary: self.secondary.cloned(),
             to: self.to.map(|to| to.number().to_owned()),
@@ -362,7 +364,7 @@ impl Registry {
                 let device_id = call.legs[index].device_id.clone();
                 if call.legs.iter().any(|leg| leg.is(key, &device_id)) {
                     // It is known there already: the old connection is over, unseen.
-                    self.end_leg(call, index, &Why::inferred(join.now));
+                    self.end_twin(call, index, join, moved);
                 } else {
                     rename(call, index, key, &device_id, join.now);
                 }
@@ -380,6 +382,25 @@ impl Registry {
                 call.legs[index].since = join.now;
             }
         }
+    }
+
+    /// Ends a leg that stands in the call a second time, in the conversation that it came from.
+    fn end_twin(&mut self, call: &mut Call, index: usize, join: &Join<'_>, moved: &mut Vec<Moved>) {
+        let why = Why::inferred(join.now);
+        let id = call.legs[index].id;
+        let known = moved.iter().position(|m| m.id == id);
+        let alone = call.legs.iter().filter(|leg| leg.id == id).count() == 1;
+        let Some(moved) = known.filter(|_| alone).map(|known| moved.remove(known)) else {
+            return self.end_leg(call, index, &why);
+        };
+        let mut leg = self.take_leg(call, index, join.now, true);
+        (leg.state, leg.since) = (LegState::Cleared, join.now);
+        let view = leg.view(call);
+        let call_id = moved.from.unwrap_or(view.call_id);
+        let peers = call.peers(&view);
+        self.publisher
+            .view(LegView { call_id, ..view }, peers, moved.state, &why);
+        self.note_end(call, &leg, &why);
     }
 
     /// A connection of the resulting call that was not known. The party that a single step brings in
@@ -424,8 +445,11 @@ impl Registry {
                 continue;
             };
             call.legs[index].epoch = self.epoch;
+            let leg = call.legs[index].view(call);
             let change = LegChange {
-                leg: call.legs[index].view(call),
+                peers: call.peers(&leg),
+                diverted_to: None,
+                leg,
                 previous_state: state,
                 cause: join.cause.map(|cause| cause.as_str().to_owned()),
                 pbx_event: Some(join.name().to_owned()),

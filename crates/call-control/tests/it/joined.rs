@@ -358,3 +358,68 @@ fn a_late_copy_of_a_transfer_before_the_last_one_is_dropped() {
         assert!(after.iter().all(|leg| leg.pbx.call_id == second));
     }
 }
+
+#[test]
+fn a_transfer_to_whom_a_conference_had_added_is_no_copy_of_that_conference() {
+    let mut bench = Bench::new(ALL);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2002 < established C1/2002 connected
+         2001 < conferenced C1/2002 to=2003 connected [C1/2001<C1/2001 C1/2002<C1/2002 C1/2003]
+         2003 < delivered C1/2003 alerting
+         2003 < diverted C1/2003 null",
+    );
+    bench.traced();
+    let list = "[C2/2001<C1/2001 C2/2003]";
+    feed(
+        &mut bench,
+        &format!(
+            "2001 < transferred C1/2002 to=2003 connected {list}
+             2002 < transferred C1/2002 to=2003 null {list}
+             2003 < delivered C2/2003 alerting to=2003"
+        ),
+    );
+    assert_eq!(
+        bench.traced(),
+        [
+            "1 2002 cleared cleared",
+            "1 2001 transferred connected by 2002",
+            "1 2003 delivered alerting"
+        ]
+    );
+}
+
+#[test]
+fn who_stands_in_both_calls_of_a_transfer_ends_in_the_one_that_it_came_from() {
+    let mut bench = Bench::new(ALL);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected to=2900
+         2001 < queued C1/2900 connected to=2900
+         2002 < delivered C1/2002 alerting to=2900
+         2002 < established C1/2002 connected to=2900
+         2001 < held C1/2001 hold
+         2003 < originated C2/2003 connected from=2003 to=2900
+         2003 < queued C2/2900 connected from=2003 to=2900
+         2001 < delivered C2/2001 alerting from=2003 to=2900
+         2001 < established C2/2001 connected from=2003 to=2900",
+    );
+    bench.traced();
+    feed(
+        &mut bench,
+        "2001 < transferred C1/2001 C2/2001 to=2003 null [C1/2002<C1/2002 C1/2003<C2/2003]",
+    );
+    assert_eq!(
+        bench.traced(),
+        [
+            "1 2001 cleared cleared",
+            "2 2001 cleared cleared",
+            "~2 2900 cleared cleared",
+            "1 2003 transferred connected <2 by 2001",
+            "1 2900 transferred queued by 2001",
+            "1 2002 transferred connected by 2001"
+        ]
+    );
+}

@@ -9,6 +9,7 @@ use csta::{
 };
 
 use crate::harness::{Bench, Short};
+use crate::script::trace;
 
 fn event(call: &str, kind: &str, device: &str, local: State) -> Event {
     let short = Short {
@@ -264,5 +265,57 @@ fn who_calls_is_told_apart_at_a_first_snapshot_whichever_comes_first() {
         bench.snapshot("2006", &[]);
         let answered = |it: &cloud_uplink::CallRecord| it.answered.is_some();
         assert!(!bench.records().iter().any(answered), "nobody did");
+    }
+}
+
+#[test]
+fn a_queue_that_nobody_monitors_is_left_when_the_call_rings_elsewhere() {
+    let lines = trace(
+        &["2001", "2002"],
+        "2001 < originated C1/2001 connected to=2900
+         2001 < queued C1/2900 connected to=2900
+         2002 < delivered C1/2002 alerting to=2900 by=2900 why=distributed
+         2001 < delivered C1/2002 connected to=2900 by=2900 why=distributed",
+    );
+    assert_eq!(
+        lines,
+        [
+            "1 2001 originated connected",
+            "1 2900 queued queued",
+            "1 2002 delivered alerting",
+            "~1 2900 cleared cleared"
+        ]
+    );
+}
+
+#[test]
+fn a_snapshot_that_is_older_than_what_others_reported_leads_nothing_back() {
+    let states = [
+        &[State::Alerting, State::Connected][..],
+        &[State::Connected, State::Connected],
+    ];
+    for listed in states {
+        let mut bench = talking();
+        bench.event("2001", &event("C1", "held", "2002", State::Connected));
+        bench.published();
+        bench.snapshot("2002", &[("C1", listed)]);
+        bench.event(
+            "2002",
+            &event("C1", "established", "2002", State::Connected),
+        );
+        bench.event("2002", &event("C1", "held", "2002", State::Hold));
+        assert!(bench.published().is_empty());
+        assert_eq!(bench.registry.poll_wanted_snapshot(), None);
+
+        // Later it is asked again, and believed.
+        bench.now_ms += 2_000;
+        let now = bench.now();
+        bench.registry.handle_timeout(now);
+        assert_eq!(
+            bench.registry.poll_wanted_snapshot(),
+            Some(DeviceId::new("2002"))
+        );
+        bench.snapshot("2002", &[("C1", &[State::Connected, State::Connected])]);
+        assert_eq!(bench.published(), ["~C1 2002 retrieved"]);
     }
 }
