@@ -296,76 +296,7 @@ fn check_digits(digits: &str) -> Result<String, CommandError> {
 pub fn pbx_error(error: &CstaError) -> CommandError {
     CommandError {
         code: ErrorCode::PbxRefused,
-        message: sentence(error).to_owned(),
+        message: error.sentence().to_owned(),
         pbx_error: Some(error.to_string()),
-    }
-}
-
-fn sentence(error: &CstaError) -> &'static str {
-    match (error.category, error.value.as_str()) {
-        (_, "invalidForwardingDestination") => "The PBX cannot forward to this number.",
-        (_, "invalidForwardingType") => "The PBX does not have this kind of forwarding.",
-        (_, "featureAlreadySet") => "It is so already.",
-        (_, "invalidActiveCallID" | "invalidHeldCallID" | "notSameDevice") => {
-            "The PBX does not see a held and an active call at this extension."
-        }
-        (_, "invalidActiveConnectionState" | "invalidConnectionIDForActiveCall") => {
-            "The active call is not in a state that allows it."
-        }
-        (_, "notDifferentDevices") => "It cannot be done with the extension itself.",
-        (_, "connectedCallExists") => "The extension is in another call.",
-        (_, "invalidConsultPurpose") => "The call was not made for that.",
-        (_, "conferenceMemberLimitExceeded" | "maxDevicesExceeded") => {
-            "The conference has no room for another party."
-        }
-        (_, "invalidDestinationDeviceState" | "calledDeviceOutOfService") => {
-            "The destination cannot take the call now."
-        }
-        (_, "invalidDeviceID" | "invalidCallingDeviceID" | "objectNotKnown") => {
-            "The PBX does not know the extension."
-        }
-        (_, "invalidCallingDevice") => "The PBX does not let this extension make calls.",
-        (_, "invalidCalledDeviceID" | "invalidCalledDevice" | "invalidDestination") => {
-            "The PBX cannot reach the called number."
-        }
-        (_, "invalidCallID" | "invalidConnectionID" | "invalidConnectionIdentifier") => {
-            "The PBX does not know the call (any longer)."
-        }
-        (_, "invalidConnectionState" | "invalidObjectState" | "invalidDeviceState") => {
-            "The state of the call does not allow it."
-        }
-        (_, "noActiveCall" | "invalidActiveCallState") => "There is no active call.",
-        (_, "noHeldCall" | "invalidHeldCallState" | "invalidHeldConnectionState") => {
-            "There is no held call."
-        }
-        (_, "noCallToClear" | "noConnectionToClear") => "There is no call to end.",
-        (_, "noCallToAnswer") => "There is no call to answer.",
-        (_, "requestIncompatibleWithCallingDevice" | "requestIncompatibleWithCalledDevice") => {
-            "The device cannot do that."
-        }
-        (_, "requestIncompatibleWithConnection") => "That cannot be done with this call.",
-        (_, "deviceOutOfService" | "activeDeviceOutOfService" | "callingDeviceOutOfService") => {
-            "The device is out of service."
-        }
-        (_, "networkBusy" | "networkOutOfService") => "The network cannot take the call.",
-        (_, "resourceBusy") => "The PBX is busy; try again.",
-        (_, "resourceOutOfService") => "A resource of the PBX is out of service.",
-        (_, "notSupported" | "serviceNotSupported" | "invalidFeature") => {
-            "The PBX does not support this."
-        }
-        (ErrorCategory::Security, _) => "The PBX does not allow it.",
-        (ErrorCategory::PerformanceManagement, _) => "The PBX gets too many requests; try again.",
-        (ErrorCategory::StateIncompatibility, _) => "The state of the call does not allow it.",
-        (ErrorCategory::SubscribedResourceAvailability, _) => {
-            "The PBX's licence or subscription does not cover it."
-        }
-        (ErrorCategory::SystemResourceAvailability, _) => "The PBX has no resources left for it.",
-        (
-            ErrorCategory::Operation
-            | ErrorCategory::PrivateData
-            | ErrorCategory::PrivateErrorCode
-            | ErrorCategory::Unspecified,
-            _,
-        ) => "The PBX refused.",
     }
 }

@@ -1,5 +1,7 @@
 //! The universal failure answer and the tree of its values.
 
+mod sentence;
+
 use std::fmt;
 
 use crate::value::ErrorCategory;
