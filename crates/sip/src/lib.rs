@@ -4,5 +4,24 @@
 //! Everything here is a plain state machine: bytes, instants and identifiers come in, bytes, events and
 //! the next timeout come out. It opens no socket, reads no clock and draws no randomness.
 
+mod grammar;
+pub mod header;
+pub mod headers;
 pub mod id;
+pub mod message;
+pub mod method;
+pub mod name;
+pub mod params;
+pub mod status;
+pub mod stream;
 pub mod transport;
+pub mod uri;
+
+pub use header::{Header, HeaderError};
+pub use headers::Headers;
+pub use message::{Message, ParseError, Rejection, Request, Response, check_request};
+pub use method::Method;
+pub use name::HeaderName;
+pub use params::Params;
+pub use status::StatusCode;
+pub use uri::{Host, HostPort, Scheme, Uri};
