@@ -30,7 +30,7 @@ use csta::{Edition, Frame, FrameError, InvokeId, Message, Request, Response, Sys
 
 use crate::config::{AssociationConfig, Config};
 use crate::session::Session;
-use crate::switching::{AssociationId, Forking, SwitchingFunction, Terminals};
+use crate::switching::{AssociationId, Forking, Moment, SwitchingFunction, Terminals};
 use crate::traffic::Traffic;
 use crate::truth::{Ledger, Truth, count};
 pub use capability::DEVICES_PER_SEGMENT_MAX;
@@ -245,6 +245,16 @@ impl Exchange {
     #[must_use]
     pub fn truth(&self) -> Truth {
         self.pbx.truth()
+    }
+
+    /// Keeps a journal of what happens to calls from now on, whatever clients are told.
+    pub fn keep_journal(&mut self) {
+        self.pbx.keep_journal();
+    }
+
+    /// What happened since this was called last, oldest first.
+    pub fn take_moments(&mut self) -> VecDeque<Moment> {
+        self.pbx.take_moments()
     }
 
     /// What was counted.

@@ -16,6 +16,7 @@
 //! | `route`, `fork`, `distribution` | where a call goes: forwarding, terminals, queues |
 //! | `feature` | what devices are set to |
 //! | `monitor`, `report`, `event` | who is told, and what |
+//! | `journal` | what happened, whoever is told |
 
 mod call;
 mod clearing;
@@ -24,6 +25,7 @@ mod distribution;
 mod event;
 mod feature;
 mod fork;
+mod journal;
 mod merge;
 mod monitor;
 mod options;
@@ -47,6 +49,7 @@ pub use feature::{
     Agent, AgentAct, AgentState, Device, DeviceCount, Features, Forwarding, ForwardingType,
     MessageWaiting,
 };
+pub use journal::{Changed, MOMENTS_MAX, MergedCalls, Moment};
 pub use merge::Merged;
 use monitor::{Monitor, MonitorObject};
 pub use options::{
@@ -97,6 +100,7 @@ pub struct SwitchingFunction {
     events: VecDeque<(AssociationId, Event)>,
     stats: Stats,
     feature_changes: BTreeMap<&'static str, u64>,
+    journal: journal::Journal,
 }
 
 #[derive(Debug)]
@@ -154,6 +158,7 @@ impl SwitchingFunction {
             events: VecDeque::new(),
             stats: Stats::default(),
             feature_changes: BTreeMap::new(),
+            journal: journal::Journal::default(),
             config: Settings {
                 trunk_prefix: config.trunk_prefix.clone(),
                 timing: config.timing,
@@ -166,6 +171,7 @@ impl SwitchingFunction {
     /// Switches off and on: no call is left and no event says so; features stay.
     pub fn restart(&mut self, boot: u32) {
         self.stats.calls_lost += self.calls.len() as u64;
+        self.journal.restarted();
         self.boot = boot;
         self.last_call = 0;
         self.queued = 0;

@@ -133,6 +133,7 @@ impl SwitchingFunction {
     /// Reports a change to every monitor of every device that is in the call, and of the subject if
     /// it has just left. The state of the call is the one after the change.
     pub(super) fn report(&mut self, key: CallKey, report: &Report<'_>) {
+        self.note_change(key, report);
         let Some(call) = self.calls.get(&key) else {
             debug_assert!(false, "a change happens to a call that is there");
             return;
@@ -160,6 +161,7 @@ impl SwitchingFunction {
 
     /// Reports a transfer or conference to everybody who was in one of the calls.
     pub(super) fn report_merge(&mut self, key: CallKey, merge: &Merge) {
+        self.note_merge(key, merge);
         let local =
             |call: &Call, line: &DeviceId| call.state(line).unwrap_or(LocalConnectionState::Null);
         self.tell(key, merge.change, &merge.lines, local, |call, id, local| {
