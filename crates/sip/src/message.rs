@@ -1,5 +1,6 @@
 //! Requests and responses (RFC 3261 §7).
 
+mod capabilities;
 mod error;
 mod head;
 mod parse;
@@ -7,6 +8,7 @@ pub mod validate;
 
 use bytes::Bytes;
 
+pub use self::capabilities::Capabilities;
 pub use self::error::{ParseError, ParseErrorKind, Salvaged};
 pub(crate) use self::head::Head;
 pub use self::head::{HEAD_LEN_MAX, HEADERS_MAX};

@@ -16,20 +16,28 @@ pub struct Rejection {
     pub status: StatusCode,
     /// What is wrong, for logs and for the reason phrase.
     pub reason: String,
+    /// What the answer says beside.
+    pub headers: Headers,
 }
 
 impl Rejection {
     /// A refusal.
     #[must_use]
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self { status, reason }
+        Self {
+            status,
+            reason: reason.into(),
+            headers: Headers::default(),
+        }
     }
 
     /// The response to the request, with the reason in its reason phrase where the status is 400.
     #[must_use]
     pub fn response(&self, request: &Request) -> Response {
         let mut response = request.response(self.status);
+        for (name, value) in self.headers.iter() {
+            response.headers.push_text(name.clone(), value);
+        }
         if self.status == StatusCode::BAD_REQUEST {
             response.reason = format!("Bad Request: {}", self.reason);
         }

@@ -1,1 +1,3 @@
 //! Tests of `sip`, one binary.
+
+mod torture;
