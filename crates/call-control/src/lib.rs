@@ -14,4 +14,4 @@ pub mod command;
 pub mod registry;
 
 pub use command::pbx_error;
-pub use registry::{Change, Registry, RegistryStats, ViewChange};
+pub use registry::{Change, HistoryChange, Registry, RegistryStats, ViewChange};

@@ -27,6 +27,7 @@ mod endpoints;
 mod features;
 mod history;
 mod legs;
+mod origin;
 mod publish;
 mod report;
 mod restore;
@@ -50,7 +51,7 @@ use publish::Publisher;
 
 pub use along::UNKNOWN_XML_MAX;
 pub(crate) use features::{forwarding_type, presence_name};
-pub use history::{PARTIES_MAX, STEPS_MAX};
+pub use history::{HistoryChange, PARTIES_MAX, STEPS_MAX};
 pub use terminals::FORK_WINDOW_MS;
 
 /// Legs at once; more are dropped, counted and told by an alarm. Four for each of 5,000 devices.
@@ -134,9 +135,9 @@ pub struct RegistryStats {
 ///
 /// | method | kind |
 /// | --- | --- |
-/// | `handle_*`, [`Registry::restore`], [`Registry::set_endpoints`] | inputs |
+/// | `handle_*`, `restore*`, [`Registry::set_endpoints`] | inputs |
 /// | [`Registry::resolve`], [`Registry::accepted`], [`Registry::refused`] | commands |
-/// | [`Registry::poll_change`], [`Registry::poll_wanted_snapshot`] | outputs, drained until `None` after each input |
+/// | [`Registry::poll_change`], [`Registry::poll_history`], [`Registry::poll_wanted_snapshot`] | outputs, drained until `None` after each input |
 /// | [`Registry::legs`], [`Registry::connection`], [`Registry::stats`] and the like | queries |
 #[derive(Debug)]
 pub struct Registry {
@@ -155,6 +156,8 @@ pub struct Registry {
     ended: VecDeque<(Timestamp, Ended)>,
     /// Number of legs.
     legs: usize,
+    /// Users' parts that are to be kept beside the legs, or no longer.
+    kept: VecDeque<HistoryChange>,
     /// Number of the association.
     epoch: u64,
     link: Option<bool>,
@@ -186,6 +189,7 @@ impl Registry {
             at_endpoint: BTreeMap::new(),
             ended: VecDeque::new(),
             legs: 0,
+            kept: VecDeque::new(),
             epoch: 1,
             link: None,
             full: false,

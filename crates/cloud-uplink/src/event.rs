@@ -300,13 +300,37 @@ pub struct LegView {
     /// Number that redirected the call last, where it was redirected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirected_from: Option<String>,
+    /// Number of the other party where that has no leg here: its device is not followed and the PBX
+    /// names no connection of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<String>,
     /// Since when the leg is in this state, UTC.
     pub since: Timestamp,
     /// What the PBX calls these things, unchanged.
     pub pbx: PbxIds,
 }
 
-/// The PBX's own identifiers: opaque text.
+impl LegView {
+    /// Numbers of the other parties of the leg's conversation, each once: those of `legs`, which may
+    /// have the leg itself among them, and that of the party without a leg. Withheld numbers are left
+    /// out.
+    #[must_use]
+    pub fn peers<'a>(&self, legs: impl IntoIterator<Item = (LegId, &'a str)>) -> Vec<String> {
+        let others = legs.into_iter().filter(|(id, _)| *id != self.leg_id);
+        let others = others.map(|(_, number)| number);
+        let mut peers: Vec<String> = Vec::new();
+        for number in self.party.as_deref().into_iter().chain(others) {
+            if !number.is_empty() && peers.iter().all(|known| known != number) {
+                peers.push(number.to_owned());
+            }
+        }
+        peers
+    }
+}
+
+/// The PBX's own identifiers of a connection: opaque text. A number that rings at several terminals has
+/// several connections, perhaps each in a call of its own, and one leg: these are the identifiers of
+/// one of them, of that which is furthest on.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -340,6 +364,13 @@ pub struct LegChange {
     /// Number of the device that transferred or conferenced, where it was that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Numbers of the other parties of the conversation from now on, each once; withheld ones are left
+    /// out. `from` and `to` stay those of the first parties, whatever transfers follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<String>,
+    /// Where a diverted call goes, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverted_to: Option<String>,
     /// Inferred from a snapshot or from what must have happened, not reported by an event.
     #[serde(default)]
     pub synthetic: bool,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use call_control::{Registry, ViewChange};
+use call_control::{HistoryChange, Registry, ViewChange};
 use cloud_uplink::command::{Accepted, Action};
 use cloud_uplink::{CommandError, ErrorCode, Event, EventData, IdSource, Outcome, Timestamp};
 use csta::client::{Client, ClientEvent, CloseReason, InvocationError, UNKNOWN_NAMES_MAX};
@@ -28,6 +28,8 @@ pub use inventory::{Devices, Features, Inventory};
 
 /// What the keys of extensions in the view begin with; those of legs are their ids.
 pub const ENDPOINT_KEY: &str = "endpoint/";
+/// What the keys of users' parts in calls begin with: they are for the next start, not for the far end.
+pub const HISTORY_KEY: &str = "history/";
 
 /// Time that the PBX gets to answer a command.
 pub const PBX_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,9 +90,11 @@ impl Engine {
         // After a panic, the connection before did not end in good order.
         shared.pbx_finished(None);
         let mut registry = Registry::new(shared.identity.clone(), ids());
-        let view = outbox.view()?;
+        let kept = outbox.kept()?;
+        let view = kept.view;
         registry.restore_endpoints(view.endpoints);
         registry.restore(view.legs);
+        registry.restore_history(kept.history);
         registry.set_endpoints(devices.iter().cloned(), now());
         let engine = Self {
             registry,
@@ -225,6 +229,9 @@ impl Engine {
                 },
                 None => {}
             }
+        }
+        while let Some(change) = self.registry.poll_history() {
+            self.batch.view.extend(history_row(change));
         }
     }
 }
@@ -376,6 +383,27 @@ impl CstaHandler for Engine {
         let client = client.filter(|_| self.over.is_none());
         self.shared
             .pbx_tick(at, client.map(Client::stats), self.registry.stats());
+    }
+}
+
+/// What is kept of a user's part in a call, as a row.
+fn history_row(change: HistoryChange) -> Option<StoredChange> {
+    let key =
+        |call: cloud_uplink::CallId, endpoint: &str| format!("{HISTORY_KEY}{call}/{endpoint}");
+    match change {
+        HistoryChange::Put(record) => {
+            let body = serde_json::to_string(&record)
+                .inspect_err(|error| tracing::error!(%error, "a record cannot be written as JSON"))
+                .ok()?;
+            let key = key(record.call_id, &record.endpoint_id);
+            Some(StoredChange::Put { key, body })
+        }
+        HistoryChange::Delete {
+            call_id,
+            endpoint_id,
+        } => Some(StoredChange::Delete {
+            key: key(call_id, &endpoint_id),
+        }),
     }
 }
 

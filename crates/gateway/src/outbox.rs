@@ -5,19 +5,28 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use cloud_uplink::StreamId;
 use cloud_uplink::session::gateway::ReadRequest;
 use cloud_uplink::session::{Item, StreamState, View};
+use cloud_uplink::{CallRecord, StreamId};
 use net::uplink::{EventSource, Fresh, OutboxFeed, OutboxTap, SnapshotRead, outbox_feed};
 use store::gateway::{
     Batch, Committed, GatewayStore, OutboxItem, OutboxLimits, Overloaded, Recovered,
     StreamState as StoredState,
 };
 
-use crate::engine::ENDPOINT_KEY;
+use crate::engine::{ENDPOINT_KEY, HISTORY_KEY};
 
 /// File name of the database in the state directory.
 pub const DATABASE: &str = "gateway.db";
+
+/// What the engine goes on from.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// All legs and endpoints, as the far end is told them.
+    pub view: View,
+    /// What the legs do not tell of users' parts in calls that go on.
+    pub history: Vec<CallRecord>,
+}
 
 /// The store, and the news of what it committed.
 #[derive(Debug)]
@@ -65,11 +74,11 @@ impl Outbox {
         self.store.append(batch)
     }
 
-    /// All legs and endpoints as last committed, after everything appended so far. Blocks.
+    /// What the engine goes on from as last committed, after everything appended so far. Blocks.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn view(&self) -> anyhow::Result<View> {
+    pub fn kept(&self) -> anyhow::Result<Kept> {
         self.store.flush();
         let snapshot = self
             .store
@@ -150,7 +159,7 @@ impl EventSource for OutboxSource {
         Ok(SnapshotRead {
             stream: StreamId(snapshot.stream),
             as_of: snapshot.as_of,
-            view: parse_view(&snapshot.view),
+            view: parse_view(&snapshot.view).view,
         })
     }
 
@@ -199,11 +208,14 @@ fn session_state(state: StoredState) -> StreamState {
 
 /// Rows of the view. Those that cannot be read are left out: the next snapshot from the PBX brings
 /// them back.
-fn parse_view(rows: &[(String, String)]) -> View {
-    let mut view = View::default();
+fn parse_view(rows: &[(String, String)]) -> Kept {
+    let mut kept = Kept::default();
+    let Kept { view, history } = &mut kept;
     for (key, body) in rows {
         let parsed = if key.starts_with(ENDPOINT_KEY) {
             serde_json::from_str(body).map(|endpoint| view.endpoints.push(endpoint))
+        } else if key.starts_with(HISTORY_KEY) {
+            serde_json::from_str(body).map(|part| history.push(part))
         } else {
             serde_json::from_str(body).map(|leg| view.legs.push(leg))
         };
@@ -211,5 +223,5 @@ fn parse_view(rows: &[(String, String)]) -> View {
             tracing::error!(key, %error, "unreadable row in the view");
         }
     }
-    view
+    kept
 }

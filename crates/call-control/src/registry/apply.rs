@@ -52,14 +52,7 @@ impl Registry {
 
     fn handle_report(&mut self, arrival: &Arrival<'_>) {
         let Arrival { report, now, .. } = *arrival;
-        let fork = self.fork_of(&report, now);
-        let mut call = match fork.and_then(|id| self.calls.remove(&id)) {
-            Some(mut call) => {
-                self.add_key(&mut call, report.call_id);
-                call
-            }
-            None => self.take_call(report.call_id, now),
-        };
+        let mut call = self.take_reported(&report, now);
         self.begin_anew(&mut call, &report, now);
         self.apply(&mut call, arrival);
         if let (Kind::Diverted, Some(device_id)) = (report.kind, report.device_id) {

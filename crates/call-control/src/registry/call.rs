@@ -7,6 +7,7 @@ use cloud_uplink::{CallId, LegId, LegState, LegView, Timestamp};
 use csta::DeviceId;
 
 use super::history::User;
+use super::origin::Origin;
 use super::state::Kind;
 use super::transfer::JoinMark;
 
@@ -50,6 +51,11 @@ pub(super) struct Call {
     pub(super) to: Option<String>,
     /// It was transferred or conferenced: who is in it is told by the legs alone.
     pub(super) moved: bool,
+    /// What tells its caller from others, where it rings at one of several terminals.
+    pub(super) origin: Option<Box<Origin>>,
+    /// A snapshot had several calls ring beside each other, and nothing told yet whether their caller is
+    /// the same.
+    pub(super) guessed: bool,
     pub(super) legs: Vec<Leg>,
     /// Connections that ended, oldest first.
     pub(super) gone: VecDeque<Gone>,
@@ -72,6 +78,8 @@ impl Call {
             from: None,
             to: None,
             moved: false,
+            origin: None,
+            guessed: false,
             legs: Vec::new(),
             gone: VecDeque::new(),
             promised: None,
@@ -121,7 +129,7 @@ impl Call {
     }
 
     /// The number of the first other party of a leg where that has not had a leg of its own.
-    fn party(&self, leg: &Leg) -> Option<&str> {
+    pub(super) fn party(&self, leg: &Leg) -> Option<&str> {
         let own = leg.device.number();
         let unseen = |number: &&str| {
             *number != own

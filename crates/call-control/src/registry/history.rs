@@ -1,13 +1,15 @@
 //! Call history: what each user's part in a conversation was, told once when it is over.
 //!
 //! A user's part begins with the first leg of the extension in the conversation and ends with the last.
-//! It is kept with the call alone: after a restart it is what the persisted legs say, and the record is
-//! marked as inferred. Its beginning is right then, since a leg's id tells when the leg began. A leg that
-//! is held counts as answered when it was held; parties that left and steps are not known any longer.
+//! After a restart it is what the persisted legs say, and the record is marked as inferred. Its beginning
+//! is right then, since a leg's id tells when the leg began. What the legs do not tell (a party that left,
+//! a step, since when a held leg has been answered, why a call failed) is kept beside them: the record as
+//! it stands, written when such a thing happens and deleted when the record is published. Most calls have
+//! none of it, so that they cost nothing more.
 
 use cloud_uplink::event::Direction;
 use cloud_uplink::record::{CallOutcome, CallStep, CallStepKind};
-use cloud_uplink::{CallRecord, EventData, LegId, LegState, Timestamp};
+use cloud_uplink::{CallId, CallRecord, EventData, LegId, LegState, Timestamp};
 use csta::EventCause;
 
 use super::call::{Call, Leg};
@@ -35,6 +37,24 @@ pub(super) struct User {
     parties: Vec<String>,
     steps: Vec<CallStep>,
     synthetic: bool,
+    /// The conversation under which the part is kept beside the legs, if it is.
+    kept: Option<CallId>,
+    /// Something happened that the legs do not tell and that is not kept yet.
+    untold: bool,
+}
+
+/// What happens to a user's part that is kept beside the legs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryChange {
+    /// It stands so: what its record would be if it ended now.
+    Put(Box<CallRecord>),
+    /// It is over, or another conversation's.
+    Delete {
+        /// The conversation.
+        call_id: CallId,
+        /// The extension.
+        endpoint_id: String,
+    },
 }
 
 impl User {
@@ -50,6 +70,8 @@ impl User {
             parties: Vec::new(),
             steps: Vec::new(),
             synthetic: false,
+            kept: None,
+            untold: false,
         }
     }
 
@@ -72,6 +94,7 @@ impl User {
             self.steps.remove(0);
         }
         self.steps.push(step);
+        self.untold = true;
     }
 
     /// Takes in the state of a leg of the conversation, the user's own or another one.
@@ -89,6 +112,7 @@ impl User {
         }
         if leg.state == LegState::Failed {
             self.failure = Some(why.cause().map(str::to_owned));
+            self.untold |= self.direction == Direction::Outbound;
         }
         // Who calls is connected from the beginning: it is answered when somebody else is.
         let answers = match self.direction {
@@ -97,8 +121,47 @@ impl User {
         };
         if answers && connected {
             self.answered.get_or_insert(why.now);
+            self.untold |= leg.state == LegState::Held && self.kept.is_none();
         }
         self.reached |= !own && called && leg.state != LegState::Failed;
+    }
+
+    /// The part as its record, ended for that reason.
+    fn record(&self, call: &Call, why: &Why<'_>) -> CallRecord {
+        let cause = why.cause().map(str::to_owned);
+        let failure = self.failure.clone().flatten();
+        CallRecord {
+            call_id: call.id,
+            endpoint_id: self.endpoint.clone(),
+            direction: self.direction,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            started: self.started,
+            answered: self.answered,
+            ended: why.now,
+            outcome: self.outcome(call, why.is_diversion(), cause.as_deref()),
+            cause: failure.filter(|_| self.answered.is_none()).or(cause),
+            synthetic: self.synthetic || why.is_missed(),
+            redirected_from: self.redirected_from.clone(),
+            parties: self.parties.clone(),
+            transfers: self.steps.clone(),
+        }
+    }
+
+    /// Goes on from what was kept.
+    fn recall(&mut self, kept: CallRecord) {
+        self.kept = Some(kept.call_id);
+        self.direction = kept.direction;
+        self.started = self.started.min(kept.started);
+        self.answered = kept.answered.or(self.answered);
+        self.reached |= kept.outcome == CallOutcome::NoAnswer;
+        if matches!(kept.outcome, CallOutcome::Busy | CallOutcome::Failed) {
+            self.failure = Some(kept.cause);
+        }
+        self.redirected_from = kept.redirected_from.or(self.redirected_from.take());
+        let since = std::mem::replace(&mut self.parties, kept.parties);
+        since.iter().for_each(|party| self.meet(party));
+        self.steps = kept.transfers;
     }
 
     fn outcome(&self, call: &Call, diverted: bool, cause: Option<&str>) -> CallOutcome {
@@ -164,6 +227,53 @@ impl Registry {
         }
     }
 
+    /// Takes back what was kept beside the legs. Call it once, after [`Registry::restore`].
+    pub fn restore_history(&mut self, kept: Vec<CallRecord>) {
+        for record in kept {
+            let moved = |step: &CallStep| step.kind != CallStepKind::Diverted;
+            let call = self.calls.get_mut(&record.call_id);
+            let user = call.and_then(|call| {
+                call.moved |= record.transfers.iter().any(moved);
+                let mut users = call.users.iter_mut();
+                users.find(|user| user.endpoint == record.endpoint_id)
+            });
+            match user {
+                Some(user) => user.recall(record),
+                None => self.kept.push_back(HistoryChange::Delete {
+                    call_id: record.call_id,
+                    endpoint_id: record.endpoint_id,
+                }),
+            }
+        }
+    }
+
+    /// The next change of what is kept beside the legs, to be stored in one transaction with the
+    /// changes of the same input; drain until `None` after each input.
+    pub fn poll_history(&mut self) -> Option<HistoryChange> {
+        self.kept.pop_front()
+    }
+
+    /// Keeps the parts of which the legs do not tell all.
+    pub(super) fn keep_history(&mut self, call: &mut Call, now: Timestamp) {
+        for index in 0..call.users.len() {
+            if std::mem::take(&mut call.users[index].untold) {
+                call.users[index].kept = Some(call.id);
+                let record = call.users[index].record(call, &Why::follows(now));
+                self.kept.push_back(HistoryChange::Put(Box::new(record)));
+            }
+        }
+    }
+
+    /// A part is not kept under its conversation any longer.
+    fn drop_history(&mut self, user: &User) {
+        if let Some(call_id) = user.kept {
+            self.kept.push_back(HistoryChange::Delete {
+                call_id,
+                endpoint_id: user.endpoint.clone(),
+            });
+        }
+    }
+
     /// A leg was published: every user in the call sees it.
     pub(super) fn note_change(&mut self, call: &mut Call, id: LegId, why: &Why<'_>) {
         if let Some(index) = terminals::main(call, id) {
@@ -190,13 +300,17 @@ impl Registry {
 
     /// The users of another conversation come in.
     pub(super) fn merge_users(&mut self, call: &mut Call, others: Vec<User>) {
-        for other in others {
+        for mut other in others {
+            self.drop_history(&other);
+            other.untold |= other.kept.take().is_some();
             let mut known = call.users.iter_mut();
             match known.find(|user| user.endpoint == other.endpoint) {
                 Some(user) => {
                     user.started = user.started.min(other.started);
                     user.answered = user.answered.or(other.answered);
                     other.parties.iter().for_each(|party| user.meet(party));
+                    user.synthetic |= other.synthetic;
+                    user.untold |= other.untold;
                 }
                 None => call.users.push(other),
             }
@@ -215,6 +329,10 @@ impl Registry {
             let users = call.users.iter_mut();
             users.for_each(|user| user.step(step.clone()));
         }
+        // With nobody left whom a user talks to, the call is about to end.
+        let goes_on = call.legs.len() > 1 || call.legs.iter().any(|leg| call.party(leg).is_some());
+        let users = call.users.iter_mut().filter(|_| goes_on);
+        users.for_each(|user| user.untold |= leg.endpoint.as_ref() != Some(&user.endpoint));
         let Some(endpoint) = leg.endpoint.as_deref() else {
             return;
         };
@@ -236,24 +354,8 @@ impl Registry {
         {
             user.meet(other);
         }
-        let cause = why.cause().map(str::to_owned);
-        let failure = user.failure.clone().flatten();
-        let record = CallRecord {
-            call_id: call.id,
-            endpoint_id: endpoint.to_owned(),
-            direction: user.direction,
-            from: call.from.clone(),
-            to: call.to.clone(),
-            started: user.started,
-            answered: user.answered,
-            ended: why.now,
-            outcome: user.outcome(call, why.is_diversion(), cause.as_deref()),
-            cause: failure.filter(|_| user.answered.is_none()).or(cause),
-            synthetic: user.synthetic || why.is_missed(),
-            redirected_from: user.redirected_from,
-            parties: user.parties,
-            transfers: user.steps,
-        };
+        let record = user.record(call, why);
+        self.drop_history(&user);
         self.publisher
             .publish(EventData::CallRecorded(record), None, why.now);
     }

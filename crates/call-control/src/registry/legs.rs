@@ -23,6 +23,21 @@ pub(super) struct NewLeg {
     pub(super) redirected_from: Option<String>,
 }
 
+impl NewLeg {
+    /// A leg as it is, to be opened once more.
+    pub(super) fn again(leg: &Leg) -> Self {
+        Self {
+            key: leg.key.clone(),
+            device_id: leg.device_id.clone(),
+            device: leg.device.clone(),
+            assumed: leg.assumed,
+            direction: leg.direction,
+            direction_told: leg.direction_told,
+            redirected_from: leg.redirected_from.clone(),
+        }
+    }
+}
+
 impl Registry {
     /// Takes a call out of the table to work on it, a new one if it is not known.
     pub(super) fn take_call(&mut self, key: &csta::CallId, now: Timestamp) -> Call {
@@ -52,6 +67,7 @@ impl Registry {
             call.ended_at = Some(now);
             self.ended.push_back((now, Ended::Call(call.id)));
         }
+        self.keep_history(&mut call, now);
         self.calls.insert(call.id, call);
         self.note_room(now);
     }

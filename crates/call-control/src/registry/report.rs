@@ -1,5 +1,6 @@
 //! The events that report on one connection, as one shape.
 
+use csta::message::DeliveredEvent;
 use csta::{
     CallId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState,
     RedirectionDeviceId,
@@ -26,6 +27,8 @@ pub(super) struct Report<'a> {
     /// State of the monitored device's own connection.
     pub(super) local: Option<LocalConnectionState>,
     pub(super) cause: Option<&'a EventCause>,
+    /// The event itself, of a delivered call.
+    pub(super) delivered: Option<&'a DeliveredEvent>,
 }
 
 impl<'a> Report<'a> {
@@ -50,6 +53,10 @@ impl<'a> Report<'a> {
             destination,
             local: event.local_connection_info(),
             cause: event.cause(),
+            delivered: match event {
+                Event::Delivered(delivered) => Some(delivered),
+                _ => None,
+            },
         })
     }
 

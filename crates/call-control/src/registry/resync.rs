@@ -28,6 +28,7 @@ struct Listed<'a> {
     /// Its state, where the switching function knows it.
     state: Option<LegState>,
     call_state: Option<&'a CallState>,
+    linkage: Option<&'a Raw>,
 }
 
 impl<'a> Listed<'a> {
@@ -49,6 +50,7 @@ impl<'a> Listed<'a> {
                 .unwrap_or(monitored),
             state: own.and_then(state::leg_state),
             call_state,
+            linkage: info.call_linkage_data.as_ref(),
         })
     }
 
@@ -110,37 +112,44 @@ impl Registry {
     /// The call of an item. Calls not known before that alert at different terminals of the number,
     /// one at each, are one conversation.
     fn take_listed(&mut self, item: &Listed<'_>, listed: &[Listed<'_>], now: Timestamp) -> Call {
-        let fork = self.listed_beside(item, listed);
-        match fork.and_then(|id| self.calls.remove(&id)) {
-            Some(mut call) => {
-                self.add_key(&mut call, item.call_id);
-                call
-            }
-            None => self.take_call(item.call_id, now),
+        let rings = item.state == Some(LegState::Alerting) && !self.keys.contains_key(item.call_id);
+        let terminal = item.device_id.filter(|id| rings && id.instance().is_some());
+        let origin = terminal.map(|_| Origin::of_linkage(item.linkage));
+        let fork = terminal.zip(origin.as_ref());
+        let certain = fork.and_then(|(device, origin)| self.certain_fork(device, origin));
+        let guessed = fork.filter(|_| certain.is_none());
+        let guessed = guessed.and_then(|(device, origin)| self.listed_beside(device, origin, listed));
+        let mut call = self.take_beside(certain.or(guessed), item.call_id, now);
+        call.guessed |= guessed.is_some();
+        if let (None, Some(origin)) = (&call.origin, origin) {
+            call.origin = Some(Box::new(origin));
         }
+        let calls = item.is_calling().then(|| item.device.number());
+        self.part(call, item.call_id, calls, now)
     }
 
-    fn listed_beside(&self, item: &Listed<'_>, listed: &[Listed<'_>]) -> Option<CallId> {
-        let terminal =
-            |it: &Listed<'_>| it.device_id.and_then(|id| id.instance().map(str::to_owned));
-        let own = terminal(item)?;
+    /// The call that rings at another terminal, where each of the terminals rings for one call.
+    fn listed_beside(
+        &self,
+        device: &DeviceId,
+        origin: &Origin,
+        listed: &[Listed<'_>],
+    ) -> Option<CallId> {
         let alerting = |it: &&Listed<'_>| it.state == Some(LegState::Alerting);
-        let ringing: Vec<_> = listed
-            .iter()
-            .filter(alerting)
-            .filter_map(terminal)
-            .collect();
-        let distinct: BTreeSet<_> = ringing.iter().collect();
-        let known = self.keys.contains_key(item.call_id);
-        if known || item.state != Some(LegState::Alerting) || distinct.len() < ringing.len() {
+        let terminal = |it: &Listed<'_>| it.device_id.filter(|id| id.instance().is_some());
+        let ringing: Vec<_> = listed.iter().filter(alerting).filter_map(terminal).collect();
+        let distinct: BTreeSet<_> = ringing.iter().map(|id| id.instance()).collect();
+        if distinct.len() < ringing.len() {
             return None;
         }
-        let mut others = listed.iter().filter(alerting);
-        let other = others.find(|it| terminal(it).is_some_and(|other| other != own))?;
-        let id = self.keys.get(other.call_id)?;
-        let call = self.calls.get(id)?;
-        let rings = |leg: &Leg| leg.key == *other.call_id && leg.state == LegState::Alerting;
-        call.legs.iter().any(rings).then_some(*id)
+        let mut others = listed.iter().filter(alerting).filter_map(|other| {
+            let instance = terminal(other)?.instance();
+            let call = self.calls.get(self.keys.get(other.call_id)?)?;
+            let rings = |leg: &Leg| leg.key == *other.call_id && leg.state == LegState::Alerting;
+            let fits = instance != device.instance() && call.legs.iter().any(rings);
+            (fits && call.is_same_origin(origin) != Some(false)).then_some(call.id)
+        });
+        others.next()
     }
 
     fn end_unlisted(&mut self, device: &DeviceId, listed: &[Listed<'_>], now: Timestamp) {

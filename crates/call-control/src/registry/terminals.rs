@@ -6,8 +6,16 @@
 //! any case; those of one number that were called share a `legId`, whose state is that of the terminal
 //! that is furthest on. Once one has answered, the others are out of it without a word.
 //!
-//! Calls that alert at terminals of one number are one conversation if the same device calls the same
-//! number and they began to alert within [`FORK_WINDOW_MS`].
+//! Calls that alert at terminals of one number, one at each, are one conversation if what the switching
+//! function tells of them says so: call linkage data, the connection at the network interface, what
+//! applications attached. Where these say that they are two callers', they are two, whenever they
+//! begin. Only where nothing decides it, they are one if the same device, or one that withholds its
+//! number, calls the same number and they begin to alert within [`FORK_WINDOW_MS`], or later if the caller
+//! is followed. Of several such conversations it is the oldest, as each caller's calls begin in order.
+//!
+//! A snapshot tells nothing of callers where the switching function sends no call linkage data. What is
+//! guessed to be one conversation then is parted as soon as two of its calls turn out to have different
+//! callers.
 
 use cloud_uplink::event::Direction;
 use cloud_uplink::{CallId, LegId, LegState, Timestamp};
@@ -15,10 +23,13 @@ use csta::{DeviceId, ExtendedDeviceId};
 
 use super::Registry;
 use super::call::{Call, Leg};
+use super::legs::NewLeg;
+use super::origin::Origin;
+use super::publish::Why;
 use super::report::{Report, number};
-use super::state::Kind;
 
-/// How far apart the calls of one fork may begin to alert, in milliseconds.
+/// How far apart the calls of one fork may begin to alert where nothing else tells that they are one,
+/// in milliseconds.
 pub const FORK_WINDOW_MS: u64 = 2_000;
 
 /// Calls of an extension that are looked at for the one that a new call is a fork of.
@@ -73,39 +84,140 @@ const fn rank(state: LegState) -> u8 {
 }
 
 impl Registry {
+    /// The call of a report: a new one may be one that rings at another terminal already, and one that
+    /// was taken for another caller's is parted from it.
+    pub(super) fn take_reported(&mut self, report: &Report<'_>, now: Timestamp) -> Call {
+        let origin = alerting_at(report).and(report.delivered);
+        let origin = origin.map(Origin::of_delivered);
+        let fork = origin
+            .as_ref()
+            .and_then(|origin| self.fork_of(report, origin, now));
+        let mut call = self.take_beside(fork, report.call_id, now);
+        if let (None, Some(origin)) = (&call.origin, origin) {
+            call.origin = Some(Box::new(origin));
+        }
+        self.part(call, report.call_id, number(report.calling), now)
+    }
+
+    /// The conversation `beside`, from now on under that identifier too, or else the identifier's own.
+    pub(super) fn take_beside(
+        &mut self,
+        beside: Option<CallId>,
+        key: &csta::CallId,
+        now: Timestamp,
+    ) -> Call {
+        match beside.and_then(|id| self.calls.remove(&id)) {
+            Some(mut call) => {
+                self.add_key(&mut call, key);
+                call
+            }
+            None => self.take_call(key, now),
+        }
+    }
+
     /// The conversation that a new call belongs to because it is the same call at another terminal.
-    pub(super) fn fork_of(&self, report: &Report<'_>, now: Timestamp) -> Option<CallId> {
-        if report.kind != Kind::Delivered || self.keys.contains_key(report.call_id) {
+    fn fork_of(&self, report: &Report<'_>, origin: &Origin, now: Timestamp) -> Option<CallId> {
+        if self.keys.contains_key(report.call_id) {
             return None;
         }
-        let told = report.subject.and_then(ExtendedDeviceId::device);
-        let device = report
-            .device_id
-            .filter(|id| id.instance().is_some())
-            .or(told)?;
-        let from = number(report.calling)?;
-        // The youngest first: no more calls than this begin at once.
+        let device = alerting_at(report)?;
+        let (from, to) = (number(report.calling), number(report.called));
+        let is_fork = |call: &&Call| {
+            let same = || call.from.as_deref() == from && call.is_of_caller(from, now);
+            rings_beside(call, device)
+                && call.to.as_deref() == to
+                && call.is_same_origin(origin).unwrap_or_else(same)
+        };
+        // Beginning with the youngest: no more calls than this begin at once.
         let ids = self.at_endpoint.get(device.number())?.iter().rev();
-        let mut calls = ids.take(FORK_CALLS_MAX).filter_map(|id| self.calls.get(id));
-        let call = calls.find(|call| {
-            let same =
-                call.from.as_deref() == Some(from) && call.to.as_deref() == number(report.called);
-            same && rings_beside(call, device, now)
-        })?;
+        let calls = ids.take(FORK_CALLS_MAX).filter_map(|id| self.calls.get(id));
+        calls.filter(is_fork).last().map(|call| call.id)
+    }
+
+    /// The conversation that a new call at a terminal certainly belongs to.
+    pub(super) fn certain_fork(&self, device: &DeviceId, origin: &Origin) -> Option<CallId> {
+        let calls = self.calls_at(device.number()).take(FORK_CALLS_MAX);
+        let mut calls = calls.filter(|call| rings_beside(call, device));
+        let call = calls.find(|call| call.is_same_origin(origin) == Some(true))?;
         Some(call.id)
+    }
+
+    /// Parts a call that was only guessed to be a fork from the others, whose caller is another one: its
+    /// terminals ring in a conversation of their own.
+    pub(super) fn part(
+        &mut self,
+        mut call: Call,
+        key: &csta::CallId,
+        from: Option<&str>,
+        now: Timestamp,
+    ) -> Call {
+        let differs = matches!((&call.from, from), (Some(one), Some(other)) if one != other);
+        let (own, others): (Vec<_>, Vec<_>) = call
+            .legs
+            .iter()
+            .filter(|leg| leg.direction == Direction::Inbound)
+            .partition(|leg| leg.key == *key);
+        let ring = |legs: &[&Leg]| {
+            let mut legs = legs.iter();
+            legs.len() > 0 && legs.all(|leg| leg.state == LegState::Alerting)
+        };
+        if !call.guessed || !differs || !ring(&own) || !ring(&others) {
+            return call;
+        }
+        let why = Why::inferred(now);
+        call.keys.retain(|other| other != key);
+        let mut parted = self.mint_call(key, now);
+        parted.to.clone_from(&call.to);
+        while let Some(index) = call.legs.iter().position(|leg| leg.key == *key) {
+            let (again, state) = (NewLeg::again(&call.legs[index]), call.legs[index].state);
+            self.end_leg(&mut call, index, &why);
+            self.open_leg(&mut parted, again, state, &why);
+        }
+        call.gone.retain(|gone| gone.key != *key);
+        self.put_call(call, now);
+        parted
     }
 }
 
-/// Whether a call began to alert just now at another terminal of the number.
-pub(super) fn rings_beside(call: &Call, device: &DeviceId, now: Timestamp) -> bool {
-    let mut legs = call.legs.iter();
-    legs.any(|leg| {
-        leg.state == LegState::Alerting
-            && leg.direction == Direction::Inbound
+impl Call {
+    /// Whether a call of that origin is this one at another terminal, where that can be told.
+    pub(super) fn is_same_origin(&self, origin: &Origin) -> Option<bool> {
+        self.origin.as_ref()?.is_same(origin)
+    }
+
+    /// Whether another call of the same caller is this one. What a followed caller calls is reported
+    /// before it alerts, so that a call not known yet is this one; of others it is a matter of time.
+    fn is_of_caller(&self, from: Option<&str>, now: Timestamp) -> bool {
+        self.legs.iter().any(|leg| match leg.direction {
+            Direction::Outbound => leg.endpoint.is_some() && leg.endpoint.as_deref() == from,
+            Direction::Inbound => {
+                now.as_unix_ms().saturating_sub(leg.since.as_unix_ms()) <= FORK_WINDOW_MS
+            }
+        })
+    }
+}
+
+/// The terminal that a delivered call alerts at, where it is one of several.
+fn alerting_at<'a>(report: &Report<'a>) -> Option<&'a DeviceId> {
+    report.delivered?;
+    let told = report.subject.and_then(ExtendedDeviceId::device);
+    let devices = [report.device_id, told].into_iter().flatten();
+    devices.into_iter().find(|id| id.instance().is_some())
+}
+
+/// Whether a call alerts at another terminal of the number, and is not at this one.
+fn rings_beside(call: &Call, device: &DeviceId) -> bool {
+    let terminals = call.legs.iter().filter(|leg| {
+        leg.direction == Direction::Inbound
             && leg.device.number() == device.number()
             && leg.device.instance().is_some()
-            && device.instance().is_some()
-            && leg.device.instance() != device.instance()
-            && now.as_unix_ms().saturating_sub(leg.since.as_unix_ms()) <= FORK_WINDOW_MS
-    })
+    });
+    let mut rings = false;
+    for leg in terminals {
+        if leg.device.instance() == device.instance() {
+            return false;
+        }
+        rings |= leg.state == LegState::Alerting;
+    }
+    rings
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use call_control::{Registry, ViewChange};
+use call_control::{HistoryChange, Registry, ViewChange};
 use cloud_uplink::event::LegChange;
 use cloud_uplink::{
-    EndpointView, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp,
+    CallRecord, EndpointView, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp,
 };
 use csta::message::{self, SnapshotCallInfo};
 use csta::{
@@ -14,12 +14,17 @@ use csta::{
 };
 
 /// A registry whose publications are checked: each change starts at the state published before, goes a
-/// legal way, and the view built from the changes is the registry's own.
+/// legal way, names the other parties as the view then has them, and the view built from the changes
+/// is the registry's own.
 pub(crate) struct Bench {
     pub(crate) registry: Registry,
     pub(crate) view: BTreeMap<LegId, LegView>,
     /// Changes of legs in words: `C1 2001 delivered alerting`.
     pub(crate) log: Vec<String>,
+    /// What is kept of users' parts beside the legs.
+    pub(crate) kept: BTreeMap<(cloud_uplink::CallId, String), CallRecord>,
+    /// Changes of legs as they were published.
+    pub(crate) changes: Vec<LegChange>,
     /// The same by conversation: `1 2001 delivered alerting`.
     pub(crate) trace: Vec<String>,
     /// Conversations in the order in which they were heard of.
@@ -41,6 +46,8 @@ impl Bench {
             registry: registry(1),
             view: BTreeMap::new(),
             log: Vec::new(),
+            kept: BTreeMap::new(),
+            changes: Vec::new(),
             trace: Vec::new(),
             conversations: Vec::new(),
             others: Vec::new(),
@@ -65,6 +72,8 @@ impl Bench {
         self.seed += 1;
         self.registry = registry(self.seed);
         self.registry.restore(self.view.values().cloned().collect());
+        let kept = self.kept.values().cloned().collect();
+        self.registry.restore_history(kept);
         let features = self.features.values().cloned().collect();
         self.registry.restore_endpoints(features);
         self.registry
@@ -127,7 +136,11 @@ impl Bench {
     }
 
     pub(crate) fn drain(&mut self) {
+        let mut last = BTreeMap::new();
         while let Some(change) = self.registry.poll_change() {
+            if let Some(leg) = change.event.body.leg_change() {
+                last.insert(leg.leg.call_id, leg.clone());
+            }
             if let Some(leg) = change.event.body.leg_change() {
                 self.check(leg, &change.event.body);
             } else {
@@ -146,6 +159,22 @@ impl Bench {
                 Some(ViewChange::PutEndpoint(_)) | None => {}
             }
         }
+        self.drain_history();
+        for change in last.values() {
+            let same = |leg: &&LegView| leg.call_id == change.leg.call_id;
+            let legs = self.view.values().filter(same);
+            if legs.clone().next().is_none() {
+                // Its legs may have gone over to another conversation.
+                continue;
+            }
+            let mut peers = change
+                .leg
+                .peers(legs.map(|leg| (leg.leg_id, leg.device.as_str())));
+            let mut told = change.peers.clone();
+            peers.sort();
+            told.sort();
+            assert_eq!(told, peers, "{change:?}");
+        }
         let ids: Vec<_> = self
             .registry
             .legs()
@@ -154,6 +183,27 @@ impl Bench {
         assert_eq!(ids.len(), self.view.len());
         for (id, state) in ids {
             assert_eq!(self.view.get(&id).map(|leg| leg.state), Some(state));
+        }
+    }
+
+    fn drain_history(&mut self) {
+        while let Some(change) = self.registry.poll_history() {
+            match change {
+                HistoryChange::Put(record) => {
+                    let key = (record.call_id, record.endpoint_id.clone());
+                    self.kept.insert(key, *record);
+                }
+                HistoryChange::Delete {
+                    call_id,
+                    endpoint_id,
+                } => assert!(self.kept.remove(&(call_id, endpoint_id)).is_some()),
+            }
+        }
+        let here = |(call, endpoint): &(cloud_uplink::CallId, String), leg: &LegView| {
+            leg.call_id == *call && leg.endpoint_id.as_ref() == Some(endpoint)
+        };
+        for key in self.kept.keys() {
+            assert!(self.view.values().any(|leg| here(key, leg)), "{key:?}");
         }
     }
 
@@ -195,6 +245,7 @@ impl Bench {
             line += &format!(" by {by}");
         }
         self.trace.push(line);
+        self.changes.push(change.clone());
     }
 
     /// Number of a conversation, from 1.
@@ -213,7 +264,7 @@ impl Bench {
     }
 
     /// Call records published since the last call: user, outcome, parties.
-    pub(crate) fn records(&mut self) -> Vec<cloud_uplink::CallRecord> {
+    pub(crate) fn records(&mut self) -> Vec<CallRecord> {
         let others = std::mem::take(&mut self.others);
         let records = others.into_iter().filter_map(|body| match body {
             EventData::CallRecorded(record) => Some(record),

@@ -156,3 +156,123 @@ fn the_times_of_a_record_are_right_though_the_gateway_restarted() {
     let times: Vec<_> = times.collect();
     assert_eq!(times, [("2001", [1, 3, 5]), ("2002", [2, 3, 6])]);
 }
+
+#[test]
+fn a_record_is_inferred_after_an_outage_alone() {
+    let busy = "2001 < originated C1/2001 connected\n2001 < failed C1/2002 connected why=busy";
+    for outage in [false, true] {
+        let mut bench = Bench::new(&["2001", "2002"]);
+        feed(&mut bench, busy);
+        if outage {
+            bench.relink();
+            bench.snapshot("2001", &[]);
+        } else {
+            feed(&mut bench, "2001 < cleared C1/2001 null");
+        }
+        let records = bench.records();
+        assert_eq!(outcomes(&records)[1], ("2002", CallOutcome::Missed));
+        let synthetic: Vec<_> = records.iter().map(|it| it.synthetic).collect();
+        assert_eq!(synthetic, [outage, outage]);
+    }
+}
+
+/// What happens before and after the gateway restarts in the midst of a call.
+#[test]
+fn a_record_is_whole_though_the_gateway_restarted_in_mid_call() {
+    let talk = "2001 < originated C1/2001 connected
+                2002 < delivered C1/2002 alerting
+                2002 < established C1/2002 connected\n";
+    let consult = "2001 < held C1/2001 hold
+                   2001 < originated C2/2001 connected to=2003
+                   2003 < delivered C2/2003 alerting to=2003
+                   2003 < established C2/2003 connected to=2003\n";
+    let cases = [
+        (
+            "",
+            "2001 < cleared C1/2001 null\n2002 < cleared C1/2002 null",
+        ),
+        (
+            "2001 < held C1/2001 hold\n2002 < held C1/2002 hold",
+            "2002 < cleared C1/2002 null\n2001 < cleared C1/2001 null",
+        ),
+        (
+            "2001 < transferred C1/2001 C2/2001 to=2003 null [C3/2002<C1/2002 C3/2003<C2/2003]",
+            "2003 < cleared C3/2003 null\n2002 < cleared C3/2002 null",
+        ),
+        (
+            "2001 < conferenced C1/2001 C2/2001 to=2003 connected [C3/2001<C1/2001 \
+             C3/2002<C1/2002 C3/2003<C2/2003]
+             2002 < cleared C3/2002 null",
+            "2003 < cleared C3/2003 null\n2001 < cleared C3/2001 null",
+        ),
+    ];
+    for (before, after) in cases {
+        let run = |restarts: bool| {
+            let mut bench = Bench::new(&["2001", "2002", "2003"]);
+            let joins = before.contains("C3");
+            feed(
+                &mut bench,
+                &[talk, if joins { consult } else { "" }, before].concat(),
+            );
+            if restarts {
+                bench.restart();
+            }
+            feed(&mut bench, after);
+            assert!(bench.kept.is_empty() && bench.view.is_empty());
+            let mut records = bench.records();
+            for record in &mut records {
+                // The ids are drawn anew.
+                record.call_id = cloud_uplink::CallId::new(ulid::Ulid(0));
+                record.synthetic = false;
+            }
+            records
+        };
+        let (straight, restarted) = (run(false), run(true));
+        assert_eq!(
+            restarted[restarted.len() - 2..],
+            straight[straight.len() - 2..],
+            "{before}"
+        );
+    }
+}
+
+#[test]
+fn an_ordinary_call_is_not_kept_beside_its_legs() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    for line in [
+        "2001 < originated C1/2001 connected",
+        "2002 < delivered C1/2002 alerting",
+        "2002 < established C1/2002 connected",
+        "2001 < cleared C1/2001 null",
+    ] {
+        feed(&mut bench, line);
+        assert!(bench.kept.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn why_a_call_failed_is_known_after_a_restart() {
+    let mut bench = Bench::new(&["2001"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected\n2001 < failed C1/2002 connected why=busy",
+    );
+    bench.restart();
+    feed(&mut bench, "2001 < cleared C1/2001 null");
+    assert_eq!(outcomes(&bench.records()), [("2001", CallOutcome::Busy)]);
+}
+
+#[test]
+fn what_was_kept_of_a_call_that_is_gone_is_deleted() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2002 < diverted C1/2002 null why=callForward",
+    );
+    assert_eq!(bench.kept.len(), 1);
+    bench.view.clear();
+    bench.restart();
+    assert!(bench.kept.is_empty());
+}

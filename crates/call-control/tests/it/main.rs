@@ -11,5 +11,6 @@ mod harness;
 mod history;
 mod joined;
 mod model;
+mod parties;
 mod resync;
 mod script;

@@ -1,7 +1,8 @@
 //! Events in one line each, and what is published for them.
 //!
 //! `2001 < held C1/2001 hold` is the report of 2001's monitor; words after the state: `from=`, `to=`
-//! (the calling and the called number), `why=` (cause). A transfer or conference lists the old calls
+//! (the calling and the called number), `by=` (who redirected the call last), `goes=` (where a
+//! diverted call goes), `why=` (cause). A transfer or conference lists the old calls
 //! and the resulting connections: `2002 < transferred C1/2001 C2/2001 to=2003 [C3/2002<C1/2002 …]`.
 
 use csta::message::{CallClearedEvent, ConferencedEvent, TransferedEvent};
@@ -58,7 +59,11 @@ pub(crate) fn event_of(line: &str) -> Event {
         redirected: option("by="),
         cause,
     };
-    short.event(kind, local)
+    let mut event = short.event(kind, local);
+    if let Event::Diverted(diverted) = &mut event {
+        diverted.new_destination = option("goes=").map(|to| DeviceId::new(to).into());
+    }
+    event
 }
 
 type Joined = (

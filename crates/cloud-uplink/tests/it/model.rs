@@ -153,6 +153,7 @@ fn leg_view(leg: u64, change: u64) -> LegView {
         // Large enough, for some, for snapshots of several parts.
         to: (leg < 2 && change.is_multiple_of(8)).then(|| "y".repeat(9 * 1024)),
         redirected_from: None,
+        party: None,
         since: NOW,
         pbx: PbxIds {
             call_id: leg.to_string(),

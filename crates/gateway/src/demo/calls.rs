@@ -148,6 +148,7 @@ pub(crate) mod tests {
                 from: Some(from.to_owned()),
                 to: Some(to.to_owned()),
                 redirected_from: None,
+                party: None,
                 since: Timestamp::from_unix_ms(0),
                 pbx: PbxIds {
                     call_id: call.to_string(),
@@ -159,6 +160,8 @@ pub(crate) mod tests {
             pbx_event: None,
             previous_call_id: None,
             by: None,
+            peers: Vec::new(),
+            diverted_to: None,
             synthetic: false,
         }
     }
