@@ -1,5 +1,6 @@
 //! Calls as applications read them: one call resource per extension in it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -42,6 +43,8 @@ pub(super) struct CallView {
     to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     redirected_from: Option<String>,
+    /// Numbers of the other parties of the conversation as it is now.
+    peers: Vec<String>,
     since: Timestamp,
     /// False: the gateway is not connected, the call may have changed since.
     current: bool,
@@ -141,7 +144,9 @@ pub(super) async fn one(
     let endpoint = numbers::endpoint(endpoint)?;
     let call = numbers::call(&call)?;
     let leg = leg(&app, &caller, params.site_id, endpoint, call).await?;
-    let view = leg.and_then(|leg| view(&app, &leg));
+    let leg = leg.ok_or_else(numbers::unknown_call)?;
+    let parties = parties(&app, std::slice::from_ref(&leg)).await?;
+    let view = view(&app, &leg, &parties);
     view.map(Json).ok_or_else(numbers::unknown_call)
 }
 
@@ -190,7 +195,9 @@ async fn list(
     href: String,
 ) -> Result<Json<CallList>, ApiError> {
     let (legs, cursor) = legs(app, &caller, params.site_id, endpoint).await?;
-    let items: Vec<_> = legs.iter().filter_map(|leg| view(app, leg)).collect();
+    let parties = parties(app, &legs).await?;
+    let items = legs.iter().filter_map(|leg| view(app, leg, &parties));
+    let items: Vec<_> = items.collect();
     Ok(Json(CallList {
         count: items.len(),
         cursor,
@@ -236,10 +243,41 @@ pub(super) fn states(legs: &[OwnedLeg]) -> impl Iterator<Item = (&OwnedLeg, Call
         .filter_map(move |owned| Some((owned, state(owned)?)))
 }
 
-fn view(app: &App, owned: &OwnedLeg) -> Option<CallView> {
-    let leg: LegView = serde_json::from_str(&owned.leg.body)
+/// Leg and number of everybody in a call, by call.
+type Parties = BTreeMap<String, Vec<(LegId, String)>>;
+
+/// Everybody in the calls of those legs, outside parties included.
+async fn parties(app: &App, legs: &[OwnedLeg]) -> Result<Parties, ApiError> {
+    let calls: BTreeSet<_> = legs.iter().map(|it| it.leg.call_id.clone()).collect();
+    let Some(account) = legs.first().map(|it| it.owner.account.clone()) else {
+        return Ok(Parties::new());
+    };
+    let read = app.read(move |store| {
+        let mut parties = Parties::new();
+        for call in calls {
+            let legs = store.call_legs(&account, &call)?;
+            let party = |owned: &OwnedLeg| {
+                let leg = read_leg(owned)?;
+                Some((leg.leg_id, leg.device))
+            };
+            parties.insert(call, legs.iter().filter_map(party).collect());
+        }
+        Ok(parties)
+    });
+    read.await.map_err(|error| refusal::of_store(&error))
+}
+
+fn read_leg(owned: &OwnedLeg) -> Option<LegView> {
+    serde_json::from_str(&owned.leg.body)
         .inspect_err(|error| tracing::error!(%error, "a stored leg cannot be read"))
-        .ok()?;
+        .ok()
+}
+
+fn view(app: &App, owned: &OwnedLeg, parties: &Parties) -> Option<CallView> {
+    let leg = read_leg(owned)?;
+    let all = parties.get(&owned.leg.call_id);
+    let all = all.into_iter().flatten();
+    let peers = leg.peers(all.map(|(id, number)| (*id, number.as_str())));
     let gateway = identity(&owned.owner);
     let current = app.gateways.is_connected(&gateway);
     let Identity {
@@ -269,6 +307,7 @@ fn view(app: &App, owned: &OwnedLeg) -> Option<CallView> {
         from: leg.from,
         to: leg.to,
         redirected_from: leg.redirected_from,
+        peers,
         since: leg.since,
         current,
         pbx: leg.pbx,
