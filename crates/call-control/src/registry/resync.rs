@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use cloud_uplink::event::Direction;
 use cloud_uplink::{CallId, LegState, Timestamp};
 use csta::message::SnapshotCallInfo;
+use csta::value::Raw;
 use csta::{CallState, DeviceId, ExtendedDeviceId, LocalConnectionState};
 
 use super::Registry;
@@ -12,6 +13,7 @@ use super::apply::guess_direction;
 use super::call::{Call, Leg, covers};
 use super::history::User;
 use super::legs::NewLeg;
+use super::origin::Origin;
 use super::publish::Why;
 use super::state;
 
@@ -57,6 +59,24 @@ impl<'a> Listed<'a> {
     fn is(&self, leg: &Leg) -> bool {
         let same = |listed: &DeviceId| *listed == leg.device_id;
         *self.call_id == leg.key && (leg.assumed || self.device_id.is_none_or(same))
+    }
+
+    /// The device of its connection, where that is one of several terminals.
+    fn terminal(&self) -> Option<&'a DeviceId> {
+        self.device_id.filter(|id| id.instance().is_some())
+    }
+
+    /// Whether the other party is not connected. Who is while the other is not is the one who calls.
+    fn is_alone(&self) -> bool {
+        let waits = |other| {
+            use LegState::{Alerting, Failed, Initiated, Queued};
+            matches!(other, Alerting | Failed | Initiated | Queued)
+        };
+        self.other().is_some_and(|other| other.is_none_or(waits))
+    }
+
+    fn is_calling(&self) -> bool {
+        self.is_alone() && matches!(self.state, Some(LegState::Connected | LegState::Held))
     }
 
     /// What it says of the only other connection: its state, or that there is none.
@@ -113,12 +133,13 @@ impl Registry {
     /// one at each, are one conversation.
     fn take_listed(&mut self, item: &Listed<'_>, listed: &[Listed<'_>], now: Timestamp) -> Call {
         let rings = item.state == Some(LegState::Alerting) && !self.keys.contains_key(item.call_id);
-        let terminal = item.device_id.filter(|id| rings && id.instance().is_some());
+        let terminal = item.terminal().filter(|_| rings);
         let origin = terminal.map(|_| Origin::of_linkage(item.linkage));
         let fork = terminal.zip(origin.as_ref());
         let certain = fork.and_then(|(device, origin)| self.certain_fork(device, origin));
         let guessed = fork.filter(|_| certain.is_none());
-        let guessed = guessed.and_then(|(device, origin)| self.listed_beside(device, origin, listed));
+        let guessed =
+            guessed.and_then(|(device, origin)| self.listed_beside(device, origin, listed));
         let mut call = self.take_beside(certain.or(guessed), item.call_id, now);
         call.guessed |= guessed.is_some();
         if let (None, Some(origin)) = (&call.origin, origin) {
@@ -136,14 +157,17 @@ impl Registry {
         listed: &[Listed<'_>],
     ) -> Option<CallId> {
         let alerting = |it: &&Listed<'_>| it.state == Some(LegState::Alerting);
-        let terminal = |it: &Listed<'_>| it.device_id.filter(|id| id.instance().is_some());
-        let ringing: Vec<_> = listed.iter().filter(alerting).filter_map(terminal).collect();
+        let ringing: Vec<_> = listed
+            .iter()
+            .filter(alerting)
+            .filter_map(Listed::terminal)
+            .collect();
         let distinct: BTreeSet<_> = ringing.iter().map(|id| id.instance()).collect();
         if distinct.len() < ringing.len() {
             return None;
         }
         let mut others = listed.iter().filter(alerting).filter_map(|other| {
-            let instance = terminal(other)?.instance();
+            let instance = other.terminal()?.instance();
             let call = self.calls.get(self.keys.get(other.call_id)?)?;
             let rings = |leg: &Leg| leg.key == *other.call_id && leg.state == LegState::Alerting;
             let fits = instance != device.instance() && call.legs.iter().any(rings);
@@ -277,12 +301,7 @@ impl Registry {
         if outdated && state == LegState::Initiated {
             self.reincarnate(item.call_id, call, now);
         }
-        // Who is connected while the other party is not is the one who calls.
-        let waits = |other| {
-            use LegState::{Alerting, Failed, Initiated, Queued};
-            matches!(other, Alerting | Failed | Initiated | Queued)
-        };
-        let alone = item.other().is_some_and(|other| other.is_none_or(waits));
+        let alone = item.is_alone();
         let direction = match state {
             LegState::Connected | LegState::Held if alone && call.from.is_none() => {
                 Direction::Outbound

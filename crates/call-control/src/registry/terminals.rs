@@ -128,10 +128,11 @@ impl Registry {
                 && call.to.as_deref() == to
                 && call.is_same_origin(origin).unwrap_or_else(same)
         };
-        // Beginning with the youngest: no more calls than this begin at once.
-        let ids = self.at_endpoint.get(device.number())?.iter().rev();
-        let calls = ids.take(FORK_CALLS_MAX).filter_map(|id| self.calls.get(id));
-        calls.filter(is_fork).last().map(|call| call.id)
+        // Of the youngest, as no more begin at once, the oldest.
+        let ids = self.at_endpoint.get(device.number())?.iter();
+        let young = ids.rev().take(FORK_CALLS_MAX).rev();
+        let mut calls = young.filter_map(|id| self.calls.get(id));
+        calls.find(is_fork).map(|call| call.id)
     }
 
     /// The conversation that a new call at a terminal certainly belongs to.
