@@ -5,4 +5,5 @@
 mod csta_link;
 mod far_end;
 mod files;
+mod sip;
 mod uplink;
