@@ -1,7 +1,10 @@
 //! What is fuzzed: each function takes any bytes and must neither panic nor break a promise. The
 //! targets under `tests/fuzz` call these, and a test plays the committed corpus through them.
 
+use csta::xml::{Document, Element};
 use csta::{DeviceId, FrameDecoder, Message};
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
 
 /// A target: its name, which is that of its corpus, and what it does.
 type Target = (&'static str, fn(&[u8]));
@@ -46,11 +49,17 @@ fn decode(data: &[u8], piece: usize) -> (Vec<csta::Frame>, Option<csta::FrameErr
     (frames, None)
 }
 
-/// Messages: what was read is read again as the same when it is written, in every edition.
+/// Messages: what was read is read again as the same when it is written, in every edition; and
+/// another XML reader finds the same elements.
 ///
 /// # Panics
 /// A promise is broken.
 pub fn xml(data: &[u8]) {
+    if let Ok(document) = Document::from_bytes(data) {
+        let mut ours = Vec::new();
+        names(document.root(), &mut ours);
+        assert_eq!(names_by_another(data), Ok(ours));
+    }
     let Ok(message) = Message::parse(data) else {
         return;
     };
@@ -66,6 +75,45 @@ pub fn xml(data: &[u8]) {
         assert_eq!(again.name(), message.name());
         if edition == csta::Edition::Ed6 {
             assert_eq!(again, message, "{written}");
+        }
+    }
+}
+
+/// The elements in the order of their start tags, each with the number of its attributes.
+fn names(element: Element<'_, '_>, into: &mut Vec<(String, usize)>) {
+    into.push((element.name().to_owned(), element.attributes().count()));
+    for child in element.children() {
+        names(child, into);
+    }
+}
+
+fn names_by_another(data: &[u8]) -> Result<Vec<(String, usize)>, String> {
+    let counted = |tag: &BytesStart<'_>| {
+        let attributes = tag.attributes().map(|it| it.map_err(|e| e.to_string()));
+        let attributes = attributes.collect::<Result<Vec<_>, _>>()?;
+        let own = attributes
+            .iter()
+            .filter(|it| it.key.as_namespace_binding().is_none());
+        let name = tag.local_name().into_inner().to_owned();
+        Ok::<_, String>((
+            String::from_utf8(name.into()).map_err(|e| e.to_string())?,
+            own.count(),
+        ))
+    };
+    let mut found = Vec::new();
+    let mut reader = Reader::from_reader(data);
+    loop {
+        match reader.read_event().map_err(|error| error.to_string())? {
+            Event::Start(tag) | Event::Empty(tag) => found.push(counted(&tag)?),
+            Event::Eof => return Ok(found),
+            Event::End(_)
+            | Event::Text(_)
+            | Event::CData(_)
+            | Event::GeneralRef(_)
+            | Event::DocType(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::Comment(_) => {}
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
-use crate::xml::{Document, XmlError};
+use crate::xml::{Document, XmlError, escape};
 
 /// Longest time that a frame may stay incomplete. A frame of the largest size takes 5 s at 13 kB/s;
 /// what is slower is a wrong length waiting for bytes that never come.
@@ -141,8 +141,8 @@ fn fill(fragment: &str, user: &str, password: &str) -> Result<String, LoginError
             continue;
         };
         match name {
-            "user" => out.push_str(&quick_xml::escape::escape(user)),
-            "password" => out.push_str(&quick_xml::escape::escape(password)),
+            "user" => escape(user, &mut out),
+            "password" => escape(password, &mut out),
             _ if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
                 return Err(LoginError::Placeholder(name.to_owned()));
             }

@@ -7,7 +7,7 @@ use crate::codec::{Value, bad_value, messages, optional};
 use crate::conformance::{Content, ElementRule, Text};
 use crate::edition::Edition;
 use crate::message::DecodeError;
-use crate::xml::{Element, Writer};
+use crate::xml::{Element, Writer, escape, write_attribute};
 
 /// The content of an element, kept as it came: attributes, text and elements, by local name. Names
 /// outside the namespace of CSTA keep theirs.
@@ -23,7 +23,7 @@ impl Raw {
     fn of(element: Element<'_, '_>) -> Self {
         let source = element.inner_source();
         if element.prefix().is_empty()
-            && is_plain(source)
+            && element.is_plain()
             && element.namespace().is_none_or(is_csta)
         {
             return Self(source.trim().into());
@@ -50,43 +50,30 @@ impl Value for Raw {
     }
 }
 
-/// Whether XML has neither prefixes, namespaces, comments nor the like, and so means the same at any
-/// place of that namespace.
-fn is_plain(xml: &str) -> bool {
-    let special = |byte| matches!(byte, b':' | b'!' | b'?');
-    !xml.bytes().any(special) && !xml.contains("xmlns")
-}
-
 /// Writes text and children; `inside` is the namespace that holds there. What has no name of its own
 /// without its prefix, or the same one as another attribute, is left out: it could not be read again.
 fn append_content(out: &mut String, element: Element<'_, '_>, inside: Option<&str>) {
-    out.push_str(&quick_xml::escape::escape(element.text()));
-    for child in element.children().filter(|child| is_name(child.name())) {
+    escape(element.text(), out);
+    for child in element.children() {
+        out.push('<');
+        out.push_str(child.name());
         let foreign = child.namespace().filter(|it| !is_csta(it));
-        let _ = write!(out, "<{}", child.name());
         if foreign != inside {
-            let namespace = quick_xml::escape::escape(foreign.unwrap_or_default());
-            let _ = write!(out, " xmlns=\"{namespace}\"");
+            write_attribute("xmlns", foreign.unwrap_or_default(), out);
         }
         let mut keys = Vec::new();
         for (key, value) in child.attributes() {
-            if !is_name(key) || keys.contains(&key) {
-                continue;
+            if !keys.contains(&key) {
+                keys.push(key);
+                write_attribute(key, value, out);
             }
-            keys.push(key);
-            let _ = write!(out, " {key}=\"{}\"", quick_xml::escape::escape(value));
         }
         out.push('>');
         append_content(out, child, foreign);
-        let _ = write!(out, "</{}>", child.name());
+        out.push_str("</");
+        out.push_str(child.name());
+        out.push('>');
     }
-}
-
-/// Whether it can stand as a name (XML 1.0, `NCName`; letters beyond ASCII are not told apart).
-fn is_name(text: &str) -> bool {
-    let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
-    let part = |c: char| letter(c) || c.is_ascii_digit() || matches!(c, '-' | '.');
-    text.starts_with(letter) && text.chars().all(part)
 }
 
 fn is_csta(namespace: &str) -> bool {

@@ -42,10 +42,10 @@ macro_rules! open_texts {
         impl Value for $name {
             const CONTENT: Content = Content::Text(Text::Open(&[$( $text, )*]));
             fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
-                $( if element.text() == $text {
-                    return Ok(Self::$value);
-                } )*
-                Ok(Self::new(element.text()))
+                Ok(match element.text() {
+                    $( $text => Self::$value, )*
+                    text => Self::new(text),
+                })
             }
             fn write(&self, name: &str, writer: &mut Writer) {
                 writer.element(name, &[], |w| w.text(self));

@@ -5,14 +5,14 @@
 
 use std::borrow::Cow;
 
-use quick_xml::events::attributes::{Attribute, Attributes};
-use quick_xml::events::{BytesRef, BytesStart, Event};
-use quick_xml::{Reader, XmlVersion};
+use super::reader::Reader;
 
 /// Deepest nesting that is read; CSTA's own messages stay below 12.
 pub const DEPTH_MAX: usize = 32;
 /// Most elements and attributes together in one message; the largest real ones have about 400.
 pub const ATTRIBUTES_AND_ELEMENTS_MAX: usize = 4096;
+/// Most attributes of one element; CSTA's own have nine. Each is compared with those before it.
+pub const ATTRIBUTES_MAX: usize = 64;
 
 /// Why a text is no document that can be read. Positions count bytes from the start of the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +44,11 @@ pub enum XmlError {
         /// The element that is too deep.
         position: usize,
     },
-    /// More than [`ATTRIBUTES_AND_ELEMENTS_MAX`].
-    #[error("byte {position}: more than {ATTRIBUTES_AND_ELEMENTS_MAX} elements and attributes")]
+    /// More than [`ATTRIBUTES_AND_ELEMENTS_MAX`], or at one element more than [`ATTRIBUTES_MAX`].
+    #[error(
+        "byte {position}: more than {ATTRIBUTES_AND_ELEMENTS_MAX} elements and attributes, or than \
+         {ATTRIBUTES_MAX} attributes of one element"
+    )]
     TooMany {
         /// The first one too many.
         position: usize,
@@ -62,33 +65,46 @@ pub enum XmlError {
 }
 
 #[derive(Debug)]
-struct Node<'x> {
-    prefix: &'x str,
-    name: &'x str,
-    text: Cow<'x, str>,
+pub(super) struct Node<'x> {
+    /// The name with its prefix.
+    pub(super) tag: &'x str,
+    pub(super) name: &'x str,
+    pub(super) text: Cow<'x, str>,
     /// Where its attributes and the namespaces that it declares are in the document's lists.
-    attributes: (u32, u32),
-    declarations: (u32, u32),
-    parent: u32,
-    first_child: u32,
-    next_sibling: u32,
+    pub(super) attributes: (u32, u32),
+    pub(super) declarations: (u32, u32),
+    pub(super) parent: u32,
+    pub(super) first_child: u32,
+    pub(super) next_sibling: u32,
     /// In the source: start tag, content, end tag.
-    start: usize,
-    content: (usize, usize),
-    end: usize,
+    pub(super) start: usize,
+    pub(super) content: (usize, usize),
+    pub(super) end: usize,
+    /// How much inside has its meaning from its surroundings, or none.
+    pub(super) special: u32,
 }
 
-const NONE: u32 = u32::MAX;
+/// An attribute, or a declaration of a namespace.
+#[derive(Debug)]
+pub(super) struct Attribute<'x> {
+    /// The name with its prefix.
+    pub(super) key: &'x str,
+    /// The name without its prefix; of a declaration the prefix that is declared.
+    pub(super) name: &'x str,
+    pub(super) value: Cow<'x, str>,
+}
+
+/// The index of no node.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// A parsed document that borrows its names and plain texts from the body.
 #[derive(Debug)]
 pub struct Document<'x> {
-    source: &'x str,
-    nodes: Vec<Node<'x>>,
-    /// Local names and values.
-    attributes: Vec<(&'x str, Cow<'x, str>)>,
-    /// Prefixes, empty for the default namespace, and what they stand for.
-    declarations: Vec<(&'x str, Cow<'x, str>)>,
+    pub(super) source: &'x str,
+    pub(super) nodes: Vec<Node<'x>>,
+    pub(super) attributes: Vec<Attribute<'x>>,
+    /// Of namespaces; the name is empty for the default one.
+    pub(super) declarations: Vec<Attribute<'x>>,
 }
 
 impl<'x> Document<'x> {
@@ -117,40 +133,7 @@ impl<'x> Document<'x> {
     /// # Errors
     /// [`XmlError`], with the position.
     pub fn parse(source: &'x str) -> Result<Self, XmlError> {
-        let mut builder = Builder {
-            document: Self {
-                source,
-                nodes: Vec::with_capacity(64),
-                attributes: Vec::with_capacity(8),
-                declarations: Vec::with_capacity(4),
-            },
-            open: Vec::with_capacity(12),
-            root_end: None,
-        };
-        let mut reader = Reader::from_str(source);
-        loop {
-            let start = position(reader.buffer_position());
-            let event = match reader.read_event() {
-                Ok(event) => event,
-                Err(_) if builder.root_end.is_some() => return Err(builder.trailing()),
-                Err(error) => return Err(malformed(position(reader.error_position()), &error)),
-            };
-            let end = position(reader.buffer_position());
-            match event {
-                Event::Start(tag) => builder.start(&tag, start, end)?,
-                Event::Empty(tag) => {
-                    builder.start(&tag, start, end)?;
-                    builder.end(end, end);
-                }
-                Event::End(_) => builder.end(start, end),
-                Event::Text(text) => builder.text(text.into_inner(), start)?,
-                Event::CData(text) => builder.text(text.into_inner(), start)?,
-                Event::GeneralRef(reference) => builder.reference(&reference, start)?,
-                Event::DocType(_) => return Err(XmlError::Dtd { position: start }),
-                Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
-                Event::Eof => return builder.finish(end),
-            }
-        }
+        Reader::new(source).read()
     }
 
     /// The root element.
@@ -184,7 +167,9 @@ impl<'d, 'x> Element<'d, 'x> {
     /// The prefix of the name; empty where it has none.
     #[must_use]
     pub fn prefix(self) -> &'x str {
-        self.node().prefix
+        let node = self.node();
+        let colon = node.tag.len() - node.name.len();
+        &node.tag[..colon.saturating_sub(1)]
     }
 
     /// The namespace, or `None` where none is declared.
@@ -196,8 +181,8 @@ impl<'d, 'x> Element<'d, 'x> {
             let node = &self.document.nodes[index as usize];
             let (from, to) = node.declarations;
             let declared = &self.document.declarations[from as usize..to as usize];
-            if let Some((_, namespace)) = declared.iter().find(|(it, _)| *it == prefix) {
-                return Some(&**namespace).filter(|namespace| !namespace.is_empty());
+            if let Some(it) = declared.iter().find(|it| it.name == prefix) {
+                return Some(&*it.value).filter(|namespace| !namespace.is_empty());
             }
             next = (node.parent != NONE).then_some(node.parent);
         }
@@ -216,14 +201,14 @@ impl<'d, 'x> Element<'d, 'x> {
         let (from, to) = self.node().attributes;
         self.document.attributes[from as usize..to as usize]
             .iter()
-            .find_map(|(key, value)| (*key == name).then_some(&**value))
+            .find_map(|it| (it.name == name).then_some(&*it.value))
     }
 
     /// The attributes by local name, but for declarations of namespaces.
     pub fn attributes(self) -> impl Iterator<Item = (&'d str, &'d str)> {
         let (from, to) = self.node().attributes;
         let attributes = self.document.attributes[from as usize..to as usize].iter();
-        attributes.map(|(key, value)| (*key, &**value))
+        attributes.map(|it| (it.name, &*it.value))
     }
 
     /// The child elements in document order.
@@ -249,192 +234,18 @@ impl<'d, 'x> Element<'d, 'x> {
         &self.document.source[self.node().start..self.node().end]
     }
 
+    /// Whether what stands between its tags has neither prefixes, declarations of namespaces, comments
+    /// nor the like, and so means the same at any place of its namespace.
+    pub(crate) fn is_plain(self) -> bool {
+        self.node().special == 0
+    }
+
     /// What stands between its tags in the source.
     #[must_use]
     pub fn inner_source(self) -> &'x str {
         let (start, end) = self.node().content;
         &self.document.source[start..end]
     }
-}
-
-struct Builder<'x> {
-    document: Document<'x>,
-    /// The open elements, and the last child of each so far.
-    open: Vec<(u32, u32)>,
-    root_end: Option<usize>,
-}
-
-impl<'x> Builder<'x> {
-    fn start(&mut self, tag: &BytesStart<'x>, start: usize, end: usize) -> Result<(), XmlError> {
-        if self.root_end.is_some() {
-            return Err(self.trailing());
-        }
-        if self.open.len() >= DEPTH_MAX {
-            return Err(XmlError::TooDeep { position: start });
-        }
-        let document = &mut self.document;
-        let from = (document.attributes.len(), document.declarations.len());
-        // The tag stands right behind its `<`; this borrows it from the source.
-        let inside = &document.source[start + 1..][..tag.len()];
-        let (full_name, rest) = inside.split_at(tag.name().into_inner().len());
-        if !rest.is_empty() {
-            for attribute in Attributes::new(inside, full_name.len()) {
-                self.attribute(attribute.map_err(|error| malformed(start, &error))?, start)?;
-                self.check_size(start)?;
-            }
-        }
-        self.check_size(start)?;
-        let document = &mut self.document;
-        let (prefix, name) = split_name(full_name);
-        let this = index(document.nodes.len());
-        let parent = match self.open.last_mut() {
-            Some((parent, last)) => {
-                match std::mem::replace(last, this) {
-                    NONE => document.nodes[*parent as usize].first_child = this,
-                    sibling => document.nodes[sibling as usize].next_sibling = this,
-                }
-                *parent
-            }
-            None => NONE,
-        };
-        document.nodes.push(Node {
-            prefix,
-            name,
-            text: Cow::Borrowed(""),
-            attributes: (index(from.0), index(document.attributes.len())),
-            declarations: (index(from.1), index(document.declarations.len())),
-            parent,
-            first_child: NONE,
-            next_sibling: NONE,
-            start,
-            content: (end, end),
-            end,
-        });
-        self.open.push((this, NONE));
-        Ok(())
-    }
-
-    fn attribute(&mut self, attribute: Attribute<'x>, start: usize) -> Result<(), XmlError> {
-        let (prefix, name) = split_name(attribute.key.into_inner());
-        let value = attribute
-            .normalized_value(XmlVersion::Implicit1_0)
-            .map_err(|error| malformed(start, &error))?;
-        match (prefix, name) {
-            ("", "xmlns") => self.document.declarations.push(("", value)),
-            ("xmlns", prefix) => self.document.declarations.push((prefix, value)),
-            _ => self.document.attributes.push((name, value)),
-        }
-        Ok(())
-    }
-
-    fn check_size(&self, position: usize) -> Result<(), XmlError> {
-        let document = &self.document;
-        let total = document.attributes.len() + document.declarations.len() + document.nodes.len();
-        if total >= ATTRIBUTES_AND_ELEMENTS_MAX {
-            return Err(XmlError::TooMany { position });
-        }
-        Ok(())
-    }
-
-    /// Closes the innermost open element, whose end tag stands from `start` to `end`.
-    fn end(&mut self, start: usize, end: usize) {
-        let Some((closed, _)) = self.open.pop() else {
-            return;
-        };
-        let node = &mut self.document.nodes[closed as usize];
-        node.content.1 = start;
-        node.end = end;
-        if self.open.is_empty() {
-            self.root_end = Some(end);
-        }
-    }
-
-    fn text(&mut self, text: Cow<'x, str>, position: usize) -> Result<(), XmlError> {
-        let Some(&(parent, _)) = self.open.last() else {
-            if text.trim().is_empty() {
-                return Ok(());
-            }
-            return Err(match self.root_end {
-                Some(_) => self.trailing(),
-                None => XmlError::Malformed {
-                    position,
-                    what: "text before the first element".to_owned(),
-                },
-            });
-        };
-        let node = &mut self.document.nodes[parent as usize];
-        if node.text.is_empty() {
-            node.text = text;
-        } else {
-            node.text.to_mut().push_str(&text);
-        }
-        Ok(())
-    }
-
-    fn reference(&mut self, reference: &BytesRef<'x>, position: usize) -> Result<(), XmlError> {
-        if let Some(c) = reference
-            .resolve_char_ref()
-            .map_err(|error| malformed(position, &error))?
-        {
-            return self.text(Cow::Owned(c.to_string()), position);
-        }
-        let name = reference.xml10_content();
-        match quick_xml::escape::resolve_predefined_entity(&name) {
-            Some(text) => self.text(Cow::Borrowed(text), position),
-            None => Err(XmlError::Malformed {
-                position,
-                what: format!(
-                    "unknown entity `&{name};`, only lt, gt, amp, apos and quot are known"
-                ),
-            }),
-        }
-    }
-
-    fn trailing(&self) -> XmlError {
-        XmlError::TrailingData {
-            position: self.root_end.unwrap_or_default(),
-        }
-    }
-
-    fn finish(self, end: usize) -> Result<Document<'x>, XmlError> {
-        if let Some(&(open, _)) = self.open.last() {
-            let what = format!(
-                "`<{}>` is not closed",
-                self.document.nodes[open as usize].name
-            );
-            return Err(XmlError::Malformed {
-                position: end,
-                what,
-            });
-        }
-        if self.document.nodes.is_empty() {
-            return Err(XmlError::Empty);
-        }
-        Ok(self.document)
-    }
-}
-
-/// Prefix and local name. Names are short: looking at each byte is the fastest way.
-fn split_name(name: &str) -> (&str, &str) {
-    match name.bytes().position(|byte| byte == b':') {
-        Some(colon) => (&name[..colon], &name[colon + 1..]),
-        None => ("", name),
-    }
-}
-
-fn malformed(position: usize, error: &dyn std::fmt::Display) -> XmlError {
-    XmlError::Malformed {
-        position,
-        what: error.to_string(),
-    }
-}
-
-fn position(value: u64) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-fn index(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(NONE)
 }
 
 #[cfg(test)]

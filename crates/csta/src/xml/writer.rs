@@ -2,8 +2,6 @@
 
 use std::fmt::{Display, Write as _};
 
-use quick_xml::escape::escape;
-
 use crate::edition::Edition;
 use crate::id::DeviceId;
 
@@ -74,8 +72,7 @@ impl Writer {
         self.out.push_str(self.prefix);
         self.out.push_str(name);
         for (key, value) in attributes {
-            // Writing to a String cannot fail.
-            let _ = write!(self.out, " {key}=\"{}\"", escape(*value));
+            write_attribute(key, value, &mut self.out);
         }
         let start = self.out.len();
         self.out.push('>');
@@ -85,14 +82,14 @@ impl Writer {
             self.out.truncate(start);
             self.out.push_str("/>");
         } else {
+            // Writing to a String cannot fail.
             let _ = write!(self.out, "</{}{name}>", self.prefix);
         }
     }
 
     /// Writes character data, escaped.
     pub fn text(&mut self, text: impl Display) {
-        let text = text.to_string();
-        self.out.push_str(&escape(text.as_str()));
+        escape(&text.to_string(), &mut self.out);
     }
 
     /// Writes XML as it is; for fragments that an installer configured and that were parsed before.
@@ -104,6 +101,42 @@ impl Writer {
     #[must_use]
     pub fn finish(self) -> String {
         self.out
+    }
+}
+
+/// Writes one attribute behind the name of its element.
+pub(crate) fn write_attribute(key: &str, value: &str, out: &mut String) {
+    out.push(' ');
+    out.push_str(key);
+    out.push_str("=\"");
+    escape(value, out);
+    out.push('"');
+}
+
+/// Writes `text` so that it is read again as it is, between tags and as the value of an attribute.
+pub(crate) fn escape(text: &str, out: &mut String) {
+    let mut rest = text;
+    let next = |rest: &str| rest.bytes().position(|byte| reference(byte).is_some());
+    while let Some(at) = next(rest) {
+        out.push_str(&rest[..at]);
+        out.push_str(reference(rest.as_bytes()[at]).unwrap_or_default());
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+}
+
+const fn reference(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'&' => Some("&amp;"),
+        b'"' => Some("&quot;"),
+        b'\'' => Some("&apos;"),
+        // As they are they would be read as spaces, or as other line ends.
+        b'\t' => Some("&#9;"),
+        b'\n' => Some("&#10;"),
+        b'\r' => Some("&#13;"),
+        _ => None,
     }
 }
 

@@ -100,3 +100,91 @@ fn tells_data_after_the_document_from_a_malformed_one() {
         assert_eq!(error, XmlError::TrailingData { position: 7 }, "{tail:?}");
     }
 }
+
+#[test]
+fn refuses_what_the_recommendation_does_not_allow_in_tags_and_references() {
+    for (source, position, what) in [
+        ("<", 1, "expected a name"),
+        ("<1/>", 1, "expected a name"),
+        ("<a:/>", 3, "expected a name"),
+        ("<a:b:c/>", 0, "a start tag without its `>`"),
+        ("<a", 0, "a start tag without its `>`"),
+        ("<a/", 0, "a start tag without its `>`"),
+        ("<a x=\"1\"y=\"2\"/>", 0, "a start tag without its `>`"),
+        ("<a x/>", 4, "expected `=`"),
+        ("<a x=1/>", 5, "expected a quoted value"),
+        ("<a x=\"1>", 6, "an attribute's value without its end"),
+        ("<a x=\"<\"/>", 6, "an attribute's value without its end"),
+        (
+            "<a x='&y;'/>",
+            6,
+            "unknown entity `&y;`, only lt, gt, amp, apos and quot are known",
+        ),
+        ("<a c:x='' c:x=''/>", 0, "attribute `c:x` is there twice"),
+        ("<a>b &lt</a>", 5, "`&` without its `;`"),
+        (
+            "<a>&#0;</a>",
+            3,
+            "unknown entity `&#0;`, only lt, gt, amp, apos and quot are known",
+        ),
+        (
+            "<a>&#+9;</a>",
+            3,
+            "unknown entity `&#+9;`, only lt, gt, amp, apos and quot are known",
+        ),
+        (
+            "<a>&#xD800;</a>",
+            3,
+            "unknown entity `&#xD800;`, only lt, gt, amp, apos and quot are known",
+        ),
+        ("<a><b></ab>", 6, "expected `</b>`"),
+        ("<a></ab>", 6, "expected `>`"),
+        ("</a>", 0, "an end tag without its start tag"),
+        ("<!-- a --", 0, "no `-->` where one was expected"),
+        ("<a><![CDATA[x]]</a>", 3, "no `]]>` where one was expected"),
+        ("<?xml version='1.0'", 0, "no `?>` where one was expected"),
+        ("<!ELEMENT a>", 0, "`<!` without a comment or literal text"),
+        ("<![CDATA[x]]><a/>", 0, "text before the first element"),
+    ] {
+        let what = what.to_owned();
+        assert_eq!(
+            error(source),
+            XmlError::Malformed { position, what },
+            "{source}"
+        );
+    }
+    let attributes: String = (0..=ATTRIBUTES_MAX).map(|i| format!(" a{i}=''")).collect();
+    assert_eq!(
+        error(&format!("<a{attributes}/>")),
+        XmlError::TooMany { position: 0 }
+    );
+}
+
+#[test]
+fn reads_every_form_of_white_space_reference_and_comment() {
+    let source = "\u{feff}<?xml version='1.0'?><!--><a/>-->\n<a\tx = '1\r\n2&#10;\"3\"' >\n  \
+        b<!-- c -->d<?e f?>&#x26;<![CDATA[]>g]]>\r\n<h ></h\n></a >";
+    let document = Document::parse(source).unwrap();
+    let root = document.root();
+    assert_eq!(root.attribute("x"), Some("1 2\n\"3\""));
+    assert_eq!(root.text(), "bd&]>g");
+    assert_eq!(root.child("h").map(Element::source), Some("<h ></h\n>"));
+    assert!(!root.is_plain());
+    for (inside, plain) in [
+        ("<b c='d'>N&lt;1:2!&gt;</b>", true),
+        ("<b:c/>", false),
+        ("<b d:c=''/>", false),
+        ("<b xmlns=''/>", false),
+        ("<b xmlns:c=''/>", false),
+        ("<!-- c -->", false),
+        ("<![CDATA[c]]>", false),
+        ("<?c?>", false),
+    ] {
+        let source = format!("<c:a xmlns:c='urn:c'>{inside}</c:a>");
+        assert_eq!(
+            Document::parse(&source).unwrap().root().is_plain(),
+            plain,
+            "{inside}"
+        );
+    }
+}
