@@ -11,6 +11,7 @@ mod client_non_invite;
 mod config;
 mod event;
 mod matching;
+mod outgoing;
 mod reply;
 mod server;
 mod server_invite;
