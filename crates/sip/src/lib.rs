@@ -4,6 +4,7 @@
 //! Everything here is a plain state machine: bytes, instants and identifiers come in, bytes, events and
 //! the next timeout come out. It opens no socket, reads no clock and draws no randomness.
 
+pub mod dialog;
 pub mod digest;
 mod grammar;
 pub mod header;
@@ -17,6 +18,7 @@ pub mod status;
 pub mod stream;
 pub mod transaction;
 pub mod transport;
+pub mod ua;
 pub mod uri;
 
 pub use header::{Header, HeaderError};
