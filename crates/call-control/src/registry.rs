@@ -27,6 +27,7 @@ mod endpoints;
 mod features;
 mod history;
 mod legs;
+mod missed;
 mod origin;
 mod publish;
 mod report;
@@ -47,6 +48,7 @@ use csta::{ConnectionId, DeviceId};
 use call::{Call, Leg, ReportLog};
 use devices::{Devices, Follow};
 use endpoints::Endpoints;
+use missed::Consultation;
 use publish::Publisher;
 
 pub use along::UNKNOWN_XML_MAX;
@@ -158,6 +160,8 @@ pub struct Registry {
     legs: usize,
     /// Users' parts that are to be kept beside the legs, or no longer.
     kept: VecDeque<HistoryChange>,
+    /// Pairs of calls that may have been joined unheard, while snapshots come in.
+    consultations: Vec<Consultation>,
     /// Number of the association.
     epoch: u64,
     link: Option<bool>,
@@ -190,6 +194,7 @@ impl Registry {
             ended: VecDeque::new(),
             legs: 0,
             kept: VecDeque::new(),
+            consultations: Vec::new(),
             epoch: 1,
             link: None,
             full: false,
@@ -203,6 +208,7 @@ impl Registry {
     /// several terminals. Legs of devices that are no longer in the list go on while another
     /// followed device is in the call.
     pub fn set_endpoints(&mut self, devices: impl IntoIterator<Item = DeviceId>, now: Timestamp) {
+        self.handle_synchronised(now);
         self.devices.replace(devices);
         self.adopt_legs();
         self.end_unfollowed(now);
@@ -272,6 +278,7 @@ impl Registry {
             will_retry,
         });
         self.publisher.publish(body, None, now);
+        self.await_no_longer(device, now);
         if !will_retry {
             self.end_unfollowed(now);
         }
@@ -299,6 +306,7 @@ impl Registry {
         }
         self.publish_link(true, None, now);
         self.end_unfollowed(now);
+        self.note_consultations(now);
     }
 
     /// The association with the switching function is gone, and all monitors with it. Legs are kept:
@@ -309,6 +317,7 @@ impl Registry {
         }
         self.wanted.clear();
         self.doubtful.clear();
+        self.consultations.clear();
         self.publish_link(false, Some(reason.to_owned()), now);
     }
 
@@ -331,6 +340,7 @@ impl Registry {
     /// Lets what waits in vain run out; once a minute is often enough.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.expire_ended(now);
+        self.expire_consultations(now);
         self.ask_doubtful(now);
         let mut given_up = false;
         for device in self.devices.iter_mut() {

@@ -295,6 +295,7 @@ impl CstaHandler for Engine {
             } => {
                 tracing::info!(devices, unmonitored, "all devices synchronised");
                 self.shared.synchronised(clock::now());
+                self.registry.handle_synchronised(stamp);
                 self.questions.synchronised();
             }
             ClientEvent::Answered { invoke_id, result } => self.answered(invoke_id, result),

@@ -25,6 +25,7 @@ impl Registry {
     pub fn handle_event(&mut self, monitored: &DeviceId, event: &csta::Event, now: Timestamp) {
         self.stats.events += 1;
         self.expire_ended(now);
+        self.take_waiting(monitored, now);
         let Some(monitor) = self.devices.find(monitored).map(|device| device.index) else {
             self.stats.stale += 1;
             return;
@@ -55,8 +56,8 @@ impl Registry {
         let mut call = self.take_reported(&report, now);
         self.begin_anew(&mut call, &report, now);
         self.apply(&mut call, arrival);
-        if let (Kind::Diverted, Some(device_id)) = (report.kind, report.device_id) {
-            call.note_diverted((report.call_id, device_id), arrival.monitor);
+        if let (true, Some(device_id)) = (report.kind.ends(), report.device_id) {
+            call.note_ended((report.call_id, device_id), arrival.monitor);
         }
         call.epoch = self.epoch;
         self.put_call(call, now);
@@ -315,7 +316,7 @@ impl Registry {
             redirected_from,
             at: now,
             synthetic: false,
-            diverted_by: Vec::new(),
+            ended_by: Vec::new(),
         });
     }
 
@@ -409,8 +410,8 @@ fn locate(call: &Call, report: &Report<'_>) -> Option<(DeviceId, DeviceId)> {
     }
 }
 
-/// Whether a report is on a connection that ended. A call may come back to a device that it was
-/// diverted from: then another device redirected it there, or the monitor told of the diversion before.
+/// Whether a report is on a connection that ended. A call may come back to a device that left it: then
+/// another device redirected it there, or the monitor told of the end before.
 fn is_gone(call: &Call, device_id: &DeviceId, arrival: &Arrival<'_>) -> bool {
     let Arrival {
         report, monitor, ..
@@ -419,13 +420,15 @@ fn is_gone(call: &Call, device_id: &DeviceId, arrival: &Arrival<'_>) -> bool {
         return false;
     };
     let from = report.redirected_from.map(DeviceId::number);
-    let back = report.kind == Kind::Delivered
-        && from.is_some_and(|from| {
-            from != gone.device.number()
-                && (gone.redirected_from.as_deref() != Some(from)
-                    || gone.diverted_by.contains(monitor))
-        });
-    !back
+    let sent_back = from.is_some_and(|from| {
+        from != gone.device.number() && gone.redirected_from.as_deref() != Some(from)
+    });
+    let again = gone.ended_by.contains(monitor);
+    !match report.kind {
+        Kind::Delivered => sent_back || again,
+        Kind::Established => again,
+        _ => false,
+    }
 }
 
 fn learn_parties(call: &mut Call, report: &Report<'_>) {

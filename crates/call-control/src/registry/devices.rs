@@ -73,6 +73,13 @@ impl Devices {
         covering.map(|(_, device)| device.index)
     }
 
+    /// The configured devices that are this one.
+    pub(super) fn covering<'a>(&'a self, id: &'a DeviceId) -> impl Iterator<Item = &'a DeviceId> {
+        let same = self.by_number.get(id.number());
+        let same = same.into_iter().flat_map(BTreeMap::keys);
+        same.filter(|monitored| covers(monitored, id))
+    }
+
     /// The extension of a device that is configured.
     pub(super) fn endpoint_of(&self, id: &DeviceId) -> Option<String> {
         let same = self.by_number.get(id.number())?;

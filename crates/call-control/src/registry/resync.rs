@@ -102,6 +102,9 @@ impl Registry {
         calls: &[SnapshotCallInfo],
         now: Timestamp,
     ) {
+        if self.awaits_others(device, calls, now) {
+            return;
+        }
         self.stats.snapshots += 1;
         self.expire_ended(now);
         self.wanted.remove(device);

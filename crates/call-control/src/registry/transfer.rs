@@ -14,7 +14,7 @@ use csta::{ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalCon
 
 use super::apply::guess_direction;
 use super::call::{Call, FORMER_IDS_MAX, Gone, Leg, covers};
-use super::history::Joining;
+use super::history::{Joining, User};
 use super::legs::NewLeg;
 use super::publish::Why;
 use super::state::{self, Kind};
@@ -43,6 +43,8 @@ struct Join<'a> {
     local: Option<LocalConnectionState>,
     cause: Option<&'a EventCause>,
     monitored: &'a DeviceId,
+    /// Nobody told of it.
+    missed: bool,
     now: Timestamp,
 }
 
@@ -61,6 +63,7 @@ impl<'a> Join<'a> {
             local: event.local_connection_info(),
             cause: event.cause(),
             monitored,
+            missed: false,
             now,
         };
         match event {
@@ -96,6 +99,9 @@ impl<'a> Join<'a> {
     }
 
     const fn why(&self, kind: Kind) -> Why<'a> {
+        if self.missed {
+            return Why::inferred(self.now);
+        }
         Why::named(kind, self.name(), self.cause, self.now)
     }
 
@@ -142,11 +148,24 @@ struct Moved {
 
 impl Registry {
     pub(super) fn handle_join(&mut self, monitored: &DeviceId, event: &Event, now: Timestamp) {
-        let join = Join::read(monitored, event, now);
+        self.join(Join::read(monitored, event, now));
+    }
+
+    /// Takes in a transfer or conference that nobody told of.
+    pub(super) fn join_missed(&mut self, by: &DeviceId, event: &Event, now: Timestamp) {
+        let join = Join::read(by, event, now);
+        self.join(join.map(|join| Join {
+            missed: true,
+            ..join
+        }));
+    }
+
+    fn join(&mut self, join: Option<Join<'_>>) {
         let Some((join, key)) = join.and_then(|join| Some((join, join.key()?))) else {
             self.stats.illegal += 1;
             return;
         };
+        let now = join.now;
         let Some(mut call) = self.take_joined(&join, key) else {
             self.stats.stale += 1;
             return;
@@ -175,6 +194,9 @@ impl Registry {
             }
         } else {
             self.stats.copies += 1;
+        }
+        if join.missed {
+            call.users.iter_mut().for_each(User::miss);
         }
         self.publish_moved(&mut call, &join, moved);
         self.correct_joined(&mut call, &join);
@@ -340,10 +362,16 @@ impl Registry {
             };
             let new_key = new.call_id.as_ref().unwrap_or(key);
             self.add_key(call, new_key);
-            if call.find(new_key, device_id).is_some()
-                || call.find_gone(new_key, device_id).is_some()
-            {
+            if call.find(new_key, device_id).is_some() {
                 continue;
+            }
+            if let Some(gone) = call.find_gone(new_key, device_id) {
+                // Added again after it left, if the monitor told that it left; else it left since.
+                let monitor = self.devices.find(join.monitored).map(|device| device.index);
+                if monitor.is_none_or(|monitor| !gone.ended_by.contains(&monitor)) {
+                    continue;
+                }
+                call.dig_up(new_key, device_id);
             }
             match find_old(call, join, item, device_id) {
                 Some(index) => rename(call, index, new_key, device_id, join.now),
@@ -452,10 +480,10 @@ impl Registry {
                 leg,
                 previous_state: state,
                 cause: join.cause.map(|cause| cause.as_str().to_owned()),
-                pbx_event: Some(join.name().to_owned()),
+                pbx_event: (!join.missed).then(|| join.name().to_owned()),
                 previous_call_id: from,
                 by: join.by.map(|by| by.number().to_owned()),
-                synthetic: false,
+                synthetic: join.missed,
             };
             self.publisher
                 .change(change, |change| join.typed(change), join.now);
@@ -552,7 +580,7 @@ fn rename(call: &mut Call, index: usize, key: &csta::CallId, device_id: &DeviceI
         redirected_from: leg.redirected_from.clone(),
         at: now,
         synthetic: false,
-        diverted_by: Vec::new(),
+        ended_by: Vec::new(),
     };
     leg.assumed = false;
     call.bury(old);

@@ -271,29 +271,6 @@ fn a_single_step_conference_adds_a_party_that_alerts_first() {
 }
 
 #[test]
-fn a_transfer_that_nobody_saw_is_inferred_from_snapshots() {
-    use csta::LocalConnectionState::Connected;
-    let mut bench = consulted(ALL);
-    bench.relink();
-    bench.snapshot("2001", &[]);
-    bench.snapshot("2002", &[("C3", &[Connected, Connected])]);
-    bench.snapshot("2003", &[("C3", &[Connected, Connected])]);
-    let mut lines = bench.traced();
-    lines.sort();
-    assert_eq!(
-        lines,
-        [
-            "~1 2001 cleared cleared",
-            "~1 2002 cleared cleared",
-            "~2 2001 cleared cleared",
-            "~2 2003 cleared cleared",
-            "~3 2002 originated connected",
-            "~3 2003 established connected"
-        ]
-    );
-}
-
-#[test]
 fn records_say_who_transferred() {
     let mut bench = consulted(ALL);
     feed(&mut bench, &transfer("C3").join("\n"));

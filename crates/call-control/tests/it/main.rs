@@ -10,6 +10,7 @@ mod golden;
 mod harness;
 mod history;
 mod joined;
+mod missed;
 mod model;
 mod parties;
 mod resync;
