@@ -156,12 +156,12 @@ impl Call {
         self.find_own(monitored).is_none() && self.gone.iter().any(own)
     }
 
-    /// Remembers that a monitor reported the diversion from a connection.
-    pub(super) fn note_diverted(&mut self, id: (&csta::CallId, &DeviceId), by: MonitorIndex) {
+    /// Remembers that a monitor reported the end of a connection.
+    pub(super) fn note_ended(&mut self, id: (&csta::CallId, &DeviceId), by: MonitorIndex) {
         let mut gone = self.gone.iter_mut().rev();
         let gone = gone.find(|gone| gone.key == *id.0 && gone.device_id == *id.1);
-        if let Some(gone) = gone.filter(|gone| !gone.diverted_by.contains(&by)) {
-            gone.diverted_by.push(by);
+        if let Some(gone) = gone.filter(|gone| !gone.ended_by.contains(&by)) {
+            gone.ended_by.push(by);
         }
     }
 
@@ -247,9 +247,9 @@ pub(super) struct Gone {
     pub(super) at: Timestamp,
     /// Its end was inferred.
     pub(super) synthetic: bool,
-    /// Monitors that reported that the call was diverted from it: of a call that comes back to it
-    /// they report in this order, so that what they report of it further is new.
-    pub(super) diverted_by: Vec<MonitorIndex>,
+    /// Monitors that reported its end: of a call that comes back to it they report in this order, so
+    /// that what they report of it further is new.
+    pub(super) ended_by: Vec<MonitorIndex>,
 }
 
 /// The latest reports on a leg in the order in which they were taken in, and how far each monitor has

@@ -266,7 +266,7 @@ impl Registry {
             redirected_from: leg.redirected_from.clone(),
             at: now,
             synthetic,
-            diverted_by: Vec::new(),
+            ended_by: Vec::new(),
         });
         leg
     }

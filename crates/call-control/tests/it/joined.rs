@@ -400,3 +400,84 @@ fn who_stands_in_both_calls_of_a_transfer_ends_in_the_one_that_it_came_from() {
         ]
     );
 }
+
+#[test]
+fn a_party_that_left_a_conference_is_added_again() {
+    let list = "to=2003 why=singleStepConference [C1/2001 C1/2002 C1/2003]";
+    let both = |line: &str| format!("2001 < {line}\n2002 < {line}\n");
+    let added = both(&format!("conferenced C1/2001 connected {list}"));
+    let alerts = "delivered C1/2003 alerting to=2003";
+    let answers = "established C1/2003 connected to=2003";
+    let left = "cleared C1/2003";
+    let talk = "2001 < originated C1/2001 connected
+        2002 < delivered C1/2002 alerting
+        2002 < established C1/2002 connected";
+    for followed in [true, false] {
+        let monitored = if followed { ALL } else { &ALL[..2] };
+        let told = |line: &str, local: &str| {
+            if followed {
+                format!("2003 < {line} {local}")
+            } else {
+                both(&line.replace("alerting", "connected"))
+            }
+        };
+        let mut bench = Bench::new(monitored);
+        feed(&mut bench, talk);
+        feed(&mut bench, &added);
+        bench.traced();
+        for _ in 0..3 {
+            feed(&mut bench, &told(alerts, ""));
+            feed(&mut bench, &told(answers, ""));
+            assert_eq!(
+                bench.traced(),
+                ["1 2003 delivered alerting", "1 2003 established connected"]
+            );
+            feed(&mut bench, &told(left, "null"));
+            assert_eq!(bench.traced(), ["1 2003 cleared cleared"]);
+            // Monitors that lag behind do not bring it back.
+            if followed {
+                feed(&mut bench, &both(alerts));
+                feed(&mut bench, &both(answers));
+                assert_eq!(bench.traced(), [""; 0]);
+                feed(&mut bench, &both(left));
+            }
+            feed(&mut bench, &added);
+            bench.traced();
+        }
+    }
+}
+
+#[test]
+fn a_party_consulted_again_joins_the_conference_that_it_left() {
+    let mut bench = consulted(ALL);
+    let all = |line: &str| {
+        let at = |device: &&str| format!("{device} < {line}\n");
+        ALL.iter().map(at).collect::<String>()
+    };
+    let merge = |second: &str| {
+        all(&format!(
+            "conferenced C1/2001 {second}/2001 connected to=2003 why=conference \
+             [C1/2001<C1/2001 C1/2002<C1/2002 C1/2003<{second}/2003]"
+        ))
+    };
+    feed(&mut bench, &merge("C2"));
+    for second in ["C3", "C4"] {
+        bench.traced();
+        feed(
+            &mut bench,
+            "2003 < cleared C1/2003 null
+             2001 < cleared C1/2003 connected
+             2002 < cleared C1/2003 connected",
+        );
+        assert_eq!(bench.traced(), ["1 2003 cleared cleared"]);
+        let (_, consult) = CONSULTED.split_once("2001 < held").unwrap();
+        let consult = consult.replace("C2", second);
+        feed(&mut bench, &format!("2001 < held{consult}"));
+        feed(&mut bench, &merge(second));
+        let legs = bench.registry.legs_of_endpoint("2003");
+        let own = bench.registry.legs_of_endpoint("2001");
+        assert_eq!((legs.len(), own.len()), (1, 1));
+        assert_eq!(legs[0].pbx.call_id, "C1");
+        assert_eq!(legs[0].call_id, own[0].call_id);
+    }
+}
