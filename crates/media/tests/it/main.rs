@@ -1,1 +1,5 @@
 //! Tests of `media`, one binary.
+
+mod crypto;
+mod offer_answer;
+mod sdp;
