@@ -1,3 +1,4 @@
 //! Tests of `sip`, one binary.
 
 mod torture;
+mod transaction;
