@@ -1,6 +1,6 @@
 //! Pulled plugs: afterwards the far end's view of all calls equals the simulator's truth.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use net::csta_link::CstaLinkState;
@@ -220,6 +220,73 @@ async fn a_store_whose_writer_is_gone_ends_the_process() {
     let error = tokio::time::timeout(Duration::from_secs(10), failed).await;
     let error = format!("{:#}", error.unwrap());
     assert!(error.contains("writer thread"), "{error}");
+}
+
+/// 2001 talks to 2002 and consults 2003, who answers.
+async fn consulted(sim: &PbxSim) {
+    for command in [
+        "call 2001 2002",
+        "answer 2002",
+        "consult 2001 2003",
+        "answer 2003",
+    ] {
+        tell(sim, command).await;
+    }
+}
+
+/// Extension and conversation of each leg.
+async fn conversations(world: &World) -> BTreeMap<String, String> {
+    let legs = world.legs().await.into_iter();
+    legs.map(|leg| (leg.device, leg.call_id.to_string()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transfer_while_the_pbx_link_is_away_leaves_the_conversation_what_it_was() {
+    for (command, parties) in [("transfer 2001", 2), ("conference 2001", 3)] {
+        let (world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+        consulted(&sim).await;
+        world.view_equals_truth(&sim, "with a consultation").await;
+        let before = conversations(&world).await;
+        away_during(&world, &sim, command).await;
+        let after = conversations(&world).await;
+        assert_eq!(after.len(), parties, "{command}");
+        assert!(
+            after.values().all(|call| *call == before["2002"]),
+            "{after:?}"
+        );
+        let path = "/2017-09-01/endpoints/2002/calls";
+        let answer = world.application().ask("GET", path, None, None).await;
+        let call = &answer.body["_embedded"]["items"][0];
+        let mut peers: Vec<_> = call["peers"].as_array().unwrap().iter().collect();
+        peers.sort_by_key(|peer| peer.as_str());
+        assert_eq!(peers.len(), parties - 1, "{call}");
+        assert_eq!(peers.last().unwrap().as_str(), Some("2003"), "{call}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_whole_though_the_gateway_was_restarted_in_mid_call() {
+    let (mut world, sim) = World::with_sim(quiet_sim((2001, 2004))).await;
+    consulted(&sim).await;
+    tell(&sim, "transfer 2001").await;
+    world.view_equals_truth(&sim, "after the transfer").await;
+    world.stop_gateway().await;
+    world.start_gateway().await;
+    world.synchronised().await;
+    tell(&sim, "clear 2003").await;
+    let path = "/2017-09-01/endpoints/2002/callHistory";
+    until("the record of the call", async || {
+        let answer = world.application().ask("GET", path, None, None).await;
+        answer.body["count"] == 1
+    })
+    .await;
+    let answer = world.application().ask("GET", path, None, None).await;
+    let record = &answer.body["_embedded"]["items"][0];
+    assert_eq!(record["outcome"], "answered", "{record}");
+    assert_eq!(record["parties"], serde_json::json!(["2001", "2003"]));
+    assert_eq!(record["transfers"][0]["kind"], "transferred", "{record}");
+    assert_eq!(record["transfers"][0]["by"], "2001", "{record}");
 }
 
 /// The one test here that takes its time: a whole minute of calls while nobody takes the events.
