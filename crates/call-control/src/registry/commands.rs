@@ -10,6 +10,7 @@ use cloud_uplink::{
 };
 use csta::message::SnapshotCallResponse;
 use csta::message::snapshot::Source;
+use csta::xml::{Document, Element};
 use csta::{ConnectionId, CstaError, DeviceId, Request, Response};
 
 use super::{Registry, connection, features, legs_at, state};
@@ -253,16 +254,25 @@ fn connections(answer: &SnapshotCallResponse) -> Vec<PbxConnection> {
     devices.collect()
 }
 
-/// Names of the elements of a list of services that say yes.
+/// Names of the services in a list that say yes; the list has them in groups.
 fn names(list: &csta::value::Raw) -> Vec<String> {
-    let elements = list.as_xml().split('<').skip(1);
-    let opened = elements.filter(|element| !element.starts_with('/'));
-    let yes = opened.filter_map(|element| {
-        let (name, text) = element.split_once('>')?;
-        let name = name.trim_end_matches('/').split_whitespace().next()?;
-        (!matches!(text.trim(), "false" | "0")).then(|| name.to_owned())
-    });
-    yes.collect()
+    let xml = format!("<list>{}</list>", list.as_xml());
+    let mut names = Vec::new();
+    if let Ok(document) = Document::parse(&xml) {
+        append_names(&mut names, document.root());
+    }
+    names
+}
+
+fn append_names(names: &mut Vec<String>, group: Element<'_, '_>) {
+    for item in group.children() {
+        let said = item.text().trim();
+        if item.children().next().is_some() {
+            append_names(names, item);
+        } else if !item.name().ends_with("List") && !matches!(said, "false" | "0") {
+            names.push(item.name().to_owned());
+        }
+    }
 }
 
 const fn word(state: LegState) -> &'static str {
@@ -274,5 +284,19 @@ const fn word(state: LegState) -> &'static str {
         LegState::Queued => "queued",
         LegState::Failed => "failed",
         LegState::Cleared => "cleared",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_named_out_of_their_groups_where_they_say_yes() {
+        let list = "<callControlServList><answerCall/><holdCall>false</holdCall>\
+                    <!-- <makeCall/> --><clearCall a='&lt;b>'>true</clearCall></callControlServList>\
+                    <voiceUnitServList/><routeRequest>1</routeRequest>";
+        let list = csta::value::Raw::new(list);
+        assert_eq!(names(&list), ["answerCall", "clearCall", "routeRequest"]);
     }
 }

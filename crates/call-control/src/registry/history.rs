@@ -158,7 +158,7 @@ impl User {
         if matches!(kept.outcome, CallOutcome::Busy | CallOutcome::Failed) {
             self.failure = Some(kept.cause);
         }
-        self.redirected_from = kept.redirected_from.or(self.redirected_from.take());
+        self.redirected_from = kept.redirected_from.or_else(|| self.redirected_from.take());
         let since = std::mem::replace(&mut self.parties, kept.parties);
         since.iter().for_each(|party| self.meet(party));
         self.steps = kept.transfers;
