@@ -45,7 +45,9 @@
 //! | `{FIELD…}` | an item or element with these fields |
 //! | `C1`, `S1`, `T1`, `N1`, `M1` | a letter and digits: whatever stands there at first, the same ever after |
 //!
-//! A symbol stands for one thing: `C1` and `C2` are two calls. `2002!T1` is a terminal of 2002.
+//! A symbol stands for one thing: `C1` and `C2` are two calls. `2002!T1` is a terminal of 2002. `E1` is
+//! the newest edition of the dialect. With `set session SECONDS` the scenario begins without an
+//! association and makes it itself.
 
 mod client;
 mod compare;

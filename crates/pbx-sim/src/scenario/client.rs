@@ -58,6 +58,7 @@ pub(super) struct Client {
     decoder: FrameDecoder,
     namespace: String,
     next_invoke: InvokeId,
+    closed: bool,
     /// Requests that are not answered yet.
     asked: BTreeSet<InvokeId>,
     calls: BTreeSet<String>,
@@ -77,6 +78,7 @@ impl Client {
             now,
             decoder: FrameDecoder::default(),
             next_invoke: InvokeId::new(1).unwrap_or(InvokeId::EVENT),
+            closed: false,
             asked: BTreeSet::new(),
             calls: BTreeSet::new(),
             connections: BTreeSet::new(),
@@ -88,9 +90,13 @@ impl Client {
         &self.calls
     }
 
+    /// Hears what the PBX begins with.
+    pub(super) fn greet(&mut self) -> Result<(), ClientError> {
+        self.settle().map(|_| ())
+    }
+
     /// Makes the association as the dialect wants it.
     pub(super) fn associate(&mut self) -> Result<(), ClientError> {
-        self.settle()?;
         if self.dialect.association() != AssociationMode::Implicit {
             let mut body = "<applicationInfo><applicationID>scenario</applicationID>\
                             </applicationInfo><requestedProtocolVersions>"
@@ -153,7 +159,12 @@ impl Client {
                 let _ = write!(body, "</{name}>");
             });
         }
-        self.ask(&request.name, &self.namespace.clone(), &body)
+        let namespace = if request.name.contains("ApplicationSession") {
+            APPLICATION_SESSION_NAMESPACE.to_owned()
+        } else {
+            self.namespace.clone()
+        };
+        self.ask(&request.name, &namespace, &body)
     }
 
     fn content(&self, field: &Field, symbols: &Symbols) -> Result<String, ClientError> {
@@ -210,6 +221,9 @@ impl Client {
     }
 
     fn ask(&mut self, name: &str, namespace: &str, body: &str) -> Result<Vec<Heard>, ClientError> {
+        if self.closed {
+            return Err(ClientError::Closed);
+        }
         let invoke_id = self.next_invoke;
         self.next_invoke = invoke_id.next();
         self.asked.insert(invoke_id);
@@ -239,6 +253,8 @@ impl Client {
                         heard.push(message);
                     }
                 }
+                // A link is closed behind the message that ends its session, never without.
+                Some(Output::Close(_)) if ends_session(&heard) => self.closed = true,
                 Some(Output::Close(_) | Output::Cut(_)) => return Err(ClientError::Closed),
                 None => match self.exchange.poll_timeout().filter(|due| *due <= self.now) {
                     Some(_) => self.exchange.handle_timeout(self.now),
@@ -268,6 +284,11 @@ impl Client {
         }
         Ok(())
     }
+}
+
+fn ends_session(heard: &[Heard]) -> bool {
+    let last = heard.last().map(|heard| heard.message.name.as_str());
+    last == Some("ApplicationSessionTerminated")
 }
 
 fn positive<'a>(heard: &'a [Heard], wanted: &'static str) -> Result<&'a Node, ClientError> {

@@ -27,6 +27,11 @@ pub(super) fn cross_ref_of<'a>(
 }
 
 impl Symbols {
+    /// The symbols of a scenario that begins with one that is known.
+    pub(super) fn with(symbol: &str, text: &str) -> Self {
+        Self([(symbol.to_owned(), text.to_owned())].into())
+    }
+
     pub(super) fn get(&self, symbol: &str) -> Option<&str> {
         self.0.get(symbol).map(String::as_str)
     }

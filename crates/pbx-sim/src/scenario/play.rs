@@ -12,7 +12,7 @@ use super::compare::Symbols;
 use super::heard::Heard;
 use super::{Act, Expected, Scenario, Setting, Step};
 use crate::config::{Config, Extensions};
-use crate::switching::{Forking, NetworkReached, Terminals};
+use crate::switching::{Forking, HuntGroup, NetworkReached, Terminals};
 
 /// What `set` knows besides the switches of [`Dialect::SWITCHES`].
 pub const SETTINGS: &[&str] = &[
@@ -23,6 +23,9 @@ pub const SETTINGS: &[&str] = &[
     "offered on|off",
     "network-reached before-delivered|instead-of-delivered|never",
     "network-interface NAME",
+    "session SECONDS",
+    "group NUMBER MEMBERS…",
+    "call-waiting on|off",
 ];
 /// How long sessions live: longer than any scenario.
 const SESSION_DURATION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -142,6 +145,11 @@ fn apply(setting: &Setting, dialect: &mut Dialect, config: &mut Config) -> Resul
             let seconds = seconds.parse().map_err(|_| usage())?;
             config.timing.pick_up_after = Duration::from_secs(seconds);
         }
+        ["group", number, members @ ..] => switching.groups.push(HuntGroup {
+            number: (*number).to_owned(),
+            members: members.iter().map(ToString::to_string).collect(),
+        }),
+        ["call-waiting", word] => switching.call_waiting = is_on(word).ok_or_else(usage)?,
         ["queueing", word] => switching.queueing = is_on(word).ok_or_else(usage)?,
         ["offered", word] => switching.offered = is_on(word).ok_or_else(usage)?,
         ["network-reached", word] => {
@@ -151,6 +159,10 @@ fn apply(setting: &Setting, dialect: &mut Dialect, config: &mut Config) -> Resul
                 "never" => NetworkReached::Never,
                 _ => return Err(usage()),
             };
+        }
+        ["session", seconds] => {
+            let seconds = seconds.parse().map_err(|_| usage())?;
+            config.association.session_duration_max = Duration::from_secs(seconds);
         }
         ["network-interface", name] => switching.network_interface = Some((*name).to_owned()),
         [switch, value] => {
@@ -185,16 +197,21 @@ struct Player {
 
 impl Player {
     fn new(config: Config, now: Instant) -> Self {
+        let dialect = config.association.dialect;
+        let newest = dialect.editions().newest().namespace();
         Self {
             client: Client::new(&config, now),
-            dialect: config.association.dialect,
-            symbols: Symbols::default(),
+            dialect,
+            symbols: Symbols::with("E1", newest),
             monitors: BTreeMap::new(),
         }
     }
 
     fn associate(&mut self, scenario: &Scenario) -> Result<(), ClientError> {
-        self.client.associate()?;
+        self.client.greet()?;
+        if scenario.settings.iter().all(|it| it.words[0] != "session") {
+            self.client.associate()?;
+        }
         for device in &scenario.monitors {
             let cross_ref = self.client.monitor(device)?;
             self.monitors.insert(device.clone(), cross_ref);

@@ -1,9 +1,12 @@
 //! The golden traces of `tests/golden`: each against the PBX in every dialect, with answers before
 //! and after events, with and without Service Initiated.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use pbx_sim::scenario::{Scenario, check};
+use csta::conformance::Sender;
+use csta::{Event, Request, Response};
+use pbx_sim::scenario::{Act, Scenario, check};
 
 fn files() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
@@ -45,4 +48,29 @@ fn every_line_of_a_golden_trace_says_where_it_comes_from() {
             "{name}: nothing behind `;` in lines {bare:?}"
         );
     }
+}
+
+/// What the client of the traces answers by itself.
+const ANSWERS_OF_CLIENTS: [&str; 2] = ["SystemStatusResponse", "SwFunctionDevicesChangedResponse"];
+
+#[test]
+fn every_service_and_every_event_has_a_golden_trace() {
+    let (mut sent, mut heard) = (BTreeSet::new(), BTreeSet::new());
+    for (_, text) in files() {
+        let scenario: Scenario = text.parse().unwrap();
+        for step in scenario.steps {
+            heard.extend(step.expected.into_iter().map(|line| line.name));
+            if let Act::Client(request) = step.act {
+                sent.insert(request.name);
+            }
+        }
+    }
+    let rules = [Request::RULES, Response::RULES, Event::RULES].concat();
+    let missing = rules.iter().filter(|rule| match rule.sender {
+        Sender::Computing => !sent.contains(rule.name),
+        Sender::Switching => !heard.contains(rule.name),
+        Sender::Either => !sent.contains(rule.name) && !heard.contains(rule.name),
+    });
+    let missing: Vec<_> = missing.map(|rule| rule.name).collect();
+    assert_eq!(missing, ANSWERS_OF_CLIENTS);
 }
