@@ -2,3 +2,4 @@
 
 mod torture;
 mod transaction;
+mod ua;

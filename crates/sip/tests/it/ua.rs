@@ -1,0 +1,5 @@
+//! The user agent core in simulated time: two of ours over a network with faults, and one of ours against
+//! messages written from the RFCs.
+
+mod calls;
+mod harness;
