@@ -2,4 +2,6 @@
 //! messages written from the RFCs.
 
 mod calls;
+mod features;
 mod harness;
+mod offers;
