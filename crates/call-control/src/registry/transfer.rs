@@ -8,7 +8,7 @@
 //! Size: why one file: the steps of one event, which share its shape and are used nowhere else.
 
 use cloud_uplink::event::LegChange;
-use cloud_uplink::{CallId, EventData, LegId, LegState, LegView, Timestamp};
+use cloud_uplink::{CallId, EventData, LegId, LegState, Timestamp};
 use csta::value::{ConnectionListItem, Endpoint};
 use csta::{ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState};
 
@@ -118,6 +118,22 @@ impl<'a> Join<'a> {
 
     fn is_to(&self, device: &DeviceId) -> bool {
         self.to.is_some_and(|to| to.number() == device.number())
+    }
+
+    /// Whether a connection gets another device.
+    fn renames(&self, leg: &Leg) -> bool {
+        self.connections.iter().any(|item| {
+            let old = item.old_connection.as_ref();
+            let new = item
+                .new_connection
+                .as_ref()
+                .and_then(|it| it.device_id.as_ref());
+            let own = |old: &ConnectionId| {
+                old.call_id.as_ref() == Some(&leg.key)
+                    && old.device_id.as_ref() == Some(&leg.device_id)
+            };
+            old.is_some_and(own) && new.is_some_and(|new| *new != leg.device_id)
+        })
     }
 
     fn mark(&self) -> JoinMark {
@@ -233,7 +249,7 @@ impl Registry {
         } else {
             Some(join.primary)
         };
-        let Some(key) = old.and_then(|old| old.call_id.as_ref()) else {
+        let Some((old, key)) = old.and_then(|old| Some((old, old.call_id.as_ref()?))) else {
             return;
         };
         while let Some(index) = call
@@ -242,6 +258,23 @@ impl Registry {
             .position(|leg| leg.key == *key && join.is_by(&leg.device))
         {
             self.end_leg(call, index, &join.why(Kind::Cleared));
+        }
+        // What its own monitor tells of it afterwards is late, even if nobody had told of it before.
+        if let Some(device_id) = old.device_id.as_ref()
+            && call.find_gone(key, device_id).is_none()
+            && call.find(key, device_id).is_none()
+            && !(join.conference && join.key() == Some(key))
+        {
+            call.bury(Gone {
+                key: key.clone(),
+                device_id: device_id.clone(),
+                device: join.by.unwrap_or(device_id).clone(),
+                leg_id: None,
+                redirected_from: None,
+                at: join.now,
+                synthetic: false,
+                ended_by: Vec::new(),
+            });
         }
     }
 
@@ -258,6 +291,7 @@ impl Registry {
         if let Some(mut other) = secondary.and_then(|key| self.take_other(call, key)) {
             self.note_join(&mut other, &joining(join));
             self.leave(&mut other, join, true);
+            self.end_twins(call, &mut other, join);
             let from = other.id;
             for leg in &other.legs {
                 if moved.iter().all(|m| m.id != leg.id) {
@@ -392,7 +426,7 @@ impl Registry {
                 let device_id = call.legs[index].device_id.clone();
                 if call.legs.iter().any(|leg| leg.is(key, &device_id)) {
                     // It is known there already: the old connection is over, unseen.
-                    self.end_twin(call, index, join, moved);
+                    self.end_leg(call, index, &Why::inferred(join.now));
                 } else {
                     rename(call, index, key, &device_id, join.now);
                 }
@@ -412,23 +446,16 @@ impl Registry {
         }
     }
 
-    /// Ends a leg that stands in the call a second time, in the conversation that it came from.
-    fn end_twin(&mut self, call: &mut Call, index: usize, join: &Join<'_>, moved: &mut Vec<Moved>) {
-        let why = Why::inferred(join.now);
-        let id = call.legs[index].id;
-        let known = moved.iter().position(|m| m.id == id);
-        let alone = call.legs.iter().filter(|leg| leg.id == id).count() == 1;
-        let Some(moved) = known.filter(|_| alone).map(|known| moved.remove(known)) else {
-            return self.end_leg(call, index, &why);
-        };
-        let mut leg = self.take_leg(call, index, join.now, true);
-        (leg.state, leg.since) = (LegState::Cleared, join.now);
-        let view = leg.view(call);
-        let call_id = moved.from.unwrap_or(view.call_id);
-        let peers = call.peers(&view);
-        self.publisher
-            .view(LegView { call_id, ..view }, peers, moved.state, &why);
-        self.note_end(call, &leg, &why);
+    /// Ends what would stand in the call a second time, in the conversation that it comes from.
+    fn end_twins(&mut self, call: &Call, other: &mut Call, join: &Join<'_>) {
+        let known = |leg: &Leg| call.legs.iter().any(|it| it.device_id == leg.device_id);
+        while let Some(index) = other
+            .legs
+            .iter()
+            .position(|leg| known(leg) && !join.renames(leg))
+        {
+            self.end_leg(other, index, &Why::inferred(join.now));
+        }
     }
 
     /// A connection of the resulting call that was not known. The party that a single step brings in

@@ -481,3 +481,32 @@ fn a_party_consulted_again_joins_the_conference_that_it_left() {
         assert_eq!(legs[0].call_id, own[0].call_id);
     }
 }
+
+#[test]
+fn what_the_transferring_device_tells_late_of_its_second_call_begins_nothing() {
+    let mut bench = Bench::new(ALL);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2001 < established C1/2002 connected
+         2003 < delivered C2/2003 alerting from=2002 to=2003 why=consultation",
+    );
+    let list = "[C3/2001<C1/2001 C3/2003<C2/2003]";
+    let old = "transferred C1/2002 C2/2002 to=2003";
+    feed(
+        &mut bench,
+        &format!("2001 < {old} connected {list}\n2003 < {old} alerting {list}"),
+    );
+    bench.traced();
+    feed(
+        &mut bench,
+        &format!(
+            "2002 < held C1/2002 hold why=consultation
+             2002 < originated C2/2002 connected from=2002 to=2003 why=consultation
+             2002 < delivered C2/2003 connected from=2002 to=2003 why=consultation
+             2002 < {old} null {list}"
+        ),
+    );
+    assert_eq!(bench.traced(), [""; 0]);
+}
