@@ -36,6 +36,7 @@ mod resync;
 mod state;
 mod terminals;
 mod transfer;
+mod unclear;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -139,7 +140,7 @@ pub struct RegistryStats {
 /// | --- | --- |
 /// | `handle_*`, `restore*`, [`Registry::set_endpoints`] | inputs |
 /// | [`Registry::resolve`], [`Registry::accepted`], [`Registry::refused`] | commands |
-/// | [`Registry::poll_change`], [`Registry::poll_history`], [`Registry::poll_wanted_snapshot`] | outputs, drained until `None` after each input |
+/// | [`Registry::poll_change`], [`Registry::poll_history`], `poll_wanted_*` | outputs, drained until `None` after each input |
 /// | [`Registry::legs`], [`Registry::connection`], [`Registry::stats`] and the like | queries |
 #[derive(Debug)]
 pub struct Registry {
@@ -162,6 +163,8 @@ pub struct Registry {
     kept: VecDeque<HistoryChange>,
     /// Pairs of calls that may have been joined unheard, while snapshots come in.
     consultations: Vec<Consultation>,
+    /// Connections of calls whose parties are not known.
+    unclear: VecDeque<ConnectionId>,
     /// Number of the association.
     epoch: u64,
     link: Option<bool>,
@@ -195,6 +198,7 @@ impl Registry {
             legs: 0,
             kept: VecDeque::new(),
             consultations: Vec::new(),
+            unclear: VecDeque::new(),
             epoch: 1,
             link: None,
             full: false,
@@ -318,6 +322,7 @@ impl Registry {
         self.wanted.clear();
         self.doubtful.clear();
         self.consultations.clear();
+        self.unclear.clear();
         self.publish_link(false, Some(reason.to_owned()), now);
     }
 

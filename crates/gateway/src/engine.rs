@@ -336,6 +336,9 @@ impl CstaHandler for Engine {
             while let Some(device) = self.registry.poll_wanted_snapshot() {
                 client.resnapshot(&device, received);
             }
+            while let Some(connection) = self.registry.poll_wanted_call() {
+                self.questions.call(connection);
+            }
             self.end_snapshots(received);
             self.ask(client, received);
         }

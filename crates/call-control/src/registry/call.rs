@@ -49,6 +49,8 @@ pub(super) struct Call {
     pub(super) epoch: u64,
     pub(super) from: Option<String>,
     pub(super) to: Option<String>,
+    /// The switching function was asked for its parties.
+    pub(super) asked: bool,
     /// It was transferred or conferenced: who is in it is told by the legs alone.
     pub(super) moved: bool,
     /// What tells its caller from others, where it rings at one of several terminals.
@@ -77,6 +79,7 @@ impl Call {
             epoch,
             from: None,
             to: None,
+            asked: false,
             moved: false,
             origin: None,
             guessed: false,

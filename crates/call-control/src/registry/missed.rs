@@ -183,11 +183,13 @@ impl Registry {
         }
     }
 
-    /// All devices are as they should be, so that no snapshot has to be waited for any longer.
+    /// All devices are as they should be, so that no snapshot has to be waited for any longer. Calls
+    /// that snapshots leave unclear are to be asked for.
     pub fn handle_synchronised(&mut self, now: Timestamp) {
         while !self.consultations.is_empty() {
             self.take_pair(0, now);
         }
+        self.note_unclear();
     }
 
     /// Takes what has waited too long.

@@ -1,8 +1,11 @@
 //! Who is in a conversation, as each change and each leg tells.
 
-use cloud_uplink::event::LegChange;
+use cloud_uplink::event::{Direction, LegChange};
+use csta::message::snapshot::{SnapshotDevices, Source};
+use csta::message::{SnapshotCallResponse, SnapshotDeviceInfo};
+use csta::{DeviceId, LocalConnectionState as State};
 
-use crate::harness::Bench;
+use crate::harness::{Bench, connection};
 use crate::script::feed;
 
 /// Feeds events; gives the extension and the other parties of each change.
@@ -108,4 +111,85 @@ fn a_diversion_says_where_to() {
     let told = bench.changes.iter().map(|it| it.diverted_to.as_deref());
     let told: Vec<_> = told.collect();
     assert_eq!(told, [None, Some("2003"), Some("2004")]);
+}
+
+/// The answer that lists those connections (`C1/2001`).
+fn call_snapshot(listed: &[(&str, State)]) -> SnapshotCallResponse {
+    let item = |(id, state): &(&str, State)| {
+        let (call, device) = id.split_once('/').unwrap();
+        SnapshotDeviceInfo {
+            call_identifier: Some(connection(call, device)),
+            local_connection_info: Some(*state),
+            ..SnapshotDeviceInfo::new(DeviceId::new(device).into())
+        }
+    };
+    let listed = SnapshotDevices(listed.iter().map(item).collect());
+    SnapshotCallResponse {
+        data: Some(Source::Inline(listed)),
+        ..SnapshotCallResponse::new()
+    }
+}
+
+#[test]
+fn the_parties_of_a_call_that_was_there_before_are_asked_for_once() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    bench.snapshot("2001", &[("C1", &[State::Connected, State::Connected])]);
+    bench.snapshot("2002", &[]);
+    assert_eq!(
+        bench.registry.poll_wanted_call(),
+        None,
+        "not in the midst of it"
+    );
+    let now = bench.now();
+    bench.registry.handle_synchronised(now);
+    let wanted = bench.registry.poll_wanted_call().unwrap();
+    assert_eq!(wanted, connection("C1", "2001"));
+    let answer = call_snapshot(&[("C1/2001", State::Connected), ("C1/4711", State::Connected)]);
+    bench.registry.handle_call_snapshot(&wanted, &answer, now);
+    bench.drain();
+    let told: Vec<_> = bench
+        .changes
+        .iter()
+        .map(|it| (it.leg.device.as_str(), &it.peers))
+        .collect();
+    assert_eq!(told[1], ("4711", &vec!["2001".to_owned()]));
+    assert_eq!(
+        bench.leg("C1", "2001").unwrap().from,
+        None,
+        "nobody told who calls"
+    );
+    let published = bench.changes.len();
+    bench.registry.handle_call_snapshot(&wanted, &answer, now);
+    bench.registry.handle_synchronised(now);
+    bench.drain();
+    assert_eq!(bench.changes.len(), published);
+    assert_eq!(bench.registry.poll_wanted_call(), None);
+    feed(&mut bench, "2001 < cleared C1/2001 null");
+    assert_eq!(bench.records()[0].parties, ["4711"]);
+}
+
+#[test]
+fn who_calls_is_told_by_a_snapshot_of_the_call_where_the_others_wait() {
+    let mut bench = Bench::new(&["2001"]);
+    // Three states leave open whose they are.
+    bench.snapshot(
+        "2001",
+        &[("C1", &[State::Alerting, State::Connected, State::Alerting])],
+    );
+    let now = bench.now();
+    bench.registry.handle_synchronised(now);
+    let wanted = bench.registry.poll_wanted_call().unwrap();
+    let answer = call_snapshot(&[
+        ("C1/2001", State::Alerting),
+        ("C1/4711", State::Connected),
+        ("C1/4712", State::Alerting),
+    ]);
+    bench.registry.handle_call_snapshot(&wanted, &answer, now);
+    bench.drain();
+    let last = bench.registry.legs_of_endpoint("2001").remove(0);
+    assert_eq!(last.from.as_deref(), Some("4711"));
+    let caller = bench.leg("C1", "4711").unwrap();
+    assert_eq!(caller.direction, Direction::Outbound);
+    feed(&mut bench, "2001 < cleared C1/2001 null");
+    assert!(bench.view.is_empty(), "nobody is followed in it any longer");
 }

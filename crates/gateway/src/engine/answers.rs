@@ -68,6 +68,11 @@ impl Engine {
             (None, Ok(Response::GetCSTAFeatures(answer))) => {
                 self.shared.set_features(Features::count(answer));
             }
+            (None, Ok(Response::SnapshotCall(answer))) => {
+                if let Some(call) = &question.call {
+                    self.registry.handle_call_snapshot(call, answer, now());
+                }
+            }
             (_, Ok(_)) => {}
             (_, Err(error)) => {
                 let service = question.kind.service();

@@ -1,5 +1,5 @@
-//! What the engine asks the PBX by itself, at low priority: which services and devices there are, and
-//! the features of each followed device. Only a few are in flight, and none while monitors and
+//! What the engine asks the PBX by itself, at low priority: which services and devices there are, who
+//! is in a call of which snapshots of devices do not tell, and the features of each followed device. Only a few are in flight, and none while monitors and
 //! snapshots are being brought up to date.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use csta::client::InvocationError;
 use csta::message::{
     GetCSTAFeatures, GetDoNotDisturb, GetForwarding, GetMessageWaitingIndicator, GetPresenceState,
-    GetSwitchingFunctionDevices,
+    GetSwitchingFunctionDevices, SnapshotCall,
 };
-use csta::{DeviceId, InvokeId, Request, Response};
+use csta::{ConnectionId, DeviceId, InvokeId, Request, Response};
 
 /// Questions in flight: a tenth of what commands may have.
 pub(super) const IN_FLIGHT_MAX: usize = 4;
@@ -28,6 +28,7 @@ pub(super) enum Kind {
     Forwarding,
     MessageWaiting,
     Presence,
+    Call,
 }
 
 impl Kind {
@@ -48,6 +49,7 @@ impl Kind {
             Self::Forwarding => "getForwarding",
             Self::MessageWaiting => "getMessageWaitingIndicator",
             Self::Presence => "getPresenceState",
+            Self::Call => "snapshotCall",
         }
     }
 }
@@ -58,12 +60,18 @@ pub(super) struct Question {
     pub(super) kind: Kind,
     /// `None` where it is about the site.
     pub(super) device: Option<DeviceId>,
+    /// The call that it is about, by one of its connections.
+    pub(super) call: Option<ConnectionId>,
 }
 
 impl Question {
     /// The message that asks it.
     pub(super) fn request(&self) -> Request {
         let device = || self.device.clone().unwrap_or_else(|| DeviceId::new(""));
+        let nowhere = || ConnectionId {
+            call_id: None,
+            device_id: None,
+        };
         match self.kind {
             Kind::Features => GetCSTAFeatures::new().into(),
             Kind::Devices => GetSwitchingFunctionDevices::new().into(),
@@ -71,6 +79,7 @@ impl Question {
             Kind::Forwarding => GetForwarding::new(device()).into(),
             Kind::MessageWaiting => GetMessageWaitingIndicator::new(device()).into(),
             Kind::Presence => GetPresenceState::new(device()).into(),
+            Kind::Call => SnapshotCall::new(self.call.clone().unwrap_or_else(nowhere)).into(),
         }
     }
 }
@@ -133,8 +142,18 @@ impl Questions {
             self.waiting.push_back(Question {
                 kind,
                 device: Some(device.clone()),
+                call: None,
             });
         }
+    }
+
+    /// The parties of a call are not known: they are asked for before features.
+    pub(super) fn call(&mut self, connection: ConnectionId) {
+        self.waiting.push_front(Question {
+            kind: Kind::Call,
+            device: None,
+            call: Some(connection),
+        });
     }
 
     /// A command wants a device's features now: they go before all others.
@@ -165,7 +184,11 @@ impl Questions {
     }
 
     fn site(&mut self, kind: Kind) {
-        self.waiting.push_front(Question { kind, device: None });
+        self.waiting.push_front(Question {
+            kind,
+            device: None,
+            call: None,
+        });
     }
 
     /// The next question to send, while there is room; `urgent` ones do not wait for the rest.
