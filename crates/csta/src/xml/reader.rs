@@ -262,6 +262,7 @@ impl<'x> Reader<'x> {
     /// An instruction to a program, or the declaration that a document begins with.
     fn instruction(&mut self, start: usize) -> Result<(), XmlError> {
         self.special += 1;
+        self.at += "<?".len();
         self.skip_to("?>", start)
     }
 

@@ -143,6 +143,7 @@ fn refuses_what_the_recommendation_does_not_allow_in_tags_and_references() {
         ("<!-- a --", 0, "no `-->` where one was expected"),
         ("<a><![CDATA[x]]</a>", 3, "no `]]>` where one was expected"),
         ("<?xml version='1.0'", 0, "no `?>` where one was expected"),
+        ("<?><a/>", 0, "no `?>` where one was expected"),
         ("<!ELEMENT a>", 0, "`<!` without a comment or literal text"),
         ("<![CDATA[x]]><a/>", 0, "text before the first element"),
     ] {
