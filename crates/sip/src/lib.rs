@@ -10,6 +10,7 @@ mod grammar;
 pub mod header;
 pub mod headers;
 pub mod id;
+pub mod locate;
 pub mod message;
 pub mod method;
 pub mod name;
