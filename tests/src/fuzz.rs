@@ -15,6 +15,8 @@ pub const TARGETS: &[Target] = &[
     ("xml", xml),
     ("device_id", device_id),
     ("scenario", scenario),
+    ("sdp", sdp),
+    ("digest", digest),
 ];
 
 /// The frame decoder: the same frames however the bytes are cut, and never more than it was given.
@@ -142,5 +144,49 @@ pub fn scenario(data: &[u8]) {
     let _ = text.parse::<pbx_sim::scenario::Scenario>();
     for line in text.lines() {
         let _ = line.parse::<pbx_sim::Command>();
+    }
+}
+
+/// Session descriptions: what was read is written so that it is read again as the same.
+///
+/// # Panics
+/// A promise is broken.
+pub fn sdp(data: &[u8]) {
+    let Ok(description) = media::sdp::SessionDescription::parse(data) else {
+        return;
+    };
+    let written = description.to_string();
+    // What the writer adds may be too much for the limits of a body that was at them.
+    if let Ok(again) = media::sdp::SessionDescription::parse(written.as_bytes()) {
+        assert_eq!(again.to_string(), written);
+        assert_eq!(again.media.len(), description.media.len());
+    } else {
+        let lines = written.lines().count();
+        let limits = (media::sdp::MAX_BODY_LEN, media::sdp::MAX_LINES);
+        assert!(written.len() > limits.0 || lines > limits.1, "{written}");
+    }
+}
+
+/// Challenges and credentials of digest: what was read is written so that it is read again as the same.
+///
+/// # Panics
+/// A promise is broken.
+pub fn digest(data: &[u8]) {
+    use sip::digest::{DigestChallenge, DigestCredentials};
+    use sip::header::{Authorization, Header as _};
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(Authorization(parsed)) = Authorization::parse(text) else {
+        return;
+    };
+    if let Ok(challenge) = DigestChallenge::read(&parsed) {
+        assert_eq!(DigestChallenge::read(&challenge.write()), Ok(challenge));
+    }
+    if let Ok(credentials) = DigestCredentials::read(&parsed) {
+        assert_eq!(
+            DigestCredentials::read(&credentials.write()),
+            Ok(credentials)
+        );
     }
 }
