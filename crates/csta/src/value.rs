@@ -57,7 +57,7 @@ macro_rules! flags {
 }
 
 flags! {
-    /// Which system services a registration covers (ECMA-269 §14.2).
+    /// Which system services a registration covers (ECMA-269 §14.1.2).
     RequestTypes {
         /// System Status reports are to be sent.
         system_status = "systemStatus",
@@ -69,7 +69,7 @@ flags! {
         switching_function_devices_changed = "switchingFunctionDevicesChanged",
     }
 
-    /// States that a System Status report is not wanted for (ECMA-269 §14.2).
+    /// States that a System Status report is not wanted for (ECMA-269 §14.1.2).
     StatusFilter {
         /// Starting.
         initializing = "initializing",

@@ -63,7 +63,7 @@ words! {
         Implicit = "implicit",
     }
 
-    /// Whether the computing function sends System Register (ECMA-269 §14.2).
+    /// Whether the computing function sends System Register (ECMA-269 §14.1.2).
     Registration {
         /// It does not.
         Never = "never",

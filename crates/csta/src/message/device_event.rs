@@ -1,4 +1,4 @@
-//! Events of devices and of what goes along with calls (ECMA-269 §18.2, §21.2, §22.2, §24.2).
+//! Events of devices and of what goes along with calls (ECMA-269 §18.2, §21.2, §22.2, §23.1).
 
 use crate::codec::messages;
 use crate::id::{ConnectionId, DeviceId, MonitorCrossRefId};
@@ -220,7 +220,7 @@ messages! {
         opt extensions: Extensions = "extensions",
     }
 
-    /// A device is back in service (ECMA-269 §24.2).
+    /// A device is back in service (ECMA-269 §23.1).
     BackInServiceEvent as "BackInServiceEvent" {
         /// The monitor that reports.
         req monitor_cross_ref_id: MonitorCrossRefId = "monitorCrossRefID",
@@ -232,7 +232,7 @@ messages! {
         opt extensions: Extensions = "extensions",
     }
 
-    /// A device is out of service (ECMA-269 §24.2).
+    /// A device is out of service (ECMA-269 §23.1).
     OutOfServiceEvent as "OutOfServiceEvent" {
         /// The monitor that reports.
         req monitor_cross_ref_id: MonitorCrossRefId = "monitorCrossRefID",

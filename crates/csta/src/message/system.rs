@@ -9,7 +9,7 @@ use crate::value::{
 use crate::xml::{Element, Writer};
 
 messages! {
-    /// Asks the other side for its status (ECMA-269 §14.1).
+    /// Asks the other side for its status (ECMA-269 §14.2.1).
     RequestSystemStatus as "RequestSystemStatus" {
         /// The registration it belongs to.
         opt sys_stat_register_id: String = "sysStatRegisterID",
@@ -26,7 +26,7 @@ messages! {
     }
 
     /// Reports the sender's status; some switching functions send it first, and without its status as a
-    /// heart-beat (ECMA-269 §14.1).
+    /// heart-beat (ECMA-269 §14.2.2).
     SystemStatus as "SystemStatus" {
         /// The registration it belongs to.
         opt sys_stat_register_id: String = "sysStatRegisterID",
@@ -42,7 +42,7 @@ messages! {
         opt extensions: Extensions = "extensions",
     }
 
-    /// Registers for system services (ECMA-269 §14.2).
+    /// Registers for system services (ECMA-269 §14.1.2).
     SystemRegister as "SystemRegister" {
         /// What is asked for.
         req request_types: RequestTypes = "requestTypes",
@@ -62,7 +62,7 @@ messages! {
         opt extensions: Extensions = "extensions",
     }
 
-    /// The list of devices changed (ECMA-269 §14.1).
+    /// The list of devices changed (ECMA-269 §14.2.4).
     SwFunctionDevicesChanged as "SwFunctionDevicesChanged" {
         /// The registration it belongs to.
         opt sys_stat_register_id: String = "sysStatRegisterID",
