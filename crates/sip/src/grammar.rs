@@ -93,6 +93,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes all bytes for which `wanted` holds. `wanted` must hold for all or no bytes over 127.
+    #[inline]
     pub(crate) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
         let rest = self.rest();
         let bytes = rest.as_bytes();
@@ -159,9 +160,48 @@ pub(crate) fn is_ws(byte: u8) -> bool {
 }
 
 /// Whether the byte may stand in a `token` (RFC 3261 §25.1).
-pub(crate) const fn is_token(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'!' | b'%' | b'*' | b'_'
-        | b'+' | b'`' | b'\'' | b'~')
+#[inline]
+pub(crate) fn is_token(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let is_punctuation = matches!(
+            byte as u8,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        );
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let is_letter_or_digit = (byte as u8).is_ascii_alphanumeric();
+        table[byte] = is_letter_or_digit || is_punctuation;
+        byte += 1;
+    }
+    table
+};
+
+/// Where the first control character stands from `at` on, eight bytes at a time: nearly all of a message is
+/// passed over by this.
+pub(crate) fn control(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    while let Some(&word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(word);
+        // A byte's high bit is set if the byte is below 0x20, or 0x7f. What a borrow adds stands above it.
+        let below = word.wrapping_sub(LOW * 0x20) & !word;
+        let delete = word ^ (LOW * 0x7f);
+        let delete = delete.wrapping_sub(LOW) & !delete;
+        let found = (below | delete) & HIGH;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    let found = rest.iter().position(|&byte| byte < b' ' || byte == 0x7f);
+    found.map(|offset| at + offset)
 }
 
 /// Whether the text is a `token`.
@@ -217,6 +257,9 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 fn element_end(bytes: &[u8]) -> usize {
+    if !bytes.contains(&b',') {
+        return bytes.len();
+    }
     let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
@@ -304,6 +347,25 @@ mod tests {
     fn no_text_can_begin_a_line_of_its_own() {
         assert_eq!(one_line("a\r\nVia: x\0".into()), "a  Via: x ");
         assert_eq!(one_line("\"\\\u{7}\"".into()), "\"\\\u{7}\"");
+    }
+
+    #[test]
+    fn control_characters_are_found_wherever_they_stand() {
+        for byte in 0..=u8::MAX {
+            for at in 0..20 {
+                let mut bytes = [b'~'; 20];
+                bytes[at] = byte;
+                let is_control = byte < b' ' || byte == 0x7f;
+                assert_eq!(
+                    control(&bytes, 0),
+                    is_control.then_some(at),
+                    "{byte:02x} at {at}"
+                );
+                assert_eq!(control(&bytes, at + 1), None);
+            }
+        }
+        assert_eq!(control(b"\xff\x80\x9f\xe0\x7e \x20~\x1f", 0), Some(8));
+        assert_eq!(control(b"a", 9), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ macro_rules! names {
         }
 
         /// All names but `Other`, in the order of their lengths.
-        const KNOWN: &[(&str, HeaderName)] = &[$(($text, HeaderName::$variant),)*];
+        static KNOWN: &[(&str, HeaderName)] = &[$(($text, HeaderName::$variant),)*];
 
         impl HeaderName {
             /// The name in the spelling of its standard; unknown names as they came.
@@ -115,7 +115,7 @@ impl HeaderName {
 }
 
 /// The names of each length: `ORDER[START[len]..START[len + 1]]` are places in [`KNOWN`].
-const START: [usize; KNOWN_LEN_MAX + 2] = {
+static START: [usize; KNOWN_LEN_MAX + 2] = {
     let mut start = [0; KNOWN_LEN_MAX + 2];
     let mut at = 0;
     while at < KNOWN.len() {
@@ -128,7 +128,7 @@ const START: [usize; KNOWN_LEN_MAX + 2] = {
     }
     start
 };
-const ORDER: [usize; KNOWN.len()] = {
+static ORDER: [usize; KNOWN.len()] = {
     let mut order = [0; KNOWN.len()];
     let mut next = START;
     let mut at = 0;

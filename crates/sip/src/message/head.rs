@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{ParseError, ParseErrorKind, SIP_VERSION, Salvaged};
-use crate::grammar::{SyntaxError, is_token_text, is_ws, trim};
+use crate::grammar::{SyntaxError, control, is_token_text, is_ws, trim};
 use crate::headers::Headers;
 use crate::method::Method;
 use crate::name::HeaderName;
@@ -81,7 +81,7 @@ impl Head {
         let line = lines.next_line();
         let mut error = line.error;
         let content = text.get(line.range.clone()).unwrap_or_default();
-        let colon = content.find(':');
+        let colon = content.bytes().position(|byte| byte == b':');
         let name = content.get(..colon.unwrap_or_default()).unwrap_or_default();
         let name = name.trim_end_matches([' ', '\t']);
         if colon.is_none() || !is_token_text(name) {
@@ -169,25 +169,35 @@ impl<'a> Lines<'a> {
     fn next_line(&mut self) -> Line {
         let start = self.at;
         let mut error = None;
-        let mut at = start;
-        while let Some(&byte) = self.bytes.get(at) {
-            if byte < b' ' || byte == 0x7f {
-                if self.bytes.get(at..at + 2) == Some(b"\r\n") {
+        let mut from = start;
+        while let Some(at) = control(self.bytes, from) {
+            match self.bytes.get(at..at + 2) {
+                Some(b"\r\n") => {
                     self.at = at + 2;
                     let range = start..at;
                     return Line { range, error };
                 }
-                let escaped = at > start && self.bytes.get(at - 1) == Some(&b'\\');
-                if !(byte == b'\t' || escaped && !matches!(byte, b'\r' | b'\n')) {
+                _ if !self.may_stand(start, at) => {
                     let expected = "no control characters, and lines that end in CR LF";
                     error.get_or_insert(SyntaxError { at, expected });
                 }
+                _ => {}
             }
-            at += 1;
+            from = at + 1;
         }
-        self.at = at;
-        let range = start..at;
+        self.at = self.bytes.len();
+        let range = start..self.at;
         Line { range, error }
+    }
+
+    /// Tabs are white space, and a quoted pair may be of any control character but CR and LF.
+    fn may_stand(&self, line: usize, at: usize) -> bool {
+        let escaped = at > line && self.bytes.get(at - 1) == Some(&b'\\');
+        match self.bytes.get(at) {
+            Some(b'\t') => true,
+            Some(b'\r' | b'\n') => false,
+            _ => escaped,
+        }
     }
 
     /// The value that begins with `first` and is continued by the lines that follow (RFC 3261 §7.3.1): each
