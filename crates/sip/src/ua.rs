@@ -17,6 +17,7 @@ mod invite_client;
 mod invite_server;
 mod modify;
 mod multipart;
+mod offered;
 mod out_of_dialog;
 mod prack;
 mod refer;

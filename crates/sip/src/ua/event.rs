@@ -50,7 +50,7 @@ pub enum UserAgentEvent {
         /// sends the ACK.
         sdp: Sdp,
     },
-    /// The caller has acknowledged our 2xx.
+    /// The caller has acknowledged the 2xx that answered its call.
     Confirmed {
         /// The session.
         session: SessionKey,

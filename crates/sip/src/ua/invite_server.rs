@@ -202,6 +202,7 @@ impl Session {
         self.accepted = Some(Accepted {
             key: received.key,
             seq: seq(&received.request.headers),
+            first: received.first,
             response,
             interval,
         });
@@ -232,14 +233,9 @@ impl Session {
     /// The ACK for a 2xx of ours. One for a 2xx that was acknowledged before changes nothing.
     pub(super) fn on_ack(&mut self, core: &mut Core, request: &Request, flow: Flow, now: Instant) {
         let number = seq(&request.headers);
-        if self
-            .accepted
-            .as_ref()
-            .is_none_or(|accepted| accepted.seq != number)
-        {
+        let Some(accepted) = self.accepted.take_if(|accepted| accepted.seq == number) else {
             return;
-        }
-        self.accepted = None;
+        };
         core.stop_timer(self.owner(), Timer::ResendSuccess);
         core.stop_timer(self.owner(), Timer::AckMissing);
         let body = sdp(&request.headers, &request.body);
@@ -249,7 +245,9 @@ impl Session {
         fork.dialog.seen_on(flow);
         let meaning = fork.oa.carry(Party::Remote, Carrier::Ack, body.is_some());
         fork.oa.invite_done();
-        core.emit(UserAgentEvent::Confirmed { session: self.key });
+        if accepted.first {
+            core.emit(UserAgentEvent::Confirmed { session: self.key });
+        }
         match meaning {
             Ok(meaning) => self.tell_answer(core, meaning, body),
             Err(_) => return self.bye(core, EndCause::new(EndedBy::Protocol), now),

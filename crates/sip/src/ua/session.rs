@@ -94,6 +94,8 @@ pub(super) struct Received {
 pub(super) struct Accepted {
     pub(super) key: ServerKey,
     pub(super) seq: u32,
+    /// Whether it is of the first INVITE.
+    pub(super) first: bool,
     pub(super) response: Response,
     pub(super) interval: std::time::Duration,
 }

@@ -3,5 +3,8 @@
 
 mod calls;
 mod features;
+mod field_bugs;
 mod harness;
+mod messages;
 mod offers;
+mod script;
