@@ -30,8 +30,9 @@ struct Entry {
 
 #[derive(Debug, Clone)]
 enum Value {
-    /// A part of the received head.
-    Received(Range<usize>),
+    /// A part of the received head: where it begins and ends. Half the size of a range, as a message has
+    /// many.
+    Received(u32, u32),
     Own(Box<str>),
 }
 
@@ -44,9 +45,10 @@ impl Headers {
         }
     }
 
-    /// Adds an entry that stands in the head.
-    pub(crate) fn push_received(&mut self, name: HeaderName, value: Range<usize>) {
-        let value = Value::Received(value);
+    /// Adds an entry that stands in the head, which is shorter than 4 GiB.
+    pub(crate) fn push_received(&mut self, name: HeaderName, value: &Range<usize>) {
+        let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        let value = Value::Received(place(value.start), place(value.end));
         self.entries.push(Entry { name, value });
     }
 
@@ -215,7 +217,10 @@ impl Headers {
 
     fn resolve<'a>(&'a self, value: &'a Value) -> &'a str {
         match value {
-            Value::Received(range) => self.head.get(range.clone()).unwrap_or_default(),
+            Value::Received(start, end) => {
+                let range = *start as usize..*end as usize;
+                self.head.get(range).unwrap_or_default()
+            }
             Value::Own(text) => text,
         }
     }

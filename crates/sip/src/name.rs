@@ -144,7 +144,13 @@ static ORDER: [usize; KNOWN.len()] = {
 fn known(text: &str) -> Option<&'static HeaderName> {
     let places = ORDER.get(*START.get(text.len())?..*START.get(text.len() + 1)?)?;
     let mut names = places.iter().filter_map(|&place| KNOWN.get(place));
-    let found = names.find(|(name, _)| name.eq_ignore_ascii_case(text));
+    let first = text.as_bytes().first()?;
+    let begins_alike = |name: &str| {
+        name.as_bytes()
+            .first()
+            .is_some_and(|byte| (byte ^ first) & 0xdf == 0)
+    };
+    let found = names.find(|(name, _)| begins_alike(name) && name.eq_ignore_ascii_case(text));
     found.map(|(_, name)| name)
 }
 

@@ -101,7 +101,7 @@ impl Head {
                 self.error.get_or_insert(ParseErrorKind::HeaderLine(error));
             }
             (None, Some(folded)) => self.headers.push_text(HeaderName::new(name), folded),
-            (None, None) => self.headers.push_received(HeaderName::new(name), value),
+            (None, None) => self.headers.push_received(HeaderName::new(name), &value),
         }
     }
 
