@@ -15,6 +15,7 @@ pub mod message;
 pub mod method;
 pub mod name;
 pub mod params;
+pub mod registration;
 pub mod status;
 pub mod stream;
 pub mod transaction;

@@ -1,6 +1,7 @@
 //! Tests of `sip`, one binary.
 
 mod locate;
+mod registration;
 mod torture;
 mod transaction;
 mod ua;

@@ -7,3 +7,5 @@ mod matching;
 mod pair;
 mod server;
 mod transport;
+
+pub(crate) use element::instant;

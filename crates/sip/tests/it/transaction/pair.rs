@@ -104,14 +104,14 @@ impl Pair {
         match event {
             TransactionEvent::Request { key, request, .. } => {
                 let call_id = request.headers.need::<CallId>().expect("Call-ID").0;
-                assert!(self.told.insert(call_id.to_string()), "told twice");
+                assert!(self.told.insert(call_id), "told twice");
                 let after = Duration::from_millis(self.chance.number() % 5000);
                 self.due.insert((self.now + after, key), request);
             }
             TransactionEvent::Response { response, .. } => {
                 if response.status.is_final() {
                     let call_id = response.headers.need::<CallId>().expect("Call-ID").0;
-                    assert!(self.answered.insert(call_id.to_string()), "answered twice");
+                    assert!(self.answered.insert(call_id), "answered twice");
                 }
             }
             TransactionEvent::TimedOut { .. } => self.timed_out += 1,
