@@ -306,7 +306,7 @@ impl<'x> Reader<'x> {
     /// Whether there was any.
     fn skip_space(&mut self) -> bool {
         let before = self.at;
-        while self.bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(self.at) {
             self.at += 1;
         }
         self.at > before

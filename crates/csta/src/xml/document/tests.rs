@@ -139,6 +139,7 @@ fn refuses_what_the_recommendation_does_not_allow_in_tags_and_references() {
         ),
         ("<a><b></ab>", 6, "expected `</b>`"),
         ("<a></ab>", 6, "expected `>`"),
+        ("<a></a\u{c}>", 6, "expected `>`"),
         ("</a>", 0, "an end tag without its start tag"),
         ("<!-- a --", 0, "no `-->` where one was expected"),
         ("<a><![CDATA[x]]</a>", 3, "no `]]>` where one was expected"),
