@@ -328,8 +328,8 @@ impl Core {
         auth: &mut Option<Auth>,
         seq: u32,
         now: Instant,
-    ) -> Result<(ClientKey, Request), Sent> {
-        let Some(auth) = auth else { return Err(sent) };
+    ) -> Option<(ClientKey, Request)> {
+        let auth = auth.as_mut()?;
         let mut request = sent.request.clone();
         //= RFC 3261 §22.2
         //# the UAC MUST increment the CSeq header field value as it would normally when sending an updated request
@@ -338,20 +338,11 @@ impl Core {
             method: request.method.clone(),
         });
         if !auth.meet(response, &mut request, self.transactions.ids()) {
-            return Err(sent);
+            return None;
         }
         sent.request = request.clone();
-        let (owner, purpose, fork, flow) = (sent.owner, sent.purpose, sent.fork, sent.flow);
-        match self.send(sent, now) {
-            Ok(key) => Ok((key, request)),
-            Err(_) => Err(Sent {
-                owner,
-                purpose,
-                fork,
-                flow,
-                request,
-            }),
-        }
+        let key = self.send(sent, now).ok()?;
+        Some((key, request))
     }
 }
 

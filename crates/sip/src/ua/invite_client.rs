@@ -119,10 +119,9 @@ impl Session {
             return core.emit(event);
         };
         let body = sdp(&response.headers, &response.body);
-        let reliable = match self.reliable_number(core, fork, &response) {
-            Ok(reliable) => reliable,
-            // A repetition, or one that came before those before it (RFC 3262 §4).
-            Err(()) => return,
+        // What is passed over is a repetition, or came before its turn (RFC 3262 §4).
+        let Ok(reliable) = self.reliable_number(core, fork, &response) else {
+            return;
         };
         let Some(branch) = self.fork_of(fork) else {
             return;
@@ -210,12 +209,9 @@ impl Session {
             let reason = self.end_wanted.take().flatten();
             return self.bye(core, EndCause::local(reason), now);
         }
-        let meaning = match meaning {
-            Ok(meaning) => meaning,
-            Err(_) => {
-                self.acknowledge_success(core, number, None);
-                return self.bye(core, EndCause::response(EndedBy::Protocol, response), now);
-            }
+        let Ok(meaning) = meaning else {
+            self.acknowledge_success(core, number, None);
+            return self.bye(core, EndCause::response(EndedBy::Protocol, response), now);
         };
         self.timer.agree_as_caller(&response.headers);
         self.arm_session_timer(core, now);
@@ -314,7 +310,7 @@ impl Session {
                 let mut auth = self.auth.take();
                 let retried = core.retry_with_credentials(sent, &response, &mut auth, number, now);
                 self.auth = auth;
-                if let Ok((key, request)) = retried {
+                if let Some((key, request)) = retried {
                     self.inviting = Some(key);
                     self.invite = Some(request);
                     return;
@@ -443,7 +439,7 @@ impl Core {
         let mut ack = dialog.ack(number);
         add_headers(&mut ack.headers, &lingering.credentials);
         let ack = self.transactions.send_ack(ack, flow);
-        lingering.acks.push((id.remote_tag.clone(), number, ack));
+        lingering.acks.push((id.remote_tag, number, ack));
         if known {
             // A later INVITE of a session that has ended since: its BYE was sent already.
             return;

@@ -363,26 +363,23 @@ impl Session {
         }
         let offers =
             sent.purpose == Purpose::Reinvite || sent.purpose == Purpose::Update { offers: true };
+        let longer = response.status == StatusCode::SESSION_INTERVAL_TOO_SMALL
+            && self
+                .timer
+                .longer(&sent.request, &response.headers, 0)
+                .is_some();
+        let challenged = matches!(
+            response.status,
+            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        );
+        if challenged && self.retry(core, sent, &response, now) {
+            return;
+        }
         match response.status {
-            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                if self.retry(core, sent, &response, now) {
-                    return;
-                }
+            StatusCode::SESSION_INTERVAL_TOO_SMALL if longer => {
+                return self.once_more(core, offers, now);
             }
-            StatusCode::SESSION_INTERVAL_TOO_SMALL => {
-                if self
-                    .timer
-                    .longer(&sent.request, &response.headers, 0)
-                    .is_some()
-                {
-                    return self.once_more(core, offers, now);
-                }
-            }
-            StatusCode::REQUEST_PENDING => {
-                if self.back_off(core, now) {
-                    return;
-                }
-            }
+            StatusCode::REQUEST_PENDING if self.back_off(core, now) => return,
             //= RFC 3261 §12.2.1.2
             //# If the response for a request within a dialog is a 481 (Call/Transaction Does Not Exist) or a 408 (Request Timeout), the UAC SHOULD terminate the dialog.
             StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
@@ -428,7 +425,7 @@ impl Session {
         let mut auth = self.auth.take();
         let retried = core.retry_with_credentials(sent, response, &mut auth, number, now);
         self.auth = auth;
-        let Ok((key, request)) = retried else {
+        let Some((key, request)) = retried else {
             return false;
         };
         let carrier = if invites {

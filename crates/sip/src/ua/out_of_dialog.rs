@@ -80,7 +80,7 @@ impl Requests {
             let number = seq(&sent.request.headers) + 1;
             if core
                 .retry_with_credentials(sent, &response, &mut auth, number, now)
-                .is_ok()
+                .is_some()
             {
                 self.outgoing.insert(key, auth);
                 return;

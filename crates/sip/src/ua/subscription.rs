@@ -213,7 +213,7 @@ impl Subscription {
         let number = self
             .dialog
             .as_ref()
-            .map_or(seq(&sent.request.headers), Dialog::local_seq)
+            .map_or_else(|| seq(&sent.request.headers), Dialog::local_seq)
             + 1;
         let challenged = matches!(
             status,
@@ -223,7 +223,7 @@ impl Subscription {
             let mut auth = self.auth.take();
             let retried = core.retry_with_credentials(sent, &response, &mut auth, number, now);
             self.auth = auth;
-            if retried.is_ok() {
+            if retried.is_some() {
                 return self.used(number);
             }
         } else if status == StatusCode::INTERVAL_TOO_BRIEF

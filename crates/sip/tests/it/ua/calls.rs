@@ -7,7 +7,7 @@ use sip::header::Reason;
 use sip::transport::Transport;
 use sip::ua::{EndedBy, Refusal, Sdp, UserAgentConfig, UserAgentEvent};
 
-use super::harness::{A, B, Faults, Pair, ended, incoming, sdp, without_copies};
+use super::harness::{A, B, Faults, Pair, ended, incoming, sdp};
 
 #[test]
 fn a_call_is_made_answered_and_ended_by_the_caller() {
@@ -179,6 +179,5 @@ fn calls_survive_a_bad_network() {
             pair.events
         );
         pair.check_empty();
-        assert!(!without_copies(&pair.lines()).is_empty());
     }
 }

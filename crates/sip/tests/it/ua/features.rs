@@ -10,7 +10,7 @@ use sip::ua::{
 };
 use sip::{Headers, Method, Request, StatusCode, Uri};
 
-use super::harness::{A, B, Faults, Pair, address, ended, incoming, request, sdp};
+use super::harness::{A, B, Faults, Pair, address, ended, request, sdp};
 
 fn refer_progress(event: &UserAgentEvent) -> Option<ReferProgress> {
     match event {
@@ -557,7 +557,7 @@ fn full_tables_refuse_with_503_and_retry_after() {
         ..UserAgentConfig::default()
     };
     let mut pair = Pair::with(UserAgentConfig::default(), small, Faults::default(), 1);
-    let (a, b) = pair.answered();
+    let (_, b) = pair.answered();
     let order = pair.order(A).offering(sdp("offer"));
     pair.at(A, |agent, now| agent.invite(order, now)).unwrap();
     pair.settle();
@@ -577,5 +577,4 @@ fn full_tables_refuse_with_503_and_retry_after() {
     let refused = pair.at(B, |agent, now| agent.invite(order, now));
     assert_eq!(refused, Err(CommandError::Full("sessions")));
     pair.finish(B, b);
-    let _ = (a, incoming);
 }

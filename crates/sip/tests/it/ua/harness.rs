@@ -1,17 +1,15 @@
 //! Two user agents, a clock and a network that loses, doubles and reorders by a seed.
 
 use std::collections::VecDeque;
-use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sip::dialog::Party;
 use sip::id::{CountedIds, IdSource};
 use sip::transport::{Flow, Transport};
 use sip::ua::{InviteRequest, SessionKey, UserAgent, UserAgentConfig, UserAgentEvent};
-use sip::{Message, Method, Uri};
+use sip::{Message, Uri};
 
 /// The two ends of a pair.
 pub(super) const A: usize = 0;
@@ -333,33 +331,10 @@ fn line(message: &Message) -> String {
     }
 }
 
-/// The lines of a log without those that only repeat the one before.
-pub(super) fn without_copies(lines: &[String]) -> Vec<&str> {
-    let mut seen: Vec<&str> = lines.iter().map(String::as_str).collect();
-    seen.dedup();
-    seen
-}
-
-/// The peer of our side in a table of tests.
-pub(super) fn side(end: usize) -> Party {
-    if end == A {
-        Party::Local
-    } else {
-        Party::Remote
-    }
-}
-
-pub(super) fn is_method(message: &Message, method: &Method) -> bool {
-    matches!(message, Message::Request(request) if request.method == *method)
-}
-
+/// The message, which is a request.
 pub(super) fn request(message: &Message) -> &sip::Request {
     match message {
         Message::Request(request) => request,
         Message::Response(response) => panic!("a request was expected, not {response:?}"),
     }
-}
-
-pub(super) fn show(value: &impl Debug) -> String {
-    format!("{value:?}")
 }

@@ -11,40 +11,28 @@ use sip::{Message, Method, StatusCode, Uri};
 use super::harness::{ended, incoming};
 use super::script::{CONTACT, Script, in_dialog, text};
 
-/// An INVITE of the peer; `more` are lines of its head.
-fn invite(more: &str, body: &str) -> String {
-    let content = if body.is_empty() {
-        ""
-    } else {
-        "Content-Type: application/sdp\n"
-    };
-    format!(
-        "INVITE sip:ours@192.0.2.1 SIP/2.0
-        Via: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKi1
-        Max-Forwards: 70
-        From: <sip:peer@192.0.2.2>;tag=p
-        To: <sip:ours@192.0.2.1>
-        Call-ID: c1@192.0.2.2
-        CSeq: 10 INVITE
-        Contact: <sip:peer@192.0.2.2:5070>
-        {content}{more}
-        {body}"
-    )
-    .replace("\n        \n        v=", "\n\nv=")
-}
+/// An INVITE of the peer, without its body.
+const INVITE: &str = "INVITE sip:ours@192.0.2.1 SIP/2.0
+Via: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKi1
+Max-Forwards: 70
+From: <sip:peer@192.0.2.2>;tag=p
+To: <sip:ours@192.0.2.1>
+Call-ID: c1@192.0.2.2
+CSeq: 10 INVITE
+Contact: <sip:peer@192.0.2.2:5070>";
 
-/// The INVITE as wire text, whatever its parts.
+/// The INVITE comes in, with more lines of its head and a body.
 fn receive_invite(script: &mut Script, more: &[&str], body: &str) {
-    let mut lines: Vec<String> = invite("", "")
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(Into::into)
+    let content = if body.is_empty() {
+        None
+    } else {
+        Some("Content-Type: application/sdp")
+    };
+    let lines: Vec<&str> = [INVITE]
+        .into_iter()
+        .chain(more.iter().copied())
+        .chain(content)
         .collect();
-    lines.extend(more.iter().map(|line| (*line).to_owned()));
-    if !body.is_empty() {
-        lines.push("Content-Type: application/sdp".into());
-    }
     script.receive(&format!("{}\n\n{body}", lines.join("\n")));
 }
 
@@ -95,16 +83,19 @@ fn a_uas_copies_record_route_and_sends_its_requests_along_it() {
 
 /// A request of the caller in the dialog that a response of ours has made.
 fn in_dialog_of_uas(response: &sip::Response, method: Method, seq: u32) -> sip::Request {
-    let mut request = sip::Request::new(method.clone(), Uri::parse("sip:ours@192.0.2.1").unwrap());
+    let mut request = sip::Request::new(
+        method.clone(),
+        Uri::parse("sip:ours@192.0.2.1").expect("a URI"),
+    );
     let headers = &mut request.headers;
     headers.push_text(
         sip::HeaderName::new("Via"),
         format!("SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK{method}{seq}"),
     );
     headers.set(sip::header::MaxForwards(70));
-    headers.set(response.headers.need::<From>().unwrap());
-    headers.set(response.headers.need::<To>().unwrap());
-    headers.set(response.headers.need::<CallId>().unwrap());
+    headers.set(response.headers.need::<From>().expect("there"));
+    headers.set(response.headers.need::<To>().expect("there"));
+    headers.set(response.headers.need::<CallId>().expect("there"));
     headers.set(CSeq { seq, method });
     request
 }
@@ -389,90 +380,91 @@ fn a_2xx_without_the_answer_is_acknowledged_and_ended() {
     script.check_empty();
 }
 
+/// What changes the INVITE, the status of the refusal, and a header field that has to be in it.
+type Refused = (&'static [(&'static str, &'static str)], u16, &'static str);
+
+const REFUSED: [Refused; 11] = [
+    (
+        &[("INVITE sip:ours", "FLY sip:ours"), ("10 INVITE", "10 FLY")],
+        501,
+        "Allow",
+    ),
+    (
+        &[
+            ("INVITE sip:ours", "PUBLISH sip:ours"),
+            ("10 INVITE", "10 PUBLISH"),
+        ],
+        405,
+        "Allow",
+    ),
+    (
+        &[("Max-Forwards: 70", "Max-Forwards: 70\nRequire: teleport")],
+        420,
+        "Unsupported",
+    ),
+    (
+        &[(
+            "Max-Forwards: 70",
+            "Max-Forwards: 70\nContent-Type: text/plain",
+        )],
+        415,
+        "Accept",
+    ),
+    (
+        &[("Max-Forwards: 70", "Max-Forwards: 70\nAccept: text/plain")],
+        406,
+        "Warning",
+    ),
+    (
+        &[("INVITE sip:ours@192.0.2.1", "INVITE nobody:ours")],
+        416,
+        "CSeq",
+    ),
+    (
+        &[(
+            "To: <sip:ours@192.0.2.1>",
+            "To: <sip:ours@192.0.2.1>;tag=none",
+        )],
+        481,
+        "CSeq",
+    ),
+    (
+        &[("Contact: <sip:peer@192.0.2.2:5070>", "Subject: x")],
+        400,
+        "CSeq",
+    ),
+    (
+        &[(
+            "Max-Forwards: 70",
+            "Max-Forwards: 70\nReplaces: a;to-tag=1;from-tag=2\nReplaces: b;to-tag=1;from-tag=2",
+        )],
+        400,
+        "CSeq",
+    ),
+    (
+        &[(
+            "Max-Forwards: 70",
+            "Max-Forwards: 70\nSupported: timer\nSession-Expires: 60",
+        )],
+        422,
+        "Min-SE",
+    ),
+    (
+        &[
+            ("INVITE sip:ours", "SUBSCRIBE sip:ours"),
+            ("10 INVITE", "10 SUBSCRIBE"),
+        ],
+        489,
+        "CSeq",
+    ),
+];
+
 #[test]
 fn what_is_not_understood_is_refused_with_what_is() {
     // RFC 3261 §8.2.1 to §8.2.3, §12.2.2 and §20.35; RFC 3891 §3; RFC 4028 §9; RFC 6665 §7.2.1.
-    let cases: [(&[(&str, &str)], u16, &str); 11] = [
-        (
-            &[("INVITE sip:ours", "FLY sip:ours"), ("10 INVITE", "10 FLY")],
-            501,
-            "Allow",
-        ),
-        (
-            &[
-                ("INVITE sip:ours", "PUBLISH sip:ours"),
-                ("10 INVITE", "10 PUBLISH"),
-            ],
-            405,
-            "Allow",
-        ),
-        (
-            &[("Max-Forwards: 70", "Max-Forwards: 70\nRequire: teleport")],
-            420,
-            "Unsupported",
-        ),
-        (
-            &[(
-                "Max-Forwards: 70",
-                "Max-Forwards: 70\nContent-Type: text/plain",
-            )],
-            415,
-            "Accept",
-        ),
-        (
-            &[("Max-Forwards: 70", "Max-Forwards: 70\nAccept: text/plain")],
-            406,
-            "Warning",
-        ),
-        (
-            &[("INVITE sip:ours@192.0.2.1", "INVITE nobody:ours")],
-            416,
-            "CSeq",
-        ),
-        (
-            &[(
-                "To: <sip:ours@192.0.2.1>",
-                "To: <sip:ours@192.0.2.1>;tag=none",
-            )],
-            481,
-            "CSeq",
-        ),
-        (
-            &[("Contact: <sip:peer@192.0.2.2:5070>", "Subject: x")],
-            400,
-            "CSeq",
-        ),
-        (
-            &[(
-                "Max-Forwards: 70",
-                "Max-Forwards: 70\nReplaces: a;to-tag=1;from-tag=2\nReplaces: b;to-tag=1;from-tag=2",
-            )],
-            400,
-            "CSeq",
-        ),
-        (
-            &[(
-                "Max-Forwards: 70",
-                "Max-Forwards: 70\nSupported: timer\nSession-Expires: 60",
-            )],
-            422,
-            "Min-SE",
-        ),
-        (
-            &[
-                ("INVITE sip:ours", "SUBSCRIBE sip:ours"),
-                ("10 INVITE", "10 SUBSCRIBE"),
-            ],
-            489,
-            "CSeq",
-        ),
-    ];
-    for (changes, status, header) in cases {
+    for (changes, status, header) in REFUSED {
         let mut script = Script::new();
-        let mut lines: String = invite("", "")
-            .lines()
-            .map(|line| format!("{}\n", line.trim()))
-            .collect();
+        let mut lines = INVITE.to_owned();
         for (from, to) in changes {
             lines = lines.replace(from, to);
         }
@@ -497,7 +489,7 @@ fn what_is_not_understood_is_refused_with_what_is() {
 #[test]
 fn options_is_answered_with_the_capabilities() {
     let mut script = Script::new();
-    let options = invite("", "").replace("INVITE", "OPTIONS");
+    let options = INVITE.replace("INVITE", "OPTIONS");
     script.receive(options.trim_end());
     let response = script.response();
     assert_eq!(response.status, StatusCode::OK);

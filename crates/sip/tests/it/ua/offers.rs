@@ -45,7 +45,9 @@ fn offer_refused(event: &UserAgentEvent) -> Option<Option<StatusCode>> {
 /// A call without an offer that rings.
 fn without_offer(pair: &mut Pair) -> (SessionKey, SessionKey) {
     let order = pair.order(A);
-    let a = pair.at(A, |agent, now| agent.invite(order, now)).unwrap();
+    let a = pair
+        .at(A, |agent, now| agent.invite(order, now))
+        .expect("a call");
     pair.settle();
     (a, pair.expect(B, incoming))
 }
@@ -75,7 +77,7 @@ fn the_2xx_offers_and_the_ack_answers() {
 #[test]
 fn a_reliable_18x_answers_and_the_2xx_waits_for_its_prack() {
     let mut pair = Pair::new();
-    let (a, b) = pair.ringing();
+    let (_, b) = pair.ringing();
     pair.at(B, |agent, now| {
         agent.progress(
             b,
@@ -116,7 +118,6 @@ fn a_reliable_18x_answers_and_the_2xx_waits_for_its_prack() {
     assert_eq!(pair.expect(A, progress), Sdp::Answer(sdp("answer")));
     assert_eq!(pair.expect(A, answered), Sdp::None);
     pair.finish(B, b);
-    let _ = a;
 }
 
 #[test]

@@ -79,7 +79,9 @@ impl Script {
     pub(super) fn receive(&mut self, text: &str) {
         let lines: Vec<&str> = text.trim_start().lines().map(str::trim_start).collect();
         let text = lines.join("\r\n");
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text.trim_end(), ""));
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| (text.trim_end(), ""));
         let wire = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let message = Message::parse(&Bytes::from(wire)).expect("the script can be read");
         self.take(message);
