@@ -4,6 +4,8 @@
 //! One file by theme: `invite_client` and `invite_server` make sessions, `prack`, `modify`,
 //! `session_timer` and `refer` are what goes on within one, `subscription` and `out_of_dialog` are what
 //! goes on beside them; `dispatch` finds whom a message is for.
+//!
+//! Size: the list of orders, each with its words; what they do is in the modules.
 
 mod auth;
 mod command;

@@ -1,4 +1,6 @@
 //! What goes on within calls and beside them: transfer, replacement, digits, timers, subscriptions.
+//!
+//! Size: a table of scripts.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Message by message, as the RFCs have it.
+//!
+//! Size: a table of scripts.
 
 use std::time::Duration;
 
