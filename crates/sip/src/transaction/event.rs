@@ -16,10 +16,6 @@ pub struct ServerKey(pub(super) Key);
 
 /// What the transaction user has to know.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every event carries a message, and it is moved once"
-)]
 pub enum TransactionEvent {
     /// A new request, to be answered with [`Transactions::respond`]. Neither ACK nor CANCEL.
     ///

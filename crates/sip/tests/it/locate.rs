@@ -80,9 +80,8 @@ fn resolve(
     panic!("no end of questions");
 }
 
-#[test]
-fn a_uri_leads_to_places() {
-    let full = zone(&[
+fn full_zone() -> BTreeMap<Question, Answer> {
+    zone(&[
         "NAPTR pbx.example 50 50 SIPS+D2T _sips._tcp.pbx.example",
         "NAPTR pbx.example 90 50 SIP+D2T _sip._tcp.pbx.example",
         "NAPTR pbx.example 10 50 SIP+D2W _ws._tcp.pbx.example",
@@ -98,7 +97,12 @@ fn a_uri_leads_to_places() {
         "A plain.example 192.0.2.4",
         "SRV _sip._udp.none.example 0 0 0 .",
         "A none.example 192.0.2.9",
-    ]);
+    ])
+}
+
+#[test]
+fn a_uri_leads_to_places() {
+    let full = full_zone();
     let cases: &[(&str, &[&str])] = &[
         // Numbers need no DNS.
         ("sip:192.0.2.7", &["UDP 192.0.2.7:5060"]),
