@@ -12,6 +12,10 @@ pub const BODY_LEN_MAX: usize = 1024 * 1024;
 
 /// What came out of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every item is a message, and it is moved once"
+)]
 pub enum StreamItem {
     /// A message.
     Message(Message),
@@ -68,7 +72,7 @@ impl StreamDecoder {
     /// Whether a message has begun and is not complete: the peer must go on within a time.
     #[must_use]
     pub fn is_within_message(&self) -> bool {
-        self.head.is_some() || self.buffer.len() > 1
+        self.head.is_some() || !self.buffer.is_empty()
     }
 
     /// The next message or keep-alive, or `None` until more bytes come.

@@ -92,6 +92,9 @@ impl PartialEq for User {
 
 impl Eq for User {}
 
+/// Name and value of a header field that a URI carries, without escapes.
+pub type UriHeader = (Box<str>, Box<str>);
+
 /// A URI.
 ///
 /// `tel:` and foreign URIs have no host: [`Host::is_empty`]. Of `tel:`, `user` is the number and `params` are
@@ -113,7 +116,7 @@ pub struct Uri {
     /// The URI's parameters.
     pub params: Params,
     /// The header fields behind `?`: names and values without escapes.
-    pub headers: Vec<(Box<str>, Box<str>)>,
+    pub headers: Vec<UriHeader>,
 }
 
 impl Uri {
@@ -222,7 +225,7 @@ impl Uri {
     }
 
     fn read_tel(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
-        let number = cursor.take_while(|byte| byte != b';');
+        let number = cursor.take_while(|byte| byte != b';' && byte != b'?');
         if number.is_empty() {
             return Err(cursor.error("a telephone number"));
         }
@@ -357,7 +360,7 @@ fn read_userinfo(cursor: &mut Cursor<'_>) -> Result<UserInfo, SyntaxError> {
     Ok((Some(User(user.into())), password))
 }
 
-fn read_headers(cursor: &mut Cursor<'_>) -> Result<Vec<(Box<str>, Box<str>)>, SyntaxError> {
+fn read_headers(cursor: &mut Cursor<'_>) -> Result<Vec<UriHeader>, SyntaxError> {
     let mut headers = Vec::new();
     if !cursor.eat(b'?') {
         return Ok(headers);
@@ -393,8 +396,8 @@ fn params_agree(one: &Params, two: &Params) -> bool {
     agree(one, two) && agree(two, one)
 }
 
-fn headers_agree(one: &[(Box<str>, Box<str>)], two: &[(Box<str>, Box<str>)]) -> bool {
-    let holds = |(name, value): &(Box<str>, Box<str>)| {
+fn headers_agree(one: &[UriHeader], two: &[UriHeader]) -> bool {
+    let holds = |(name, value): &UriHeader| {
         two.iter()
             .any(|(other, of)| name.eq_ignore_ascii_case(other) && value == of)
     };

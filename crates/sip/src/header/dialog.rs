@@ -168,7 +168,7 @@ impl Header for Reason {
             let protocol = cursor.token("a protocol")?.to_owned();
             let begin = *cursor;
             let params = Params::read(cursor)?;
-            let cause = params.get("cause").map(|cause| number(cause));
+            let cause = params.get("cause").map(number);
             let cause =
                 cause.map(|cause| cause.ok_or_else(|| begin.error("a cause that is a number")));
             Ok(Self {
