@@ -20,6 +20,9 @@ const SHORTEST_S: u32 = 90;
 /// How often an interval is made longer as the peers on the way ask.
 const LONGER_MAX: u8 = 3;
 
+/// When a refresh is tried again that came while something else was going on.
+const BUSY: Duration = Duration::from_secs(2);
+
 /// The session timer of one session.
 #[derive(Debug, Default)]
 pub(super) struct SessionTimer {
@@ -223,9 +226,9 @@ impl Session {
         if self.phase != Phase::Established || self.timer.agreed.is_none() {
             return;
         }
-        // Whatever modifies the session refreshes it, too.
+        // What modifies the session refreshes it, too, unless it is refused.
         if self.modify.is_some() || self.inviting.is_some() {
-            return;
+            return core.set_timer(self.owner(), Timer::Refresh, now + BUSY);
         }
         let Ok(fork) = self.fork() else { return };
         if fork.peer.updates && !self.timer.no_update {
