@@ -10,6 +10,7 @@
 //! | [`registry`] | calls and legs, fed with events and snapshots; commands that act on them |
 //! | [`command`] | the rules of commands: numbers, needed states, refusals in plain words |
 
+pub mod bridge;
 pub mod command;
 pub mod registry;
 

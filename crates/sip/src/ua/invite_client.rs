@@ -33,7 +33,6 @@ impl Session {
         let mut session = Self::new(key, Party::Local, &call_id, &local_tag, contact);
         let mut request = Request::new(Method::Invite, order.request_uri);
         let headers = &mut request.headers;
-        headers.set(MaxForwards(crate::dialog::MAX_FORWARDS));
         headers.set(From(order.from).with_tag(&local_tag));
         headers.set(To(order.to));
         headers.set(CallId(call_id));
@@ -46,6 +45,9 @@ impl Session {
         accepts(headers);
         core.sign(headers);
         add_headers(headers, &order.headers);
+        if headers.text(&HeaderName::MaxForwards).is_none() {
+            headers.set(MaxForwards(crate::dialog::MAX_FORWARDS));
+        }
         session.timer.ask(&core.config, headers);
         session
             .seed

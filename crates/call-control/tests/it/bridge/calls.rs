@@ -1,0 +1,239 @@
+//! Calls: to the echo, through to the second PBX, and over to its spare address.
+
+use std::time::Duration;
+
+use call_control::bridge::{Destination, Notice, PeerState};
+use media::sdp::SessionDescription;
+use sip::StatusCode;
+use sip::header::Reason;
+use sip::ua::{Refusal, Sdp, UserAgentEvent};
+
+use super::site::{GATEWAY, PBX, SECOND, SPARE, Site, config, sdp};
+
+#[test]
+fn the_echo_answers_and_gives_its_port_back() {
+    let mut site = Site::new(config());
+    let a = site.call("43800");
+    let answer = SessionDescription::parse(&site.answer()).unwrap();
+    assert_eq!(answer.media[0].port, 30_000);
+    assert_eq!(answer.media[0].formats, ["8", "101"]);
+    assert_eq!(site.ports.open.len(), 1);
+    site.run(Duration::from_secs(3));
+    site.at(PBX, |agent, now| agent.end(a, None, now)).unwrap();
+    site.settle();
+    let Some(Notice::Ended(_, summary)) = site.notices.last() else {
+        panic!("{:?}", site.notices);
+    };
+    assert_eq!(summary.destination, Destination::Echo);
+    assert_eq!(&*summary.from, "2001");
+    assert_eq!(summary.talked.map(|time| time.as_secs()), Some(3));
+    site.nothing_is_left();
+}
+
+#[test]
+fn the_echo_takes_an_offerless_call_a_hold_and_says_no_to_what_it_cannot() {
+    let mut site = Site::new(config());
+    let mut order = site.order("43800");
+    order.offer = None;
+    let a = site.place(order);
+    let offer = site.expect(PBX, |event| match event {
+        UserAgentEvent::Answered {
+            sdp: Sdp::Offer(sdp),
+            ..
+        } => Some(sdp.clone()),
+        _ => None,
+    });
+    assert!(SessionDescription::parse(&offer).is_ok());
+    site.at(PBX, |agent, now| agent.answer_offer(a, sdp(4000), now))
+        .unwrap();
+    site.settle();
+    let hold = String::from_utf8(sdp(4000).to_vec()).unwrap() + "a=sendonly\r\n";
+    site.at(PBX, |agent, now| agent.offer(a, Some(hold.into()), now))
+        .unwrap();
+    site.settle();
+    let answer = site.expect(PBX, |event| match event {
+        UserAgentEvent::OfferAnswered { sdp, .. } => Some(sdp.clone()),
+        _ => None,
+    });
+    assert!(String::from_utf8_lossy(&answer).contains("a=recvonly"));
+    site.at(PBX, |agent, now| agent.end(a, None, now)).unwrap();
+    site.settle();
+
+    let mut order = site.order("43800");
+    order.offer =
+        Some("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 RTP/AVP 96\r\n".into());
+    site.place(order);
+    assert_eq!(site.ended(PBX), None);
+    assert_eq!(site.ended(PBX), Some(StatusCode::NOT_ACCEPTABLE_HERE));
+    site.nothing_is_left();
+}
+
+#[test]
+fn a_call_goes_through_with_its_descriptions_and_ends_for_both() {
+    for ender in [PBX, SECOND] {
+        let mut site = Site::new(config());
+        let a = site.call("5001");
+        let (b, request) = site.incoming(SECOND);
+        assert_eq!(request.body, sdp(4000));
+        assert_eq!(request.uri.user_text().unwrap(), "5001");
+        let from = request.headers.need::<sip::header::From>().unwrap();
+        assert_eq!(from.0.uri.to_string(), "sip:2001@account.eu.example");
+        let hops = request.headers.need::<sip::header::MaxForwards>().unwrap();
+        assert_eq!(hops.0, 69);
+        site.at(SECOND, |agent, now| {
+            agent.progress(b, StatusCode::RINGING, None, false, now)
+        })
+        .unwrap();
+        site.settle();
+        let status = site.expect(PBX, |event| match event {
+            UserAgentEvent::Progress { response, .. } => Some(response.status),
+            _ => None,
+        });
+        assert_eq!(status, StatusCode::RINGING);
+        site.at(SECOND, |agent, now| agent.answer(b, Some(sdp(5000)), now))
+            .unwrap();
+        site.settle();
+        assert_eq!(site.answer(), sdp(5000));
+        assert_eq!(site.switchboard.stats().channels, 2);
+        let session = if ender == PBX { a } else { b };
+        let reason = Reason {
+            protocol: "Q.850".into(),
+            cause: Some(16),
+            text: None,
+        };
+        site.at(ender, |agent, now| agent.end(session, Some(reason), now))
+            .unwrap();
+        site.settle();
+        let other = if ender == PBX { SECOND } else { PBX };
+        let told = site.expect(other, |event| match event {
+            UserAgentEvent::Ended { cause, .. } => Some(cause.reason.clone()),
+            _ => None,
+        });
+        assert_eq!(told.and_then(|reason| reason.cause), Some(16));
+        site.nothing_is_left();
+    }
+}
+
+#[test]
+fn early_media_reaches_the_caller_before_the_answer() {
+    let mut site = Site::new(config());
+    site.call("5001");
+    let (b, _) = site.incoming(SECOND);
+    site.at(SECOND, |agent, now| {
+        agent.progress(b, StatusCode::SESSION_PROGRESS, Some(sdp(5000)), true, now)
+    })
+    .unwrap();
+    site.settle();
+    let early = site.expect(PBX, |event| match event {
+        UserAgentEvent::Progress { sdp, .. } => Some(sdp.clone()),
+        _ => None,
+    });
+    assert!(matches!(early, Sdp::Answer(given) | Sdp::Preview(given) if given == sdp(5000)));
+    site.at(SECOND, |agent, now| agent.answer(b, None, now))
+        .unwrap();
+    site.settle();
+    site.expect(PBX, |event| match event {
+        UserAgentEvent::Answered { .. } => Some(()),
+        _ => None,
+    });
+    site.at(SECOND, |agent, now| agent.end(b, None, now))
+        .unwrap();
+    site.nothing_is_left();
+}
+
+#[test]
+fn a_refusal_reaches_the_caller_as_it_is() {
+    for (said, heard) in [
+        (StatusCode::BUSY_HERE, StatusCode::BUSY_HERE),
+        (StatusCode::DECLINE, StatusCode::DECLINE),
+        (StatusCode::MOVED_TEMPORARILY, StatusCode::BAD_GATEWAY),
+        (StatusCode::UNAUTHORIZED, StatusCode::BAD_GATEWAY),
+    ] {
+        let mut site = Site::new(config());
+        site.call("5001");
+        let (b, _) = site.incoming(SECOND);
+        site.at(SECOND, |agent, now| {
+            agent.reject(b, Refusal::status(said), now)
+        })
+        .unwrap();
+        site.settle();
+        assert_eq!(site.ended(PBX), Some(heard), "{said}");
+        site.nothing_is_left();
+    }
+}
+
+#[test]
+fn a_caller_that_gives_up_stops_the_ringing() {
+    let mut site = Site::new(config());
+    let a = site.call("5001");
+    let (b, _) = site.incoming(SECOND);
+    site.at(SECOND, |agent, now| {
+        agent.progress(b, StatusCode::RINGING, None, false, now)
+    })
+    .unwrap();
+    site.settle();
+    site.at(PBX, |agent, now| agent.end(a, None, now)).unwrap();
+    site.settle();
+    site.expect(SECOND, |event| match event {
+        UserAgentEvent::Ended { .. } => Some(()),
+        _ => None,
+    });
+    let Some(Notice::Ended(_, summary)) = site.notices.last() else {
+        panic!("{:?}", site.notices);
+    };
+    assert_eq!((summary.talked, summary.status), (None, Some(487)));
+    site.nothing_is_left();
+}
+
+#[test]
+fn a_dead_address_and_one_that_takes_no_calls_are_passed_over() {
+    for dies in [true, false] {
+        let mut site = Site::new(config());
+        if dies {
+            site.dead = vec![SECOND];
+        }
+        site.call("5001");
+        if !dies {
+            let (b, _) = site.incoming(SECOND);
+            let refusal = Refusal::status(StatusCode::SERVICE_UNAVAILABLE);
+            site.at(SECOND, |agent, now| agent.reject(b, refusal, now))
+                .unwrap();
+        }
+        site.run(Duration::from_secs(33));
+        let (c, request) = site.incoming(SPARE);
+        assert_eq!(request.body, sdp(4000));
+        site.at(SPARE, |agent, now| agent.answer(c, Some(sdp(6000)), now))
+            .unwrap();
+        site.settle();
+        assert_eq!(site.answer(), sdp(6000));
+        assert_eq!(site.switchboard.stats().failed_over, 1);
+        site.at(SPARE, |agent, now| agent.end(c, None, now))
+            .unwrap();
+        site.nothing_is_left();
+    }
+}
+
+#[test]
+fn a_peer_that_was_found_down_is_tried_last() {
+    let mut site = Site::new(config());
+    let up = |site: &Site| -> Vec<PeerState> { site.switchboard.peers().map(|(_, s)| s).collect() };
+    assert_eq!(up(&site), [PeerState::Up; 3]);
+    site.dead = vec![SECOND];
+    site.run(Duration::from_secs(70));
+    assert_eq!(up(&site), [PeerState::Up, PeerState::Down, PeerState::Up]);
+    site.call("5001");
+    let (c, _) = site.incoming(SPARE);
+    site.dead.clear();
+    site.at(SPARE, |agent, now| {
+        agent.reject(c, Refusal::status(StatusCode::BUSY_HERE), now)
+    })
+    .unwrap();
+    site.run(Duration::from_secs(40));
+    assert_eq!(up(&site), [PeerState::Up; 3]);
+    let of_second = site
+        .notices
+        .iter()
+        .filter(|notice| matches!(notice, Notice::Peer { name, .. } if &**name == "second"));
+    assert_eq!(of_second.count(), 3, "up, down, up");
+    assert!(site.agents[GATEWAY].stats().sessions == 0);
+}
