@@ -158,7 +158,7 @@ proptest! {
         round_trip(&CallId(format!("{word}@{more}")));
         round_trip(&SessionExpires { delta: seq, refresher: Some(Refresher::Uas) });
         round_trip(&Reason { protocol: word.clone(), cause: Some(seq), text: Some(text) });
-        let (to_tag, from_tag) = (more.clone(), word.clone());
+        let (to_tag, from_tag) = (more, word.clone());
         round_trip(&Replaces { call_id: word, to_tag, from_tag, early_only: seq % 2 == 0 });
     }
 
@@ -215,8 +215,8 @@ proptest! {
     ) {
         let stream: String = pieces.iter().map(|&piece| STREAM[piece]).collect();
         let whole = decode(stream.as_bytes(), [stream.len()].into_iter());
-        prop_assert_eq!(decode(stream.as_bytes(), cuts.into_iter().cycle()), whole.clone());
-        prop_assert_eq!(decode(stream.as_bytes(), std::iter::repeat(1)), whole);
+        prop_assert_eq!(&decode(stream.as_bytes(), cuts.into_iter().cycle()), &whole);
+        prop_assert_eq!(&decode(stream.as_bytes(), std::iter::repeat(1)), &whole);
     }
 }
 

@@ -65,7 +65,10 @@ fn framing_is_lost_where_the_end_of_a_body_is_unknown() {
         ("two lengths", "Content-Length: 0\r\nl: 0\r\n"),
         ("no number", "l: five\r\n"),
         ("no length, but a body", "Content-Type: text/plain\r\n"),
-        ("a body over the limit", "l: 1048577\r\n"),
+        (
+            "a body over the limit",
+            &format!("l: {}\r\n", BODY_LEN_MAX + 1),
+        ),
     ];
     for (what, fields) in cases {
         let mut decoder = decoder(&head(fields));
@@ -82,7 +85,6 @@ fn framing_is_lost_where_the_end_of_a_body_is_unknown() {
         assert_eq!(decoder.next_item(), Ok(None), "nothing more is read");
         assert_eq!(decoder.buffered(), 0);
     }
-    assert!(BODY_LEN_MAX == 1_048_576);
 }
 
 #[test]
@@ -111,5 +113,5 @@ fn what_cannot_become_a_message_ends_early() {
     ))
     .expect_err("too long");
     assert!(endless.framing_lost);
-    assert_eq!(first(&"\r\n".repeat(1)), Ok(Some(StreamItem::Pong)));
+    assert_eq!(first("\r\n"), Ok(Some(StreamItem::Pong)));
 }
