@@ -8,7 +8,8 @@ SHELL := /bin/bash
 PREFIX ?= /usr
 DESTDIR ?=
 BIN_DIR ?= target/release
-# How long each target is fuzzed.
+# What is fuzzed, and how long each.
+FUZZ_TARGETS ?= frame xml device_id scenario sdp digest sip_message sip_stream
 FUZZ_SECONDS ?= 60
 # More arguments for what is run: make demo ARGS='--for 30s'
 ARGS ?=
@@ -107,8 +108,8 @@ csta-instances: ## Samples of every CSTA message, one file each: make csta-insta
 
 # The sanitizers that cargo-fuzz builds with want a compiler that takes unstable options.
 .PHONY: fuzz
-fuzz: ## Fuzz frame, xml, device_id and scenario, FUZZ_SECONDS each (needs cargo-fuzz)
-	for target in frame xml device_id scenario; do (cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run \
+fuzz: ## Fuzz each target of FUZZ_TARGETS for FUZZ_SECONDS (needs cargo-fuzz)
+	for target in $(FUZZ_TARGETS); do (cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run \
 	  --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=70000) || exit 1; done
 
 .PHONY: build

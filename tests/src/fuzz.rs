@@ -17,6 +17,8 @@ pub const TARGETS: &[Target] = &[
     ("scenario", scenario),
     ("sdp", sdp),
     ("digest", digest),
+    ("sip_message", sip_message),
+    ("sip_stream", sip_stream),
 ];
 
 /// The frame decoder: the same frames however the bytes are cut, and never more than it was given.
@@ -189,4 +191,92 @@ pub fn digest(data: &[u8]) {
             Ok(credentials)
         );
     }
+}
+
+/// SIP messages: what was read is read as the same when it is written, typed header fields never panic, and
+/// what is refused can be answered with a message.
+///
+/// # Panics
+/// A promise is broken.
+pub fn sip_message(data: &[u8]) {
+    use sip::header::{
+        Authorization, CSeq, Contact, From, Reason, Replaces, RetryAfter, To, Via, Warning,
+    };
+
+    let mut message = match sip::Message::parse(&bytes::Bytes::copy_from_slice(data)) {
+        Ok(message) => message,
+        Err(error) => {
+            let answer = error.response().map(|answer| answer.to_bytes());
+            assert!(answer.is_none_or(|answer| sip::Message::parse(&answer).is_ok()));
+            return;
+        }
+    };
+    let headers = message.headers();
+    let _ = (
+        headers.all::<Via>(),
+        headers.all::<From>(),
+        headers.all::<To>(),
+    );
+    let _ = (
+        headers.all::<Contact>(),
+        headers.all::<CSeq>(),
+        headers.all::<Authorization>(),
+    );
+    let _ = (
+        headers.all::<Reason>(),
+        headers.all::<Replaces>(),
+        headers.all::<RetryAfter>(),
+    );
+    let _ = headers.all::<Warning>();
+    if let sip::Message::Request(request) = &message {
+        let _ = sip::check_request(request);
+    }
+    let written = message.to_bytes();
+    // Long names and Content-Length are added, which may be too much for a message at its limits.
+    let limits = (sip::message::HEAD_LEN_MAX, sip::message::HEADERS_MAX);
+    if written.len() > limits.0 || message.headers().len() >= limits.1 {
+        return;
+    }
+    let again = sip::Message::parse(&written);
+    let mut again = again.unwrap_or_else(|error| panic!("{error}: {written:?}"));
+    // Written messages always have it.
+    for message in [&mut message, &mut again] {
+        message
+            .headers_mut()
+            .remove(&sip::HeaderName::ContentLength);
+    }
+    assert_eq!(again, message);
+}
+
+/// SIP on a stream: the same messages and keep-alives however the bytes are cut.
+///
+/// # Panics
+/// A promise is broken.
+pub fn sip_stream(data: &[u8]) {
+    let whole = sip_items(data, data.len().max(1));
+    for piece in [1, 7, 1024] {
+        assert_eq!(
+            sip_items(data, piece).0,
+            whole.0,
+            "cut into pieces of {piece}"
+        );
+    }
+}
+
+fn sip_items(data: &[u8], piece: usize) -> (Vec<sip::stream::StreamItem>, usize) {
+    let mut decoder = sip::stream::StreamDecoder::default();
+    let (mut items, mut errors) = (Vec::new(), 0);
+    for chunk in data.chunks(piece) {
+        decoder.push(chunk);
+        loop {
+            match decoder.next_item() {
+                Ok(Some(item)) => items.push(item),
+                Ok(None) => break,
+                Err(_) => errors += 1,
+            }
+        }
+        let most = sip::message::HEAD_LEN_MAX + sip::stream::BODY_LEN_MAX + piece;
+        assert!(decoder.buffered() <= most);
+    }
+    (items, errors)
 }

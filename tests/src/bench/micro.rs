@@ -1,5 +1,7 @@
 //! The parts that touch each event, one by one, in processor time of one thread.
 
+mod sip;
+
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
@@ -53,6 +55,7 @@ pub fn run(quick: bool) -> Result<Vec<Row>> {
     }
     framing(&mut rows, &event, per_run)?;
     registry(&mut rows, per_run)?;
+    sip::run(&mut rows, per_run)?;
     Ok(rows)
 }
 
