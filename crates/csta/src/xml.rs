@@ -4,6 +4,7 @@ mod document;
 mod reader;
 mod writer;
 
+pub(crate) use document::SPACES;
 pub use document::{
     ATTRIBUTES_AND_ELEMENTS_MAX, ATTRIBUTES_MAX, DEPTH_MAX, Document, Element, XmlError,
 };

@@ -7,7 +7,7 @@ use crate::codec::{Value, bad_value, messages, optional};
 use crate::conformance::{Content, ElementRule, Text};
 use crate::edition::Edition;
 use crate::message::DecodeError;
-use crate::xml::{Element, Writer, escape, write_attribute};
+use crate::xml::{Element, SPACES, Writer, escape, write_attribute};
 
 /// The content of an element, kept as it came: attributes, text and elements, by local name. Names
 /// outside the namespace of CSTA keep theirs.
@@ -26,7 +26,7 @@ impl Raw {
             && element.is_plain()
             && element.namespace().is_none_or(is_csta)
         {
-            return Self(source.trim().into());
+            return Self(source.trim_matches(SPACES).into());
         }
         let mut out = String::with_capacity(source.len());
         append_content(&mut out, element, None);
@@ -102,7 +102,7 @@ impl HexBinary {
     /// Reads digits; `None` where they are no whole octets or no digits.
     #[must_use]
     pub fn from_hex(digits: &str) -> Option<Self> {
-        let digits = digits.chars().filter(|c| !c.is_whitespace());
+        let digits = digits.chars().filter(|c| !SPACES.contains(c));
         let digits: Option<Vec<u32>> = digits.map(|c| c.to_digit(16)).collect();
         let (pairs, rest) = digits.as_deref()?.as_chunks::<2>();
         if !rest.is_empty() {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::reader::Reader;
+use super::reader::characters::first_foreign;
 
 /// Deepest nesting that is read; CSTA's own messages stay below 12.
 pub const DEPTH_MAX: usize = 32;
@@ -94,6 +95,9 @@ pub(super) struct Attribute<'x> {
     pub(super) value: Cow<'x, str>,
 }
 
+/// White space of XML, which is less than that of ASCII or Unicode (XML 1.0 §2.3).
+pub(crate) const SPACES: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// The index of no node.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -117,15 +121,8 @@ impl<'x> Document<'x> {
             Ok(text) => return Self::parse(text),
             Err(error) => error.valid_up_to(),
         };
-        // Broken UTF-8 behind a whole document is what follows it in a frame of wrong length.
         let before = std::str::from_utf8(&body[..position]).unwrap_or_default();
-        Err(match Self::parse(before) {
-            Err(trailing @ XmlError::TrailingData { .. }) => trailing,
-            Ok(document) => XmlError::TrailingData {
-                position: document.nodes[0].end,
-            },
-            Err(_) => XmlError::Utf8 { position },
-        })
+        Err(cut_off(before, XmlError::Utf8 { position }))
     }
 
     /// Reads a text.
@@ -133,7 +130,27 @@ impl<'x> Document<'x> {
     /// # Errors
     /// [`XmlError`], with the position.
     pub fn parse(source: &'x str) -> Result<Self, XmlError> {
-        Reader::new(source).read()
+        let Some(position) = first_foreign(source) else {
+            return Reader::new(source).read();
+        };
+        let what = "a character that no document may have".to_owned();
+        let error = XmlError::Malformed { position, what };
+        Err(cut_off(&source[..position], error))
+    }
+
+    /// The namespace of that prefix at a node, `""` for the default one; `None` where none is declared.
+    pub(super) fn namespace(&self, node: u32, prefix: &str) -> Option<&str> {
+        let mut next = Some(node);
+        while let Some(index) = next {
+            let node = &self.nodes[index as usize];
+            let (from, to) = node.declarations;
+            let declared = &self.declarations[from as usize..to as usize];
+            if let Some(it) = declared.iter().find(|it| it.name == prefix) {
+                return Some(&*it.value).filter(|namespace| !namespace.is_empty());
+            }
+            next = (node.parent != NONE).then_some(node.parent);
+        }
+        None
     }
 
     /// The root element.
@@ -143,6 +160,18 @@ impl<'x> Document<'x> {
             document: self,
             index: 0,
         }
+    }
+}
+
+/// Why a body cannot be read that only `before` can be read of. Broken bytes behind a whole document are
+/// what follows it in a frame of wrong length.
+fn cut_off(before: &str, error: XmlError) -> XmlError {
+    match Reader::new(before).read() {
+        Err(trailing @ XmlError::TrailingData { .. }) => trailing,
+        Ok(document) => XmlError::TrailingData {
+            position: document.nodes[0].end,
+        },
+        Err(_) => error,
     }
 }
 
@@ -175,24 +204,13 @@ impl<'d, 'x> Element<'d, 'x> {
     /// The namespace, or `None` where none is declared.
     #[must_use]
     pub fn namespace(self) -> Option<&'d str> {
-        let prefix = self.prefix();
-        let mut next = Some(self.index);
-        while let Some(index) = next {
-            let node = &self.document.nodes[index as usize];
-            let (from, to) = node.declarations;
-            let declared = &self.document.declarations[from as usize..to as usize];
-            if let Some(it) = declared.iter().find(|it| it.name == prefix) {
-                return Some(&*it.value).filter(|namespace| !namespace.is_empty());
-            }
-            next = (node.parent != NONE).then_some(node.parent);
-        }
-        None
+        self.document.namespace(self.index, self.prefix())
     }
 
     /// The character data directly inside, without white space around it.
     #[must_use]
     pub fn text(self) -> &'d str {
-        self.node().text.trim_ascii()
+        self.node().text.trim_matches(SPACES)
     }
 
     /// The attribute of that local name.

@@ -1,11 +1,19 @@
 //! Reads a text into the nodes of a [`Document`], in one pass.
 //!
-//! XML 1.0 with namespaces, without document types. Names and the form of tags are checked as the
-//! recommendation has them; of characters only `<` and `&` have a meaning, and line ends stay as they
-//! came.
+//! XML 1.0 (fifth edition) with namespaces (Namespaces in XML 1.0, third edition), without document
+//! types, as UTF-8. One thing is let pass that namespaces do not allow: prefixes that nobody declared,
+//! as messages are understood by local name.
+
+pub(super) mod characters;
+mod markup;
+mod text;
 
 use std::borrow::Cow;
 
+use self::characters::{
+    CLASSES, ENDS_NAME, ENDS_TEXT, ENDS_VALUE, begins_name, is_in_name, is_space,
+};
+use self::text::{Place, resolved};
 use super::document::{
     ATTRIBUTES_AND_ELEMENTS_MAX, ATTRIBUTES_MAX, Attribute, DEPTH_MAX, Document, NONE, Node,
     XmlError,
@@ -14,6 +22,10 @@ use super::document::{
 /// Bytes that an element of a message takes up, tags included; real ones have 25 to 40. What is
 /// shorter on the whole makes the list of elements grow.
 const ELEMENT_LEN: usize = 24;
+/// The namespace of the prefix `xml`, which is always declared.
+const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+/// The namespace of `xmlns`, which nobody may declare.
+const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
 /// A text that is being read.
 pub(super) struct Reader<'x> {
@@ -71,12 +83,18 @@ impl<'x> Reader<'x> {
     fn text_and_tag(&mut self) -> Result<(), XmlError> {
         let text = self.at;
         let mut start = self.find(text, ENDS_TEXT);
-        let referring = self.bytes.get(start) == Some(&b'&');
-        while self.bytes.get(start) == Some(&b'&') {
+        let mut plain = true;
+        while let Some(byte) = self.bytes.get(start)
+            && *byte != b'<'
+        {
+            plain &= *byte == b']';
+            if self.bytes[start..].starts_with(b"]]>") {
+                return Err(malformed(start, "`]]>` outside literal text"));
+            }
             start = self.find(start + 1, ENDS_TEXT);
         }
         if start > text {
-            self.text(&self.document.source[text..start], referring, text)?;
+            self.text(&self.document.source[text..start], plain, text)?;
         }
         self.at = start;
         match self.bytes.get(start + 1) {
@@ -97,7 +115,11 @@ impl<'x> Reader<'x> {
         }
         self.at = start + 1;
         let (tag, name) = self.name()?;
+        if tag.starts_with("xmlns:") {
+            return Err(malformed(start, "an element with the prefix `xmlns`"));
+        }
         self.special += u32::from(name.len() < tag.len());
+        let special = self.special;
         let attributes = index(self.document.attributes.len());
         let declarations = index(self.document.declarations.len());
         let empty = self.attributes(start)?;
@@ -128,6 +150,9 @@ impl<'x> Reader<'x> {
             end: self.at,
             special: self.special,
         });
+        if self.special > special {
+            self.check_namespaces(this)?;
+        }
         if empty {
             self.close(this, self.at);
         } else {
@@ -167,17 +192,46 @@ impl<'x> Reader<'x> {
                 return Err(malformed(start, what));
             }
             self.special += u32::from(attribute.name.len() < attribute.key.len());
-            match attribute.key {
-                "xmlns" => {
-                    self.special += 1;
-                    let name = "";
-                    document.declarations.push(Attribute { name, ..attribute });
-                }
-                key if key.starts_with("xmlns:") => document.declarations.push(attribute),
-                _ => document.attributes.push(attribute),
+            if attribute.key == "xmlns" || attribute.key.starts_with("xmlns:") {
+                self.declare(attribute, start)?;
+            } else {
+                self.document.attributes.push(attribute);
             }
             self.check_size(start)?;
         }
+    }
+
+    fn declare(&mut self, mut declared: Attribute<'x>, start: usize) -> Result<(), XmlError> {
+        self.special += 1;
+        if declared.key == "xmlns" {
+            declared.name = "";
+        }
+        if !may_be_declared(declared.name, &declared.value) {
+            let what = format!("`{}` declares what nobody may", declared.key);
+            return Err(malformed(start, what));
+        }
+        self.document.declarations.push(declared);
+        Ok(())
+    }
+
+    /// Refuses two attributes of one name and namespace (Namespaces in XML §6.3); without prefixes they
+    /// were compared as they came.
+    fn check_namespaces(&self, element: u32) -> Result<(), XmlError> {
+        let node = &self.document.nodes[element as usize];
+        let (from, to) = node.attributes;
+        let attributes = &self.document.attributes[from as usize..to as usize];
+        let namespace = |it: &Attribute<'x>| {
+            let prefix = it.key.strip_suffix(it.name)?.strip_suffix(':')?;
+            self.document.namespace(element, prefix)
+        };
+        for (nth, this) in attributes.iter().enumerate() {
+            let mut before = attributes[..nth].iter().filter(|it| it.name == this.name);
+            if before.any(|it| namespace(it).is_some() && namespace(it) == namespace(this)) {
+                let what = format!("attribute `{}` is there twice", this.key);
+                return Err(malformed(node.start, what));
+            }
+        }
+        Ok(())
     }
 
     fn attribute(&mut self) -> Result<Attribute<'x>, XmlError> {
@@ -206,7 +260,7 @@ impl<'x> Reader<'x> {
         let value = if plain {
             Cow::Borrowed(raw)
         } else {
-            attribute_value(raw, begin)?
+            Cow::Owned(resolved(raw, Place::Value, begin)?)
         };
         self.at = end + 1;
         Ok(Attribute { key, name, value })
@@ -238,45 +292,17 @@ impl<'x> Reader<'x> {
         }
     }
 
-    /// What begins with `<!`: a comment, literal text, or the document type that nobody may declare.
-    fn declaration(&mut self, start: usize) -> Result<(), XmlError> {
-        const LITERAL: &str = "<![CDATA[";
-        const COMMENT: &str = "<!--";
-        self.special += 1;
-        let rest = &self.document.source[start..];
-        if rest.starts_with(COMMENT) {
-            self.at += COMMENT.len();
-            return self.skip_to("-->", start);
-        }
-        if let Some(inside) = rest.strip_prefix(LITERAL) {
-            self.skip_to("]]>", start)?;
-            let text = &inside[..self.at - start - LITERAL.len() - "]]>".len()];
-            return self.append(Cow::Borrowed(text), start);
-        }
-        match rest.as_bytes().get(2) {
-            Some(b'D' | b'd') => Err(XmlError::Dtd { position: start }),
-            _ => Err(malformed(start, "`<!` without a comment or literal text")),
-        }
-    }
-
-    /// An instruction to a program, or the declaration that a document begins with.
-    fn instruction(&mut self, start: usize) -> Result<(), XmlError> {
-        self.special += 1;
-        self.at += "<?".len();
-        self.skip_to("?>", start)
-    }
-
-    fn text(&mut self, raw: &'x str, referring: bool, position: usize) -> Result<(), XmlError> {
-        let blank = raw.bytes().all(|byte| byte.is_ascii_whitespace());
+    fn text(&mut self, raw: &'x str, plain: bool, position: usize) -> Result<(), XmlError> {
+        let blank = raw.bytes().all(is_space);
         let parent = self.open.last().map(|(open, _)| *open as usize);
         // Blanks before the first text are no part of an element's text, nor of anything outside.
         if blank && parent.is_none_or(|parent| self.document.nodes[parent].text.is_empty()) {
             return Ok(());
         }
-        let text = if referring {
-            unescaped(raw, position)?
-        } else {
+        let text = if plain {
             Cow::Borrowed(raw)
+        } else {
+            Cow::Owned(resolved(raw, Place::Content, position)?)
         };
         self.append(text, position)
     }
@@ -306,7 +332,7 @@ impl<'x> Reader<'x> {
     /// Whether there was any.
     fn skip_space(&mut self) -> bool {
         let before = self.at;
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(self.at) {
+        while self.bytes.get(self.at).copied().is_some_and(is_space) {
             self.at += 1;
         }
         self.at > before
@@ -366,91 +392,28 @@ impl<'x> Reader<'x> {
     #[inline]
     fn name_part(&self, begin: usize) -> Result<usize, XmlError> {
         let end = self.find(begin, ENDS_NAME);
-        match self.bytes.get(begin) {
-            Some(byte) if end > begin && !matches!(byte, b'0'..=b'9' | b'-' | b'.') => Ok(end),
-            _ => Err(malformed(begin, "expected a name")),
+        if !self.bytes.get(end).is_some_and(|byte| !byte.is_ascii()) {
+            return match self.bytes.get(begin) {
+                Some(byte) if end > begin && !matches!(byte, b'0'..=b'9' | b'-' | b'.') => Ok(end),
+                _ => Err(malformed(begin, "expected a name")),
+            };
         }
+        let rest = &self.document.source[begin..];
+        if !rest.starts_with(begins_name) {
+            return Err(malformed(begin, "expected a name"));
+        }
+        Ok(begin + rest.find(|c| !is_in_name(c)).unwrap_or(rest.len()))
     }
 }
 
-/// Classes of bytes: what cannot be part of a name (Namespaces in XML 1.0, `NCName`; letters beyond
-/// ASCII are not told apart), what ends a text or stands for something, and the same of a value.
-const ENDS_NAME: u8 = 1;
-const ENDS_TEXT: u8 = 2;
-const ENDS_VALUE: u8 = 4;
-
-/// The classes of each byte.
-const CLASSES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0;
-    let mut byte = 0_u8;
-    while at < table.len() {
-        if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'.') {
-            table[at] |= ENDS_NAME;
-        }
-        if matches!(byte, b'<' | b'&') {
-            table[at] |= ENDS_TEXT;
-        }
-        if matches!(byte, b'<' | b'&' | b'"' | b'\'' | b'\t' | b'\n' | b'\r') {
-            table[at] |= ENDS_VALUE;
-        }
-        at += 1;
-        byte = byte.wrapping_add(1);
+/// Whether a prefix may be declared so, or for `""` the default namespace (Namespaces in XML §3).
+fn may_be_declared(prefix: &str, namespace: &str) -> bool {
+    match prefix {
+        "xmlns" => false,
+        "xml" => namespace == XML_NAMESPACE,
+        "" => !matches!(namespace, XML_NAMESPACE | XMLNS_NAMESPACE),
+        _ => !matches!(namespace, "" | XML_NAMESPACE | XMLNS_NAMESPACE),
     }
-    table
-};
-
-/// An attribute's value: white space of any kind is a space, but for what is written as a reference.
-fn attribute_value(raw: &str, position: usize) -> Result<Cow<'_, str>, XmlError> {
-    if !raw.contains(['\t', '\n', '\r']) {
-        return unescaped(raw, position);
-    }
-    let spaced = raw.replace("\r\n", " ").replace(['\t', '\n', '\r'], " ");
-    unescaped(&spaced, position).map(|value| Cow::Owned(value.into_owned()))
-}
-
-/// The text with what its references stand for.
-fn unescaped(raw: &str, position: usize) -> Result<Cow<'_, str>, XmlError> {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(reference) = rest.bytes().position(|byte| byte == b'&') {
-        out.push_str(&rest[..reference]);
-        let position = position + raw.len() - rest.len() + reference;
-        let from = &rest[reference + 1..];
-        let Some(length) = from.bytes().position(|byte| byte == b';') else {
-            return Err(malformed(position, "`&` without its `;`"));
-        };
-        let name = &from[..length];
-        out.push(referenced(name).ok_or_else(|| unknown_entity(name, position))?);
-        rest = &from[length + 1..];
-    }
-    out.push_str(rest);
-    Ok(Cow::Owned(out))
-}
-
-/// What stands for `&name;`.
-fn referenced(name: &str) -> Option<char> {
-    let (digits, radix) = match name {
-        "lt" => return Some('<'),
-        "gt" => return Some('>'),
-        "amp" => return Some('&'),
-        "apos" => return Some('\''),
-        "quot" => return Some('"'),
-        _ => match name.strip_prefix("#x") {
-            Some(digits) => (digits, 16),
-            None => (name.strip_prefix('#')?, 10),
-        },
-    };
-    let digits = Some(digits).filter(|it| it.starts_with(|c: char| c.is_ascii_hexdigit()))?;
-    let code = u32::from_str_radix(digits, radix).ok()?;
-    char::from_u32(code).filter(|c| *c != '\0')
-}
-
-fn unknown_entity(name: &str, position: usize) -> XmlError {
-    const SHOWN_MAX: usize = 64;
-    let name: String = name.chars().take(SHOWN_MAX).collect();
-    let what = format!("unknown entity `&{name};`, only lt, gt, amp, apos and quot are known");
-    malformed(position, what)
 }
 
 fn malformed(position: usize, what: impl Into<String>) -> XmlError {

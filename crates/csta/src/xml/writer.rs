@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use crate::edition::Edition;
 use crate::id::DeviceId;
+use crate::xml::reader::characters::is_char;
 
 /// Builds one document. Elements appear in the order in which they are written: the caller's order is
 /// the schema's.
@@ -113,29 +114,32 @@ pub(crate) fn write_attribute(key: &str, value: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Writes `text` so that it is read again as it is, between tags and as the value of an attribute.
+/// Writes `text` so that it is read again as it is, between tags and as the value of an attribute. What
+/// no document may have becomes the character that stands for such.
 pub(crate) fn escape(text: &str, out: &mut String) {
-    let mut rest = text;
-    let next = |rest: &str| rest.bytes().position(|byte| reference(byte).is_some());
-    while let Some(at) = next(rest) {
-        out.push_str(&rest[..at]);
-        out.push_str(reference(rest.as_bytes()[at]).unwrap_or_default());
-        rest = &rest[at + 1..];
+    let mut written = 0;
+    for (at, c) in text.char_indices() {
+        if let Some(reference) = reference(c) {
+            out.push_str(&text[written..at]);
+            out.push_str(reference);
+            written = at + c.len_utf8();
+        }
     }
-    out.push_str(rest);
+    out.push_str(&text[written..]);
 }
 
-const fn reference(byte: u8) -> Option<&'static str> {
-    match byte {
-        b'<' => Some("&lt;"),
-        b'>' => Some("&gt;"),
-        b'&' => Some("&amp;"),
-        b'"' => Some("&quot;"),
-        b'\'' => Some("&apos;"),
+const fn reference(c: char) -> Option<&'static str> {
+    match c {
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '&' => Some("&amp;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&apos;"),
         // As they are they would be read as spaces, or as other line ends.
-        b'\t' => Some("&#9;"),
-        b'\n' => Some("&#10;"),
-        b'\r' => Some("&#13;"),
+        '\t' => Some("&#9;"),
+        '\n' => Some("&#10;"),
+        '\r' => Some("&#13;"),
+        _ if !is_char(c) => Some("\u{fffd}"),
         _ => None,
     }
 }
@@ -150,11 +154,12 @@ mod tests {
         writer.element("a", &[("k", "\"<")], |w| {
             w.element("b", &[], |w| w.text("N<1!2>&"));
             w.element("c", &[], |_| {});
+            w.element("d", &[], |w| w.text("\u{0}e\u{c}\u{fffe}"));
         });
         assert_eq!(
             writer.finish(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
-             <a k=\"&quot;&lt;\"><b>N&lt;1!2&gt;&amp;</b><c/></a>"
+             <a k=\"&quot;&lt;\"><b>N&lt;1!2&gt;&amp;</b><c/><d>\u{fffd}e\u{fffd}\u{fffd}</d></a>"
         );
     }
 }
