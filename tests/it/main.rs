@@ -16,4 +16,5 @@ mod gates;
 mod model;
 mod outages;
 mod privacy;
+mod trunk;
 mod world;

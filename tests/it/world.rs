@@ -10,6 +10,7 @@ use std::time::Duration;
 use cloud::Cloud;
 use cloud_uplink::{Identity, LegView};
 use gateway::daemon::{FarEnd, Gateway, Settings};
+use gateway::telephony::TelephonySettings;
 use net::clock;
 use net::csta_link::CstaLinkConfig;
 use net::tls::{Trust, client_config};
@@ -34,6 +35,7 @@ pub(crate) struct World {
     /// Where the gateway looks for the far end, if not at its own port.
     pub(crate) channel_port: Option<u16>,
     pub(crate) outbox: OutboxLimits,
+    pub(crate) sip: Option<TelephonySettings>,
     _temp: tempfile::TempDir,
 }
 
@@ -61,6 +63,7 @@ impl World {
                 ballast_bytes: 0,
                 ..OutboxLimits::default()
             },
+            sip: None,
             _temp: temp,
         }
     }
@@ -135,6 +138,7 @@ impl World {
                     ..Retry::default()
                 },
             },
+            sip: self.sip.clone(),
             portal: SocketAddr::from(([127, 0, 0, 1], 0)),
             portal_names: Vec::new(),
             outbox: self.outbox.clone(),

@@ -4,6 +4,7 @@
 //! allowed. Secrets come as files (systemd hands them over as credentials), never as values.
 
 mod dialect;
+mod sip;
 mod types;
 
 use std::net::SocketAddr;
@@ -13,8 +14,13 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use dialect::{Association, Assumptions, DialectName, describe};
+pub use sip::{
+    CallThroughSection, Destination, DestinationSection, Domain, NumberPattern, PolicySection,
+    SipListen, SipSection, SipTarget, TrunkSection,
+};
 pub use types::{
-    Bytes, DeviceRange, HostPort, Hours, Listen, LogFormat, LogLevel, Name, Requests, Seconds, Url,
+    Bytes, Count, DeviceRange, HostPort, Hours, Listen, LogFormat, LogLevel, Name, Requests,
+    Seconds, Url,
 };
 
 /// The whole file.
@@ -25,6 +31,9 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// The telephone system.
     pub pbx: PbxSection,
+    /// The small SIP PBX; without it there is none.
+    #[serde(default)]
+    pub sip: Option<SipSection>,
     /// The channel to the far end.
     pub uplink: UplinkSection,
     /// The HTTPS face on the box.
@@ -251,6 +260,9 @@ impl Config {
                            applicationSpecificInfo, with {user} and {password}";
             return conflict("pbx.login-fragment", problem.to_owned());
         }
+        if let Some((key, problem)) = self.sip.as_ref().and_then(SipSection::conflict) {
+            return conflict(key, problem);
+        }
         Ok(())
     }
 
@@ -276,6 +288,7 @@ impl Config {
         let differs = [
             ("gateway", self.gateway != new.gateway),
             ("pbx", pbx(self) != pbx(new)),
+            ("sip", self.sip != new.sip),
             ("uplink", self.uplink != new.uplink),
             ("portal", self.portal != new.portal),
             ("outbox", self.outbox != new.outbox),

@@ -13,10 +13,12 @@ use cloud_uplink::{EventData, IdSource, Identity};
 use csta::DeviceId;
 use net::clock;
 use net::csta_link::{self, CstaLinkConfig};
+use net::sip::Listeners;
 use net::uplink::{
     Endpoint, Proxy, Retry, Token, UplinkConfig, UplinkPorts, UplinkState, UplinkStatus,
 };
 use rand::RngExt as _;
+use sip::transport::Transport;
 use store::gateway::{CommandState, OutboxLimits, Recovered};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -28,6 +30,7 @@ use crate::health::{SOFTWARE, View};
 use crate::outbox::{Outbox, OutboxSource};
 use crate::status::Shared;
 use crate::supervise::{Restarts, supervise};
+use crate::telephony::{self, TelephonySettings};
 use crate::upkeep;
 
 /// Commands on their way to the engine; further askers wait.
@@ -49,6 +52,8 @@ pub struct Settings {
     pub pbx: CstaLinkConfig,
     /// Extensions to follow.
     pub extensions: Vec<String>,
+    /// The SIP part, where there is one.
+    pub sip: Option<TelephonySettings>,
     /// The far end.
     pub far_end: FarEnd,
     /// Where the portal listens.
@@ -81,6 +86,7 @@ pub struct Gateway {
     outbox: Arc<Outbox>,
     engine: mpsc::Sender<EngineCommand>,
     portal: SocketAddr,
+    sip: Vec<(Transport, SocketAddr)>,
     fingerprint: String,
     stop: watch::Sender<bool>,
     parts: JoinSet<anyhow::Result<()>>,
@@ -114,8 +120,14 @@ impl Gateway {
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox),
         };
-        let (server, fingerprint) = start_portal(&settings, view).await?;
+        let certificate = portal_certificate(&settings)?;
+        let (server, fingerprint) = start_portal(&settings, view, &certificate).await?;
         let portal = server.addr();
+        let listeners = settings
+            .sip
+            .as_ref()
+            .map(|sip| sip.bind((&certificate.certificate, &certificate.key)))
+            .transpose()?;
         tracing::info!(
             stream = %recovered.stream,
             boot = recovered.boot,
@@ -143,6 +155,12 @@ impl Gateway {
             restarts.clone(),
             wiring.far_end(&settings, status_in),
         ));
+        let mut sip = Vec::new();
+        if let (Some(settings), Some(listeners)) = (&settings.sip, listeners) {
+            sip = listeners.addresses();
+            let start = wiring.sip(settings.clone(), listeners);
+            parts.spawn(supervise("sip", restarts.clone(), start));
+        }
         parts.spawn(supervise("upkeep", restarts, wiring.upkeep()));
         let mut portal_stop = stopped;
         parts.spawn(async move {
@@ -155,6 +173,7 @@ impl Gateway {
             outbox,
             engine,
             portal,
+            sip,
             fingerprint,
             stop,
             parts,
@@ -177,6 +196,12 @@ impl Gateway {
     #[must_use]
     pub const fn portal_addr(&self) -> SocketAddr {
         self.portal
+    }
+
+    /// Where SIP is listened for.
+    #[must_use]
+    pub fn sip_addrs(&self) -> &[(Transport, SocketAddr)] {
+        &self.sip
     }
 
     /// SHA-256 fingerprint of the portal's certificate.
@@ -320,6 +345,22 @@ impl Wiring {
         })
     }
 
+    fn sip(&self, settings: TelephonySettings, listeners: Listeners) -> Start {
+        let (settings, listeners) = (Arc::new(settings), Arc::new(listeners));
+        let (shared, stopped) = (Arc::clone(&self.shared), self.stopped.clone());
+        Box::new(move || {
+            let (settings, listeners) = (Arc::clone(&settings), Arc::clone(&listeners));
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            Box::pin(async move {
+                shared.sip_is_down();
+                let listeners = listeners
+                    .try_clone()
+                    .context("cannot share the SIP sockets")?;
+                telephony::serve(settings, listeners, shared, stopped).await
+            })
+        })
+    }
+
     fn upkeep(&self) -> Start {
         let outbox = Arc::clone(&self.outbox);
         let (engine, stopped) = (self.engine.clone(), self.stopped.clone());
@@ -339,17 +380,24 @@ fn make_state_dir(directory: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make {}", directory.display()))
 }
 
-async fn start_portal(settings: &Settings, view: View) -> anyhow::Result<(web::Server, String)> {
+fn portal_certificate(settings: &Settings) -> anyhow::Result<web::Certificate> {
     let (names, addresses) = certificate_names(settings);
     let directory = settings.state_dir.join("portal");
-    let certificate = web::ensure_certificate(&directory, &names, &addresses, clock::unix_ms())?;
+    web::ensure_certificate(&directory, &names, &addresses, clock::unix_ms())
+}
+
+async fn start_portal(
+    settings: &Settings,
+    view: View,
+    certificate: &web::Certificate,
+) -> anyhow::Result<(web::Server, String)> {
     let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
     let listener = TcpListener::bind(settings.portal)
         .await
         .with_context(|| format!("cannot listen on {} for the portal", settings.portal))?;
     let routes = local_portal::router(Arc::new(view));
     let server = web::Server::start(listener, tls, routes, web::Limits::default())?;
-    Ok((server, certificate.fingerprint))
+    Ok((server, certificate.fingerprint.clone()))
 }
 
 /// What the portal's certificate is for: the box's own name, loopback, and what was configured.
@@ -364,6 +412,10 @@ fn certificate_names(settings: &Settings) -> (Vec<String>, Vec<IpAddr>) {
         IpAddr::from(Ipv6Addr::LOCALHOST),
     ];
     addresses.push(settings.portal.ip());
+    // The PBX compares the address that it has reached, where SIP goes by TLS.
+    let listened = settings.sip.iter().flat_map(|sip| &sip.listen);
+    addresses.extend(listened.map(|at| at.address.ip()));
+    addresses.extend(settings.sip.iter().map(|sip| sip.media_address));
     addresses.retain(|address| !address.is_unspecified());
     names.sort();
     names.dedup();

@@ -10,6 +10,8 @@ use net::csta_link::CstaLinkState;
 use net::uplink::UplinkState;
 use store::gateway::StoreHealth;
 
+use call_control::bridge::PeerState;
+
 use crate::engine::{Devices, Features, Inventory};
 use crate::metrics;
 use crate::outbox::Outbox;
@@ -40,7 +42,8 @@ impl GatewayView for View {
         let (pbx, pbx_ready) = self.pbx();
         let (far_end, far_end_ready) = self.far_end();
         let outbox = self.outbox_part();
-        let parts = vec![pbx, far_end, outbox];
+        let mut parts = vec![pbx, far_end, outbox];
+        parts.extend(self.sip());
         Health {
             state: parts
                 .iter()
@@ -106,6 +109,54 @@ impl View {
             },
             ready,
         )
+    }
+
+    /// The trunk: red when no address of the PBX answers. It does not count for readiness: without it
+    /// calls are still followed.
+    fn sip(&self) -> Option<Part> {
+        if !self.shared.has_sip() {
+            return None;
+        }
+        let Some(sip) = self.shared.sip() else {
+            return Some(Part {
+                name: "sip",
+                state: State3::Down,
+                since: self.shared.started.to_string(),
+                detail: "the trunk is being started".to_owned(),
+                last_error: None,
+            });
+        };
+        let (up, all) = (sip.up(), sip.peers.len());
+        let unknown = sip
+            .peers
+            .iter()
+            .any(|peer| peer.state == PeerState::Unknown);
+        let state = match () {
+            () if up == all => State3::Ok,
+            () if up > 0 || unknown => State3::Degraded,
+            () => State3::Down,
+        };
+        let silent: Vec<&str> = sip
+            .peers
+            .iter()
+            .filter(|peer| peer.state == PeerState::Down)
+            .map(|peer| &*peer.name)
+            .collect();
+        let last_error =
+            (!silent.is_empty()).then(|| format!("no answer from {}", silent.join(", ")));
+        let changed = sip.peers.iter().map(|peer| peer.since).max();
+        let now = clock::now();
+        let since = ago(now.saturating_duration_since(changed.unwrap_or(now)));
+        let (taken, max) = (sip.bridge.channels, sip.channels_max);
+        Some(Part {
+            name: "sip",
+            state,
+            since,
+            detail: format!(
+                "trunk: {up} of {all} addresses answer, {taken} of {max} channels in use"
+            ),
+            last_error,
+        })
     }
 
     fn far_end(&self) -> (Part, bool) {

@@ -3,6 +3,7 @@
 //! ```text
 //! PBX ─ net::csta_link ─ engine ─ outbox ─ net::uplink ─ far end
 //!                          └──── commands ────┘
+//!     ─ net::sip ─ telephony (trunk, switchboard)
 //! ```
 
 pub mod cli;
@@ -21,4 +22,5 @@ pub mod outbox;
 pub mod settings;
 pub mod status;
 pub mod supervise;
+pub mod telephony;
 mod upkeep;

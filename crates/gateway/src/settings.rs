@@ -13,6 +13,7 @@ use store::gateway::OutboxLimits;
 
 use crate::config::{Config, read_secret};
 use crate::daemon::{FarEnd, Settings};
+use crate::telephony::TelephonySettings;
 
 /// Shortest and longest delay between two tries to reach the PBX.
 const PBX_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -34,6 +35,11 @@ impl Settings {
             pbx: pbx(config)?,
             extensions: config.extensions(),
             far_end: far_end(config)?,
+            sip: config
+                .sip
+                .as_ref()
+                .map(|sip| TelephonySettings::from_config(sip, &config.gateway.state_dir))
+                .transpose()?,
             portal: config.portal.listen.0,
             portal_names: config
                 .portal

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::engine::{Devices, Features, Inventory};
 use crate::latency::Latency;
 use crate::supervise::Restarts;
+use crate::telephony::SipStatus;
 
 /// What the parts share.
 #[derive(Debug)]
@@ -41,7 +42,21 @@ pub struct Shared {
     running: Mutex<BTreeSet<String>>,
     pbx_tick_ms: AtomicU64,
     uplink_tick_ms: AtomicU64,
+    /// `u64::MAX` while there is no SIP part that could fall silent.
+    sip_tick_ms: AtomicU64,
+    sip: Mutex<Sip>,
     origin: Instant,
+}
+
+/// How the SIP part is.
+#[derive(Debug)]
+enum Sip {
+    /// Not configured.
+    Absent,
+    /// Being started.
+    Starts,
+    /// Running, and how it was a moment ago.
+    Runs(Box<SipStatus>),
 }
 
 /// How the PBX link is.
@@ -208,6 +223,8 @@ impl Shared {
             running: Mutex::default(),
             pbx_tick_ms: AtomicU64::new(0),
             uplink_tick_ms: AtomicU64::new(0),
+            sip_tick_ms: AtomicU64::new(u64::MAX),
+            sip: Mutex::new(Sip::Absent),
             origin,
         }
     }
@@ -336,13 +353,41 @@ impl Shared {
             .store(self.ms_since_origin(now), Ordering::Relaxed);
     }
 
+    /// How the SIP part was a moment ago; `None` where there is none, or none yet.
+    #[must_use]
+    pub fn sip(&self) -> Option<SipStatus> {
+        match &*lock(&self.sip) {
+            Sip::Runs(status) => Some(SipStatus::clone(status)),
+            Sip::Absent | Sip::Starts => None,
+        }
+    }
+
+    /// Whether there is a SIP part.
+    #[must_use]
+    pub fn has_sip(&self) -> bool {
+        !matches!(*lock(&self.sip), Sip::Absent)
+    }
+
+    pub(crate) fn set_sip(&self, status: SipStatus) {
+        let now = self.ms_since_origin(clock::now());
+        self.sip_tick_ms.store(now, Ordering::Relaxed);
+        *lock(&self.sip) = Sip::Runs(Box::new(status));
+    }
+
+    /// The SIP part is down and is started anew: it cannot show that it is alive.
+    pub(crate) fn sip_is_down(&self) {
+        self.sip_tick_ms.store(u64::MAX, Ordering::Relaxed);
+        *lock(&self.sip) = Sip::Starts;
+    }
+
     /// Longest time since one of the links' own tasks showed that it is alive.
     #[must_use]
     pub fn longest_silence(&self, now: Instant) -> Duration {
         let oldest = self
             .pbx_tick_ms
             .load(Ordering::Relaxed)
-            .min(self.uplink_tick_ms.load(Ordering::Relaxed));
+            .min(self.uplink_tick_ms.load(Ordering::Relaxed))
+            .min(self.sip_tick_ms.load(Ordering::Relaxed));
         Duration::from_millis(self.ms_since_origin(now).saturating_sub(oldest))
     }
 

@@ -161,7 +161,7 @@ impl std::fmt::Debug for SipNet {
 /// Runs the sockets until `shutdown` turns true and the handler has drained, or the grace is over.
 ///
 /// # Errors
-/// Only when the command channel is gone.
+/// When the sockets cannot be used, or the command channel is gone.
 pub async fn run<H: SipHandler>(
     net: SipNet,
     handler: &mut H,
@@ -171,7 +171,9 @@ pub async fn run<H: SipHandler>(
     let grace = net.grace;
     let (inbox_in, mut inbox) = mpsc::channel(INBOX);
     let mut outbound = Outbound::new(net.config, net.gatekeeper, net.stats, inbox_in);
-    outbound.listen(net.listeners);
+    outbound
+        .listen(net.listeners)
+        .context("cannot use the SIP sockets")?;
     let mut tick = tokio::time::interval(TICK);
     let mut stop_by: Option<Instant> = None;
     loop {

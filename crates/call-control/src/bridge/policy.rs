@@ -147,6 +147,18 @@ impl DialPolicy {
         self.draining = true;
     }
 
+    /// Whether new calls are taken at all.
+    ///
+    /// # Errors
+    /// [`DialRefusal::Draining`].
+    pub const fn is_open(&self) -> Result<(), DialRefusal> {
+        if self.draining {
+            Err(DialRefusal::Draining)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Whether it is an emergency number.
     #[must_use]
     pub fn is_emergency(&self, number: &Number) -> bool {
@@ -167,9 +179,7 @@ impl DialPolicy {
             return Ok(Admitted { user: None });
         }
         let user = user.ok_or(DialRefusal::NotAuthenticated)?;
-        if self.draining {
-            return Err(DialRefusal::Draining);
-        }
+        self.is_open()?;
         self.allowed(number)?;
         if self.calls >= self.config.site_concurrent {
             return Err(DialRefusal::SiteConcurrent);

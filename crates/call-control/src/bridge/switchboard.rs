@@ -260,19 +260,18 @@ impl Switchboard {
             return Err(RefusalReason::Channels);
         }
         let from = caller(request);
-        let admitted = self
-            .policy
-            .admit(Some(&from), &number, now)
-            .map_err(RefusalReason::Policy)?;
-        self.stats.emergency += u64::from(admitted.is_emergency());
+        // The dial policy is for calls that go on; the echo costs nobody anything.
+        let admitted = match destination {
+            Destination::Echo => self.policy.is_open().map(|()| None),
+            Destination::CallThrough => self.policy.admit(Some(&from), &number, now).map(Some),
+        };
+        let admitted = admitted.map_err(RefusalReason::Policy)?;
+        self.stats.emergency += u64::from(emergency);
         let key = CallKey(self.next);
         self.next += 1;
         let far = match destination {
             Destination::Echo => {
-                let Some(address) = media.open(key) else {
-                    self.policy.release(admitted, now);
-                    return Err(RefusalReason::Media);
-                };
+                let address = media.open(key).ok_or(RefusalReason::Media)?;
                 let id = self.config.seed.wrapping_add(key.0);
                 Far::Echo(Box::new(EchoLeg::new(id, address)))
             }
@@ -296,7 +295,7 @@ impl Switchboard {
             to: number,
             began: now,
             answered: None,
-            admitted: Some(admitted),
+            admitted,
             channel: !emergency,
             status: None,
         };

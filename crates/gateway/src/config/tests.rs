@@ -269,3 +269,115 @@ fn the_example_names_every_assumption_with_the_value_that_is_assumed() {
         assert_eq!(source == Source::Set, wanted, "{}", switch.name);
     }
 }
+
+const WITH_SIP: &str = r#"
+[sip]
+listen = ["udp:192.0.2.20:5060", "tls:192.0.2.20:5061"]
+domain = "7454089f-1145-43c2-aaf0-0ffdc1fa1921.eu.example"
+
+[sip.trunk]
+targets = ["tcp:192.0.2.10:5060"]
+gateway-password-file = "/run/credentials/ringway.service/sip-gateway-password"
+
+[[sip.destinations]]
+code = "43800"
+to = "echo"
+"#;
+
+#[test]
+fn the_sip_section_is_optional_and_has_defaults() {
+    assert_eq!(load(GOOD).unwrap().sip, None);
+    let sip = load(&format!("{GOOD}{WITH_SIP}")).unwrap().sip.unwrap();
+    assert_eq!(sip.trunk.gateway_user, "officelinkmxone");
+    assert_eq!(sip.trunk.channels.0, 30);
+    assert!(sip.trunk.authenticate);
+    assert_eq!(sip.destinations[0].to, Destination::Echo);
+    assert_eq!(sip.trunk.targets[0].to_string(), "tcp:192.0.2.10:5060");
+    assert!(
+        sip.policy
+            .emergency
+            .contains(&NumberPattern("112".to_owned()))
+    );
+}
+
+/// Each row: what to replace in the good section, by what, and what the error has to say.
+const BAD_SIP: &[(&str, &str, [&str; 2])] = &[
+    (
+        "udp:192.0.2.20:5060",
+        "sctp:192.0.2.20:5060",
+        ["sip.listen", "udp:, tcp: or tls:"],
+    ),
+    (
+        "udp:192.0.2.20:5060",
+        "udp:pbx:5060",
+        ["sip.listen", "an IP address and a port"],
+    ),
+    (
+        "udp:192.0.2.20:5060",
+        "udp:0.0.0.0:5060",
+        ["sip.advertise", "names all addresses"],
+    ),
+    (
+        "\"udp:192.0.2.20:5060\", \"tls:192.0.2.20:5061\"",
+        "",
+        ["sip.listen", "no address"],
+    ),
+    (
+        "tcp:192.0.2.10:5060",
+        "tcp:192.0.2.10",
+        ["sip.trunk.targets", "host:port"],
+    ),
+    (
+        "tcp:192.0.2.10:5060",
+        "tls:192.0.2.10:5061",
+        ["sip.ca-file", "reached by tls"],
+    ),
+    (
+        "\"tcp:192.0.2.10:5060\"",
+        "",
+        ["sip.trunk.targets", "names no address"],
+    ),
+    (
+        "gateway-password-file = \"/run/credentials/ringway.service/sip-gateway-password\"",
+        "",
+        ["sip.trunk.gateway-password-file", "authenticate"],
+    ),
+    (
+        "targets =",
+        "pbx-user = \"x\"\ntargets =",
+        ["sip.trunk.pbx-user", "belong together"],
+    ),
+    (
+        "targets =",
+        "channels = 0\ntargets =",
+        ["sip.trunk.channels", "1 to 2000"],
+    ),
+    (
+        "code = \"43800\"",
+        "code = \"43 800\"",
+        ["sip.destinations", "digits"],
+    ),
+    (
+        "to = \"echo\"",
+        "to = \"ecko\"",
+        ["sip.destinations", "\"echo\" or"],
+    ),
+    (
+        "to = \"echo\"",
+        "to = \"call-through\"",
+        ["sip.call-through.targets", "missing"],
+    ),
+    ("domain =", "domian =", ["sip", "domian"]),
+];
+
+#[test]
+fn a_wrong_sip_section_names_its_key_and_what_is_allowed() {
+    for (what, by, wanted) in BAD_SIP {
+        assert!(WITH_SIP.contains(what), "{what}");
+        let text = format!("{GOOD}{}", WITH_SIP.replacen(what, by, 1));
+        let error = load(&text).expect_err(by);
+        for part in wanted {
+            assert!(error.contains(part), "{error:?} lacks {part:?}");
+        }
+    }
+}

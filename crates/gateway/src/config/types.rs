@@ -41,6 +41,10 @@ pub struct Hours<const MIN: u64, const MAX: u64>(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requests<const MIN: u64, const MAX: u64>(pub u64);
 
+/// A number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count<const MIN: u64, const MAX: u64>(pub u64);
+
 /// Bytes from `MIN` to `MAX`: a number, or one with KiB, MiB or GiB behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes<const MIN: u64, const MAX: u64>(pub u64);
@@ -157,14 +161,20 @@ impl<'de> Deserialize<'de> for Name {
 impl<'de> Deserialize<'de> for HostPort {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let allowed = "host:port with a port from 1 to 65535; an IPv6 address in brackets";
-        parsed(deserializer, allowed, |text| {
-            let (host, port) = text.rsplit_once(':')?;
-            let bracketed = host.starts_with('[') && host.ends_with(']');
-            let fits = port.parse::<u16>().is_ok_and(|port| port > 0)
-                && !host.is_empty()
-                && (bracketed || !host.contains([':', '[', ']', '/', ' ', '@']));
-            fits.then(|| Self(text.to_owned()))
-        })
+        parsed(deserializer, allowed, Self::parse)
+    }
+}
+
+impl HostPort {
+    /// Reads `host:port`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let fits = port.parse::<u16>().is_ok_and(|port| port > 0)
+            && !host.is_empty()
+            && (bracketed || !host.contains([':', '[', ']', '/', ' ', '@']));
+        fits.then(|| Self(text.to_owned()))
     }
 }
 
@@ -203,6 +213,12 @@ impl<'de> Deserialize<'de> for Listen {
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Requests<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         bounded(deserializer, (MIN, MAX), "requests").map(Self)
+    }
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Count<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        bounded(deserializer, (MIN, MAX), "(a whole number)").map(Self)
     }
 }
 

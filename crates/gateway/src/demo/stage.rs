@@ -327,6 +327,7 @@ fn gateway_settings(
         pbx: link_to(pbx),
         extensions: options.extensions.iter().map(str::to_owned).collect(),
         far_end,
+        sip: None,
         portal: loopback(PORTAL_PORT, options),
         portal_names: Vec::new(),
         outbox: OutboxLimits {

@@ -8,7 +8,7 @@ use ::sip::transport::{Flow, Transport};
 use anyhow::Context as _;
 use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::Gatekeeper;
@@ -43,11 +43,11 @@ impl std::fmt::Debug for Listener {
     }
 }
 
-/// Sockets that are bound.
+/// Sockets that are bound. They are of no runtime until [`super::run`] takes them.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    pub(super) datagrams: Vec<(Arc<UdpSocket>, SocketAddr)>,
-    pub(super) streams: Vec<(TcpListener, Listener)>,
+    pub(super) datagrams: Vec<(std::net::UdpSocket, SocketAddr)>,
+    pub(super) streams: Vec<(std::net::TcpListener, Listener)>,
 }
 
 impl Listeners {
@@ -64,9 +64,26 @@ impl Listeners {
             .map(|(_, listener)| (listener.transport, listener.address));
         datagrams.chain(streams).collect()
     }
+
+    /// The same sockets once more, for a part that is started anew.
+    ///
+    /// # Errors
+    /// When the kernel gives no more descriptors.
+    pub fn try_clone(&self) -> std::io::Result<Self> {
+        let datagrams = self.datagrams.iter();
+        let streams = self.streams.iter();
+        Ok(Self {
+            datagrams: datagrams
+                .map(|(socket, at)| Ok((socket.try_clone()?, *at)))
+                .collect::<std::io::Result<_>>()?,
+            streams: streams
+                .map(|(socket, listener)| Ok((socket.try_clone()?, listener.clone())))
+                .collect::<std::io::Result<_>>()?,
+        })
+    }
 }
 
-/// Binds every address. To be called within the runtime that runs the sockets.
+/// Binds every address.
 ///
 /// # Errors
 /// A sentence that names the address that cannot be used.
@@ -80,7 +97,7 @@ pub fn bind(wanted: &[Listener]) -> anyhow::Result<Listeners> {
         if *transport == Transport::Udp {
             let socket = datagrams(*address).with_context(failed)?;
             let address = socket.local_addr().with_context(failed)?;
-            bound.datagrams.push((Arc::new(socket), address));
+            bound.datagrams.push((socket, address));
         } else {
             let socket = streams(*address).with_context(failed)?;
             let address = socket.local_addr().with_context(failed)?;
@@ -94,7 +111,7 @@ pub fn bind(wanted: &[Listener]) -> anyhow::Result<Listeners> {
     Ok(bound)
 }
 
-fn datagrams(address: SocketAddr) -> std::io::Result<UdpSocket> {
+fn datagrams(address: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -108,10 +125,10 @@ fn datagrams(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let _ = socket.set_recv_buffer_size(UDP_BUFFER);
     let _ = socket.set_send_buffer_size(UDP_BUFFER);
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket.into())
 }
 
-fn streams(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn streams(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -124,7 +141,7 @@ fn streams(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(TCP_BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// Reads datagrams until the loop is gone.

@@ -80,8 +80,9 @@ impl Outbound {
     }
 
     /// Starts to read the sockets.
-    pub(super) fn listen(&mut self, listeners: Listeners) {
+    pub(super) fn listen(&mut self, listeners: Listeners) -> std::io::Result<()> {
         for (socket, local) in listeners.datagrams {
+            let socket = Arc::new(UdpSocket::from_std(socket)?);
             self.datagrams.push((Arc::clone(&socket), local));
             let Shared {
                 gatekeeper,
@@ -93,9 +94,11 @@ impl Outbound {
                 .spawn(read_datagrams(socket, local, gatekeeper, stats, inbox));
         }
         for (socket, listener) in listeners.streams {
+            let socket = TcpListener::from_std(socket)?;
             self.doors
                 .spawn(accept(socket, listener, self.shared.clone()));
         }
+        Ok(())
     }
 
     /// Takes in what a task told, passing on what the handler should know.
@@ -346,9 +349,8 @@ impl Shared {
                 .await
                 .context("cannot connect")?;
             tcp::tune(&stream).context("cannot set socket options")?;
-            let tls = match (flow.transport, &self.config.tls_client) {
-                (Transport::Tls, Some(tls)) => tls,
-                _ => return Ok(Box::new(stream) as BoxedStream),
+            let (Transport::Tls, Some(tls)) = (flow.transport, &self.config.tls_client) else {
+                return Ok(Box::new(stream) as BoxedStream);
             };
             let name = self.gatekeeper.server_name(flow.remote);
             let stream = TlsConnector::from(Arc::clone(tls))
