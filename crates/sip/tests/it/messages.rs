@@ -431,3 +431,16 @@ fn types_of_bodies_are_compared_without_regard_to_case() {
     assert!(content.covers("application", "sdp"));
     assert_eq!(content.0.params.get("charset"), Some("utf-8"));
 }
+
+#[test]
+fn identifiers_that_are_no_tokens_go_back_as_they_came() {
+    let via = Via::parse("SIP/2.0/UDP a.b;branch=z9hG4bKx/y==;x=\"a=b\"").expect("Via");
+    let mut text = String::new();
+    via.write(&mut text);
+    assert_eq!(text, "SIP/2.0/UDP a.b;branch=z9hG4bKx/y==;x=\"a=b\"");
+    let mut text = String::new();
+    To::new(Uri::sip("a", "h"))
+        .with_tag("ab==")
+        .write(&mut text);
+    assert_eq!(text, "<sip:a@h>;tag=ab==");
+}
