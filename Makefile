@@ -112,6 +112,10 @@ fuzz: ## Fuzz each target of FUZZ_TARGETS for FUZZ_SECONDS (needs cargo-fuzz)
 	for target in $(FUZZ_TARGETS); do (cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run \
 	  --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=70000) || exit 1; done
 
+.PHONY: sip-oracles
+sip-oracles: ## Our SIP messages beside the parsers of others (a workspace of its own)
+	cargo run --release --quiet --manifest-path tests/oracles/Cargo.toml
+
 .PHONY: build
 build: ## The release binaries
 	cargo build --release $(LOCKED) -p gateway -p cloud -p pbx-sim --bins

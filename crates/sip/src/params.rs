@@ -95,14 +95,15 @@ impl Params {
         Ok(params)
     }
 
-    /// Writes them as those of a header field: values that are neither tokens nor hosts are quoted.
+    /// Writes them as those of a header field: values that are neither tokens nor hosts are quoted, but those
+    /// of [`IDENTIFIERS`] only if they could not be read again.
     pub(crate) fn write(&self, out: &mut String) {
         for (name, value) in self.iter() {
             out.push(';');
             out.push_str(name);
             match value {
                 None => {}
-                Some(value) if !value.is_empty() && value.bytes().all(is_plain_value) => {
+                Some(value) if is_written_plain(name, value) => {
                     out.push('=');
                     out.push_str(value);
                 }
@@ -170,9 +171,16 @@ fn is_value(byte: u8) -> bool {
     !is_ws(byte) && !matches!(byte, b'"' | b';' | b',' | b'<' | b'>' | b'\\')
 }
 
-/// What is written without quotes: `token / host`.
-fn is_plain_value(byte: u8) -> bool {
-    is_token(byte) || matches!(byte, b'[' | b']' | b':')
+/// Parameters that are compared with what was sent. They cannot be quoted strings, and some peers make them of
+/// base64, which is no token: they get back what they sent.
+const IDENTIFIERS: [&str; 4] = ["branch", "tag", "to-tag", "from-tag"];
+
+fn is_written_plain(name: &str, value: &str) -> bool {
+    let is_legal = |byte| is_token(byte) || matches!(byte, b'[' | b']' | b':');
+    let is_readable = |byte: u8| byte.is_ascii_graphic() && is_value(byte);
+    let is_identifier = || IDENTIFIERS.iter().any(|id| id.eq_ignore_ascii_case(name));
+    let plain = value.bytes().all(is_legal) || is_identifier() && value.bytes().all(is_readable);
+    plain && !value.is_empty()
 }
 
 /// Names that nearly every message has cost no allocation.

@@ -16,7 +16,7 @@ impl Header for CallId {
 
     fn parse(text: &str) -> Result<Self, HeaderError> {
         read_all(text, |cursor| {
-            let word = cursor.take_while(|byte| !is_ws(byte));
+            let word = cursor.take_while(|byte| byte.is_ascii_graphic());
             if word.is_empty() {
                 return Err(cursor.error("an id"));
             }
