@@ -174,7 +174,8 @@ impl Dialog {
             remote: from.0,
             remote_target: target(&request.headers)?.ok_or(DialogError::NoTarget)?,
             //= RFC 3261 §12.1.1
-            //# The route set MUST be set to the list of URIs in the Record-Route header field from the request, taken in order
+            // The route set MUST be set to the list of URIs in the Record-Route header field from the
+            // request, taken in order.
             route_set,
             local_seq: 0,
             remote_seq: Some(request.headers.need::<CSeq>()?.seq),
@@ -313,7 +314,8 @@ impl Dialog {
         let got = request.headers.need::<CSeq>()?.seq;
         match self.remote_seq {
             //= RFC 3261 §12.2.2
-            //# If the remote sequence number is not empty, but the sequence number of the request is lower than the remote sequence number, the request is out of order
+            // If the remote sequence number is not empty, but the sequence number of the request is lower
+            // than the remote sequence number, the request is out of order.
             Some(last) if got <= last => Err(DialogError::OutOfOrder { got, last }),
             _ => {
                 self.remote_seq = Some(got);
@@ -337,7 +339,8 @@ impl Dialog {
 
     fn route_from(&mut self, response: &Response) -> Result<(), DialogError> {
         //= RFC 3261 §12.1.2
-        //# The route set MUST be set to the list of URIs in the Record-Route header field from the response, taken in reverse order
+        // The route set MUST be set to the list of URIs in the Record-Route header field from the response,
+        // taken in reverse order.
         let recorded = response.headers.all::<RecordRoute>()?;
         self.route_set = recorded.into_iter().rev().map(|route| route.0).collect();
         Ok(())

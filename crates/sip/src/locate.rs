@@ -164,7 +164,7 @@ impl<'a> Search<'a, '_> {
         };
         let asked = self.asked_transport(uri, is_secure)?;
         //= RFC 3263 §4
-        //# If the URI contains a maddr parameter, the TARGET is the value of it
+        // If the URI contains a maddr parameter, the TARGET is the value of it.
         let host = match uri.maddr() {
             Some(maddr) => maddr.parse().unwrap_or_else(|_| Host::Name(maddr.into())),
             None => uri.host.clone(),
@@ -175,8 +175,8 @@ impl<'a> Search<'a, '_> {
             Transport::Udp
         };
         //= RFC 3263 §4.1
-        //# if the TARGET is a numeric IP address, [or] a port is present [...] use UDP for a SIP URI,
-        //# and TCP for a SIPS URI
+        // A TARGET that is a numeric IP address, or comes with a port, is reached by UDP for a SIP URI and
+        // by TCP for a SIPS URI.
         let transport = asked.unwrap_or(plain);
         match (&host, uri.port) {
             (Host::Name(name), Some(port)) => {
@@ -250,7 +250,7 @@ impl<'a> Search<'a, '_> {
             return;
         }
         //= RFC 3263 §4.2
-        //# If no SRV records were found, the client performs an A or AAAA record lookup of the domain
+        // If no SRV records were found, the client performs an A or AAAA record lookup of the domain.
         let plain = if is_secure {
             Transport::Tls
         } else {
@@ -277,7 +277,7 @@ impl<'a> Search<'a, '_> {
         });
         let usable = |transport: Transport| {
             //= RFC 3263 §4.1
-            //# [for a SIPS URI] records with a service that does not begin with "SIPS" are discarded
+            // For a SIPS URI, records with a service that does not begin with "SIPS" are discarded.
             let is_allowed = !is_secure || transport == Transport::Tls;
             is_allowed && self.config.transports.contains(&transport)
         };

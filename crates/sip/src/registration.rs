@@ -253,8 +253,8 @@ impl Registrations {
     }
 
     //= RFC 3261 §10.2.8
-    //# If a UA receives a 423 (Interval Too Brief) response, it MAY retry the registration after making
-    //# the expiration interval [...] equal to or greater than [...] Min-Expires
+    // If a UA receives a 423 (Interval Too Brief) response, it MAY retry the registration after making the
+    // expiration interval equal to or greater than Min-Expires.
     fn handle_too_brief(&mut self, key: RegistrationKey, response: &Response, now: Instant) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
@@ -302,8 +302,8 @@ impl Registrations {
         let asked = asked.map(|asked| asked.min(self.config.retry_after_max));
         let status = response.map(|response| response.status);
         //= RFC 3261 §21.5.4
-        //# [after a 503 with Retry-After] the client [...] SHOULD NOT forward any other requests to that
-        //# server for the duration specified
+        // After a 503 with Retry-After the client SHOULD NOT forward any other requests to that server for
+        // the duration specified.
         if let Some(asked) = asked.filter(|_| status == Some(StatusCode::SERVICE_UNAVAILABLE)) {
             self.pace.pause(now + asked);
         }

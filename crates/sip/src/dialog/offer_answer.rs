@@ -258,7 +258,7 @@ impl OfferAnswer {
 
     fn invite(&mut self, by: Party, body: bool) -> Result<Meaning, OfferAnswerError> {
         //= RFC 3261 §14.1
-        //# a UAC MUST NOT initiate a new INVITE transaction within a dialog while another is in progress
+        // A UAC MUST NOT initiate a new INVITE transaction within a dialog while another is in progress.
         if let Some(invite) = self.invite {
             return Err(same_side(invite.by));
         }
@@ -397,7 +397,8 @@ impl OfferAnswer {
         match (awaits, body) {
             (true, true) => Ok(self.complete()),
             //= RFC 3262 §5
-            //# If the UAC receives a reliable provisional response with an offer, it MUST generate an answer in the PRACK
+            // If the UAC receives a reliable provisional response with an offer, it MUST generate an answer
+            // in the PRACK.
             (true, false) => Err(OfferAnswerError::Missing),
             (false, false) => Ok(Meaning::Nothing),
             (false, true) => {

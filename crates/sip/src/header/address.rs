@@ -100,7 +100,7 @@ fn read_display<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, SyntaxError> {
 /// the URI cannot hold a comma or question mark.
 fn read_addr_spec(cursor: &mut Cursor<'_>) -> Result<Uri, SyntaxError> {
     //= RFC 3261 §20
-    //# If the URI contains a comma, question mark or semicolon, the URI MUST be enclosed in angle brackets
+    // If the URI contains a comma, question mark or semicolon, the URI MUST be enclosed in angle brackets.
     let at = cursor.at();
     let text = cursor.take_while(|byte| !matches!(byte, b';' | b',' | b'?'));
     match cursor.peek() {

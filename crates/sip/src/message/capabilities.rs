@@ -59,7 +59,7 @@ impl Capabilities<'_> {
 
     fn check_method(&self, request: &Request) -> Result<(), Rejection> {
         //= RFC 3261 §8.2.1
-        //# the UAS MUST also add an Allow header field
+        // The UAS MUST also add an Allow header field.
         if self.methods.contains(&request.method) {
             return Ok(());
         }

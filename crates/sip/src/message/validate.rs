@@ -74,7 +74,7 @@ pub fn check_request(request: &Request) -> Result<(), Rejection> {
     }
     if !request.uri.headers.is_empty() {
         //= RFC 3261 §19.1.1
-        //# header fields … MUST NOT be used in a Request-URI
+        // Header fields MUST NOT be used in a Request-URI.
         return bad("the Request-URI carries header fields");
     }
     match request.uri.scheme {

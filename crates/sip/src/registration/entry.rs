@@ -64,7 +64,7 @@ impl Entry {
             digest: DigestClient::default(),
             sent: Vec::new(),
             //= RFC 3261 §10.2
-            //# All registrations from a UAC SHOULD use the same Call-ID header field value
+            // All registrations from a UAC SHOULD use the same Call-ID header field value.
             call_id: ids.token().into(),
             from_tag: ids.token().into(),
             seq: 0,
@@ -149,7 +149,7 @@ fn contact(account: &Account, expires: u32) -> Contact {
     let mut address = NameAddr::new(account.contact.clone());
     if let Some(instance) = quoted(account) {
         //= RFC 5626 §4.2
-        //# [the] Contact [...] includes the instance-id [and a] reg-id
+        // The Contact includes the instance-id and a reg-id.
         address.params.set("+sip.instance", Some(&instance));
         address
             .params

@@ -162,8 +162,8 @@ impl Transactions {
         );
         let found = self.client_keys.get(&*self.scratch).copied();
         //= RFC 3261 §18.1.2
-        //# If there are any client transactions in existence, [...] the value of the "sent-by"
-        //# parameter [...] does not correspond [...], the response MUST be silently discarded
+        // A response whose "sent-by" is none that this element puts into its requests MUST be discarded
+        // silently.
         let found = found.filter(|key| {
             let client = self.clients.get(*key);
             client.is_some_and(|client| client.sent_by == via.sent_by)
@@ -319,7 +319,7 @@ impl Transactions {
             .expect("an INVITE is kept until it is answered");
         let mut ack = derived(&invite, Method::Ack);
         //= RFC 3261 §17.1.1.3
-        //# The To header field in the ACK MUST equal the To header field in the response
+        // The To header field in the ACK MUST equal the To header field in the response.
         if let Ok(Some(to)) = response.headers.get::<To>() {
             ack.headers.set(to);
         }
@@ -478,7 +478,7 @@ impl Transactions {
 fn read_response(response: &Response) -> Result<(Via, CSeq), HeaderError> {
     check_response(response)?;
     //= RFC 3261 §8.1.3.3
-    //# If more than one Via header field value is present in a response, the UAC SHOULD discard
+    // A response with more than one Via SHOULD be discarded.
     let mut vias: Vec<Via> = response.headers.all()?;
     match (vias.pop(), vias.is_empty()) {
         (Some(via), true) => Ok((via, response.headers.need()?)),

@@ -75,11 +75,11 @@ impl ClientInviteTransaction {
             cancel: Cancel::None,
         };
         //= RFC 3261 §17.1.1.2
-        //# If an unreliable transport is being used, the client transaction MUST start timer A
+        // If an unreliable transport is being used, the client transaction MUST start timer A.
         if !is_reliable {
             timers.set(Timer::A, now + this.interval);
         }
-        //# For any transport, the client transaction MUST start timer B with a value of 64*T1 seconds
+        // For any transport, the client transaction MUST start timer B with a value of 64*T1 seconds.
         timers.set(Timer::B, now + config.timeout());
         this
     }
@@ -97,15 +97,14 @@ impl ClientInviteTransaction {
             }
             (State::Calling | State::Proceeding, Class::Success) => {
                 //= RFC 6026 §8.4
-                //# timer M MUST be set to 64*T1
+                // Timer M MUST be set to 64*T1.
                 self.enter(State::Accepted, timers);
                 timers.set(Timer::M, now + config.timeout());
                 ClientStep::Deliver
             }
             (State::Calling | State::Proceeding, Class::Failure) => {
                 //= RFC 3261 §17.1.1.2
-                //# Timer D [...] at least 32 seconds for unreliable transports, and a value of zero
-                //# seconds for reliable transports
+                // Timer D is at least 32 s on unreliable transports, and zero on reliable ones.
                 if self.is_reliable {
                     self.enter(State::Terminated, timers);
                 } else {
@@ -115,10 +114,10 @@ impl ClientInviteTransaction {
                 ClientStep::AckAndDeliver
             }
             //= RFC 3261 §17.1.1.2
-            //# Any retransmissions of the final response [...] MUST cause the ACK to be re-passed
+            // Any retransmissions of the final response MUST cause the ACK to be re-passed.
             (State::Completed, Class::Failure) => ClientStep::Ack,
             //= RFC 6026 §7.2
-            //# a 2xx response [...] while in the "Accepted" state MUST be passed to the TU
+            // A 2xx response while in the "Accepted" state MUST be passed to the TU.
             (State::Accepted, Class::Success) => ClientStep::Deliver,
             (State::Completed | State::Accepted | State::Terminated, _) => ClientStep::Nothing,
         }
@@ -137,7 +136,7 @@ impl ClientInviteTransaction {
         }
         let waits_for_cancelled = self.cancel == Cancel::Sent;
         //= RFC 3261 §16.7 step 2
-        //# [...] provisional responses with status codes 101 to 199 inclusive [...] MUST reset timer C
+        // Provisional responses with status codes 101 to 199 inclusive MUST reset timer C.
         if !waits_for_cancelled && (was_calling || class == Class::Provisional) {
             timers.set(Timer::C, now + config.timer_c);
         }
@@ -153,13 +152,13 @@ impl ClientInviteTransaction {
         match timer {
             Timer::A => {
                 //= RFC 3261 §17.1.1.2
-                //# When timer A fires, the client transaction MUST retransmit the request
+                // When timer A fires, the client transaction MUST retransmit the request.
                 self.interval *= 2;
                 timers.set(Timer::A, now + self.interval);
                 ClientStep::Resend
             }
             //= RFC 3261 §16.8
-            //# If timer C fires [...] the proxy MUST generate a CANCEL
+            // When timer C fires and the INVITE has a provisional response, a CANCEL MUST be sent.
             Timer::C => ClientStep::Cancel,
             Timer::B | Timer::Cancelled => {
                 self.enter(State::Terminated, timers);
@@ -182,7 +181,7 @@ impl ClientInviteTransaction {
     ) -> bool {
         match (self.state, self.cancel) {
             //= RFC 3261 §9.1
-            //# If no provisional response has been received, the CANCEL request MUST NOT be sent
+            // If no provisional response has been received, the CANCEL request MUST NOT be sent.
             (State::Calling, _) => self.cancel = Cancel::Wanted,
             (State::Proceeding, Cancel::None | Cancel::Wanted) => {
                 self.cancel = Cancel::Sent;

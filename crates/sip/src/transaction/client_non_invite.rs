@@ -63,7 +63,7 @@ impl ClientNonInviteTransaction {
             interval: config.t1,
         };
         //= RFC 3261 §17.1.2.2
-        //# If an unreliable transport is in use, the client transaction MUST set timer E
+        // If an unreliable transport is in use, the client transaction MUST set timer E.
         if !is_reliable {
             timers.set(Timer::E, now + this.interval);
         }
@@ -87,7 +87,7 @@ impl ClientNonInviteTransaction {
             (State::Trying | State::Proceeding, Class::Success | Class::Failure) => {
                 timers.clear_all();
                 //= RFC 3261 §17.1.2.2
-                //# Timer K [...] T4 seconds for unreliable transports, and zero [...] for reliable
+                // Timer K is T4 on unreliable transports, and zero on reliable ones.
                 if self.is_reliable {
                     self.state = State::Terminated;
                 } else {
@@ -110,8 +110,8 @@ impl ClientNonInviteTransaction {
         match timer {
             Timer::E => {
                 //= RFC 3261 §17.1.2.2
-                //# If Timer E fires while in the "Proceeding" state, [...] Timer E MUST be reset with
-                //# a value of T2 seconds
+                // If Timer E fires while in the "Proceeding" state, Timer E MUST be reset with a value of
+                // T2 seconds.
                 self.interval = match self.state {
                     State::Proceeding => config.t2,
                     _ => config.doubled(self.interval),

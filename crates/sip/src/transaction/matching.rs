@@ -40,7 +40,7 @@ pub(super) fn server_key(
     match via.branch() {
         Some(branch) if is_unique(branch) => {
             //= RFC 3261 §17.2.3
-            //# the branch parameter [...], the sent-by value [...], the method of the request matches
+            // The branch, the sent-by value and the method have to match.
             key.push_str(branch);
             key.push('\n');
             write_to(key, &via.sent_by);
@@ -49,8 +49,8 @@ pub(super) fn server_key(
         }
         _ => {
             //= RFC 3261 §17.2.3
-            //# The INVITE request matches a transaction if the Request-URI, To tag, From tag,
-            //# Call-ID, CSeq, and top Via header field match
+            // The INVITE request matches a transaction if the Request-URI, To tag, From tag, Call-ID, CSeq,
+            // and top Via header field match.
             let headers = &request.headers;
             let from = headers.need::<From>()?;
             write_to(key, &request.uri);
@@ -72,7 +72,7 @@ pub(super) fn server_key(
 /// Writes what names the client transaction of a response to `key`.
 pub(super) fn client_key(key: &mut String, branch: &str, method: &Method) {
     //= RFC 3261 §17.1.3
-    //# the same value of the branch parameter [...] the method parameter in the CSeq header field
+    // The branch and the method in CSeq have to be the same.
     key.clear();
     key.push_str(branch);
     key.make_ascii_lowercase();

@@ -50,9 +50,9 @@ impl Transactions {
             .udp_request_max
             .is_some_and(|max| sized.bytes.len() > max);
         //= RFC 3261 §18.1.1
-        //# If a request is within 200 bytes of the path MTU, or if it is larger than 1300 bytes and the
-        //# path MTU is unknown, the request MUST be sent using an RFC 2914 congestion controlled
-        //# transport protocol, such as TCP
+        // If a request is within 200 bytes of the path MTU, or if it is larger than 1300 bytes and the path
+        // MTU is unknown, the request MUST be sent using an RFC 2914 congestion controlled transport
+        // protocol, such as TCP.
         if is_large && flow.transport == Transport::Udp {
             self.stats.moved_to_tcp += 1;
             sized.udp = Some(flow);
@@ -80,7 +80,7 @@ impl Transactions {
             branch,
         );
         //= RFC 3581 §3
-        //# The client MUST include an "rport" parameter [without value] in the top Via header field
+        // The client MUST include an "rport" parameter without value in the top Via header field.
         via.params.set("rport", None);
         via
     }
@@ -93,7 +93,7 @@ pub(super) fn derived(invite: &Request, method: Method) -> Request {
 
     let mut derived = Request::new(method.clone(), invite.uri.clone());
     //= RFC 3261 §9.1
-    //# a CANCEL request [...] MUST have a single Via header field value matching the top Via value
+    // A CANCEL request MUST have a single Via header field value matching the top Via value.
     let via = invite
         .headers
         .text(&HeaderName::Via)

@@ -15,12 +15,12 @@ use crate::transport::Flow;
 pub(super) fn stamp(headers: &mut Headers, via: &mut Via, flow: &Flow) {
     let source = flow.remote.ip().to_canonical();
     //= RFC 3581 §4
-    //# it MUST set the value of the parameter to the source port of the request [...] it MUST insert
-    //# a "received" parameter containing the source IP address
+    // Where "rport" is asked for, it MUST be set to the source port of the request, and "received" MUST be
+    // set to the source IP address.
     let wants_rport = via.wants_rport();
     //= RFC 3261 §18.2.1
-    //# If the host portion of the "sent-by" parameter contains a domain name, or if it contains an IP
-    //# address that differs from the packet source address, the server MUST add a "received" parameter
+    // If the host portion of the "sent-by" parameter contains a domain name, or if it contains an IP
+    // address that differs from the packet source address, the server MUST add a "received" parameter.
     let is_source = via.sent_by.host.ip().map(|ip| ip.to_canonical()) == Some(source);
     if is_source && !wants_rport && via.received().is_none() {
         return;
@@ -51,19 +51,18 @@ impl ReplyRoute {
             .unwrap_or_else(|| flow.transport.default_port());
         let mut this = Self { flow, listens };
         //= RFC 3261 §18.2.2
-        //# If the "sent-protocol" is a reliable transport protocol [...], the response MUST be sent
-        //# using the existing connection to the source of the original request
+        // On a reliable transport the response MUST be sent over the connection that the request came over.
         if flow.transport.is_reliable() {
             return this;
         }
         let maddr = via.maddr().and_then(|maddr| maddr.parse::<IpAddr>().ok());
-        //# if the Via header field value contains a "maddr" parameter, the response MUST be forwarded
-        //# to the address listed there, using the port indicated in "sent-by"
+        // If the Via header field value contains a "maddr" parameter, the response MUST be forwarded to the
+        // address listed there, using the port indicated in "sent-by".
         if let Some(maddr) = maddr.filter(|maddr| maddr.is_ipv4() == flow.local.is_ipv4()) {
             this.flow.remote = SocketAddr::new(maddr, listens);
         //= RFC 3581 §4
-        //# the response MUST be sent to the IP address indicated in the "received" parameter, and the
-        //# port indicated in the "rport" parameter
+        // The response MUST be sent to the IP address indicated in the "received" parameter, and the port
+        // indicated in the "rport" parameter.
         } else if !via.wants_rport() {
             this.flow.remote.set_port(listens);
         }

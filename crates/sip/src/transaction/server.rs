@@ -175,8 +175,8 @@ impl Transactions {
         let to_tag = tag_of(request.headers.get::<To>());
         let found = found.filter(|key| {
             //= RFC 3261 §17.2.3
-            //# [...] the ACK request matches a transaction if [...] the To tag of the response sent by
-            //# the server transaction
+            // An ACK matches a transaction only if its To tag is that of the response which the transaction
+            // sent.
             let server = self.servers.get(*key);
             server.is_some_and(|server| server.is_unique || server.to_tag() == to_tag)
         });
@@ -221,9 +221,8 @@ impl Transactions {
             false => request_hash(self.hash, &request),
         };
         //= RFC 3261 §8.2.2.2
-        //# If the request has no tag in the To header field, [and] the From tag, Call-ID, and CSeq
-        //# exactly match those associated with an ongoing transaction, but the request does not match
-        //# that transaction [...], the UAS core SHOULD generate a 482 (Loop Detected) response
+        // A request without a To tag whose From tag, Call-ID and CSeq are those of an ongoing transaction,
+        // but which does not match that transaction, SHOULD be answered with 482 (Loop Detected).
         if hash.is_some_and(|hash| self.requests.contains_key(&hash)) {
             self.stats.merged += 1;
             return self.send_stateless(request.response(StatusCode::LOOP_DETECTED), flow);
@@ -262,8 +261,8 @@ impl Transactions {
         let is_cancellable = server.is_cancellable();
         let mut response = request.response(StatusCode::OK);
         //= RFC 3261 §9.2
-        //# the To tag of the response to the CANCEL and the To tag in the response to the original
-        //# request SHOULD be the same
+        // The To tag of the response to the CANCEL and the To tag in the response to the original request
+        // SHOULD be the same.
         let tag = server.to_tag();
         put_tag(
             &mut response,
@@ -351,7 +350,7 @@ impl Transactions {
     /// Answers a request that is not valid, if there is anybody to answer.
     fn refuse(&mut self, request: &Request, rejection: Rejection, flow: Flow) {
         //= RFC 3261 §17
-        //# [...] there is no response to an ACK
+        // There is no response to an ACK.
         if request.method == Method::Ack || request.headers.text(&HeaderName::Via).is_none() {
             self.stats.unanswerable += 1;
             return;
@@ -416,8 +415,8 @@ impl Transactions {
             return;
         };
         //= RFC 3261 §18.2.2
-        //# If that connection is no longer open, the server SHOULD open a connection to the IP address
-        //# in the "received" parameter, if present, using the port in the "sent-by" value
+        // If that connection is no longer open, the server SHOULD open a connection to the IP address in
+        // the "received" parameter, if present, using the port in the "sent-by" value.
         if failed.link.is_some() {
             server.route.relink();
         } else {

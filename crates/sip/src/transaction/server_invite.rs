@@ -59,8 +59,8 @@ impl ServerInviteTransaction {
         now: Instant,
     ) -> Self {
         //= RFC 3261 §17.2.1
-        //# The server transaction MUST generate a 100 (Trying) response unless it knows that the TU
-        //# will generate a provisional or final response within 200 ms
+        // The server transaction MUST generate a 100 (Trying) response unless it knows that the TU will
+        // generate a provisional or final response within 200 ms.
         timers.set(Timer::Trying, now + config.trying_after);
         Self {
             state: State::Proceeding,
@@ -73,11 +73,11 @@ impl ServerInviteTransaction {
     pub(super) fn handle_copy(&self) -> ServerStep {
         match self.state {
             //= RFC 3261 §17.2.1
-            //# If a request retransmission is received while in the "Proceeding" state, the most
-            //# recent provisional response [...] MUST be passed to the transport layer
+            // If a request retransmission is received while in the "Proceeding" state, the most recent
+            // provisional response MUST be passed to the transport layer.
             State::Proceeding | State::Completed => ServerStep::Resend,
             //= RFC 6026 §7.1
-            //# any retransmissions of the INVITE [...] MUST be absorbed
+            // Any retransmissions of the INVITE MUST be absorbed.
             State::Accepted | State::Confirmed | State::Terminated => ServerStep::Nothing,
         }
     }
@@ -92,7 +92,7 @@ impl ServerInviteTransaction {
             State::Completed => {
                 timers.clear_all();
                 //= RFC 3261 §17.2.1
-                //# Timer I is [...] T4 seconds for unreliable transports, and zero [...] for reliable
+                // Timer I is T4 seconds for unreliable transports, and zero for reliable.
                 if self.is_reliable {
                     self.state = State::Terminated;
                 } else {
@@ -102,7 +102,7 @@ impl ServerInviteTransaction {
                 ServerStep::Nothing
             }
             //= RFC 6026 §7.1
-            //# ACKs received while in the "Accepted" state MUST be passed directly to the TU
+            // ACKs received while in the "Accepted" state MUST be passed directly to the TU.
             State::Accepted => ServerStep::Deliver,
             State::Proceeding | State::Confirmed | State::Terminated => ServerStep::Nothing,
         }
@@ -155,8 +155,7 @@ impl ServerInviteTransaction {
             }
             Timer::H => {
                 //= RFC 3261 §17.2.1
-                //# If timer H fires while in the "Completed" state, it implies that the ACK was never
-                //# received. [...] the server transaction MUST transition to the "Terminated" state
+                // Timer H in the "Completed" state means that no ACK came: the transaction MUST end.
                 timers.clear_all();
                 self.state = State::Terminated;
                 ServerStep::AckMissing

@@ -55,11 +55,11 @@ impl ServerNonInviteTransaction {
         now: Instant,
     ) -> Self {
         //= RFC 4320 §4.1
-        //# MUST respond to a non-INVITE request with a Status-Code of 100 if it has not otherwise
-        //# responded after the amount of time it takes a client transaction's Timer E to be reset to T2
+        // A non-INVITE request MUST be answered with 100 if nothing else was sent in the time in which the
+        // client's timer E reaches T2.
         timers.set(Timer::Trying, now + config.timer_e_reaches_t2());
         //= RFC 4320 §4.2
-        //# MUST NOT send a response [...] with Status-Code of 408 to a non-INVITE request
+        // A 408 to a non-INVITE request MUST NOT be sent.
         timers.set(Timer::Unanswered, now + config.timeout());
         Self {
             state: State::Trying,
@@ -98,7 +98,7 @@ impl ServerNonInviteTransaction {
                 }
             }
             //= RFC 4320 §4.1
-            //# MUST NOT send any provisional response with a Status-Code other than 100
+            // No provisional response other than 100 may be sent.
             (_, Class::Provisional) | (State::Completed | State::Terminated, _) => return false,
         }
         true

@@ -253,7 +253,8 @@ impl Core {
     /// Sends a response. `To` gets a tag if it has none.
     pub(super) fn respond(&mut self, key: ServerKey, mut response: Response, now: Instant) {
         //= RFC 3261 §8.2.6.2
-        //# if the To header field in the request did not contain a tag, the URI in the To header field in the response MUST equal the URI in the To header field; additionally, the UAS MUST add a tag
+        // If the To header field in the request did not contain a tag, the URI in the To header field in
+        // the response MUST equal the URI in the To header field; additionally, the UAS MUST add a tag.
         if let Ok(Some(mut to)) = response.headers.get::<To>()
             && to.tag().is_none()
             && response.status != StatusCode::TRYING
@@ -332,7 +333,8 @@ impl Core {
         let auth = auth.as_mut()?;
         let mut request = sent.request.clone();
         //= RFC 3261 §22.2
-        //# the UAC MUST increment the CSeq header field value as it would normally when sending an updated request
+        // The UAC MUST increment the CSeq header field value as it would normally when sending an updated
+        // request.
         request.headers.set(CSeq {
             seq,
             method: request.method.clone(),

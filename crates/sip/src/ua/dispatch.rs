@@ -78,7 +78,8 @@ impl UserAgent {
             return self.on_dialog_request(key, request, flow, now);
         }
         //= RFC 3261 §8.2.2.1
-        //# If the Request-URI uses a scheme not supported by the UAS, it SHOULD reject the request with a 416 (Unsupported URI Scheme) response.
+        // If the Request-URI uses a scheme not supported by the UAS, it SHOULD reject the request with a
+        // 416 (Unsupported URI Scheme) response.
         if matches!(request.uri.scheme, Scheme::Other(_)) {
             self.core.stats.refused_request += 1;
             return self
@@ -186,7 +187,7 @@ impl UserAgent {
 
     fn on_subscribe(&mut self, key: ServerKey, request: Request, flow: Flow, now: Instant) {
         //= RFC 6665 §7.2.1
-        //# Subscribers MUST include exactly one "Event" header field in SUBSCRIBE requests
+        // Subscribers MUST include exactly one "Event" header field in SUBSCRIBE requests.
         if request.headers.need::<Event>().is_err() {
             self.core.stats.refused_request += 1;
             return self.core.reply(key, &request, StatusCode::BAD_EVENT, now);
@@ -273,7 +274,8 @@ impl UserAgent {
             }
         }
         //= RFC 3261 §12.2.2
-        //# If the UAS wishes to reject the request because it does not wish to recreate the dialog, it MUST respond to the request with a 481 (Call/Transaction Does Not Exist) status code
+        // If the UAS wishes to reject the request because it does not wish to recreate the dialog, it MUST
+        // respond to the request with a 481 (Call/Transaction Does Not Exist) status code.
         self.core.stats.no_dialog += 1;
         self.core.reply(
             key,

@@ -36,7 +36,7 @@ impl Session {
         self.forks.push(fork);
         if order.is_err() {
             //= RFC 3261 §12.2.2
-            //# It MUST be rejected with a 500 (Server Internal Error) response.
+            // It MUST be rejected with a 500 (Server Internal Error) response.
             core.reply(key, &request, StatusCode::SERVER_INTERNAL_ERROR, now);
             return None;
         }
@@ -105,7 +105,8 @@ impl Session {
                 );
             }
             //= RFC 3261 §15
-            //# the callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK for its 2xx response or until the server transaction times out
+            // The callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK for
+            // its 2xx response or until the server transaction times out.
             Phase::Established if self.first_success_unacknowledged() => {
                 self.end_wanted = Some(reason)
             }

@@ -267,7 +267,7 @@ impl Session {
         let flow = fork.dialog.flow();
         core.sign(&mut ack.headers);
         //= RFC 3261 §13.2.2.4
-        //# The ACK MUST contain the same credentials as the INVITE.
+        // The ACK MUST contain the same credentials as the INVITE.
         if let Some(invite) = &self.invite {
             ack.headers
                 .copy(&invite.headers, &HeaderName::Authorization);

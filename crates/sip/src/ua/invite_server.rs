@@ -148,7 +148,8 @@ impl Session {
             headers: extra,
         };
         //= RFC 3262 §3
-        //# If the UAS has sent a reliable provisional response with a session description that is not acknowledged, it MUST NOT send the 2xx before
+        // If the UAS has sent a reliable provisional response with a session description that is not
+        // acknowledged, it MUST NOT send the 2xx before.
         if self.reliable.is_waiting_described() {
             self.reliable.answered = Some(reply);
             return Ok(());

@@ -381,7 +381,8 @@ impl Session {
             }
             StatusCode::REQUEST_PENDING if self.back_off(core, now) => return,
             //= RFC 3261 §12.2.1.2
-            //# If the response for a request within a dialog is a 481 (Call/Transaction Does Not Exist) or a 408 (Request Timeout), the UAC SHOULD terminate the dialog.
+            // If the response for a request within a dialog is a 481 (Call/Transaction Does Not Exist) or a
+            // 408 (Request Timeout), the UAC SHOULD terminate the dialog.
             StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 return self.bye(core, EndCause::response(EndedBy::Remote, response), now);
             }
@@ -460,7 +461,9 @@ impl Session {
         modify.attempts += 1;
         modify.state = State::BackingOff;
         //= RFC 3261 §14.1
-        //# If the UAC is the owner of the Call-ID of the dialog ID, T has a randomly chosen value between 2.1 and 4 seconds in units of 10 ms. If the UAC is not the owner of the Call-ID, T has a randomly chosen value of between 0 and 2 seconds in units of 10 ms.
+        // If the UAC is the owner of the Call-ID of the dialog ID, T has a randomly chosen value between
+        // 2.1 and 4 seconds in units of 10 ms. If the UAC is not the owner of the Call-ID, T has a randomly
+        // chosen value of between 0 and 2 seconds in units of 10 ms.
         let delay_ms = if owner {
             2_100 + random % 191 * 10
         } else {

@@ -27,7 +27,10 @@ impl Session {
         now: Instant,
     ) {
         //= RFC 3261 §14.2
-        //# A UAS that receives a second INVITE before it sends the final response to a first INVITE with a lower CSeq sequence number on the same dialog MUST return a 500 (Server Internal Error) response to the second INVITE and MUST include a Retry-After header field with a randomly chosen value of between 0 and 10 seconds.
+        // A UAS that receives a second INVITE before it sends the final response to a first INVITE with a
+        // lower CSeq sequence number on the same dialog MUST return a 500 (Server Internal Error) response
+        // to the second INVITE and MUST include a Retry-After header field with a randomly chosen value of
+        // between 0 and 10 seconds.
         if self.received.is_some() {
             return core.reply_not_now(key, &request, now);
         }
@@ -35,7 +38,8 @@ impl Session {
             return;
         }
         //= RFC 3261 §14.2
-        //# A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in progress MUST return a 491 (Request Pending) response to the received INVITE.
+        // A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in
+        // progress MUST return a 491 (Request Pending) response to the received INVITE.
         if self.inviting.is_some() || self.ack_due.is_some() {
             return core.reply(key, &request, StatusCode::REQUEST_PENDING, now);
         }
@@ -233,7 +237,11 @@ impl Session {
 }
 
 //= RFC 3311 §5.2
-//# If an UPDATE is received that contains an offer, and the UAS has generated an offer (in an UPDATE, PRACK or INVITE) to which it has not yet received an answer, the UAS MUST reject the UPDATE with a 491 response. Similarly, if an UPDATE is received that contains an offer, and the UAS has received an offer to which it has not yet generated an answer, the UAS MUST reject the UPDATE with a 500 response, and MUST include a Retry-After header field with a randomly chosen value between 0 and 10 seconds.
+// If an UPDATE is received that contains an offer, and the UAS has generated an offer (in an UPDATE, PRACK
+// or INVITE) to which it has not yet received an answer, the UAS MUST reject the UPDATE with a 491
+// response. Similarly, if an UPDATE is received that contains an offer, and the UAS has received an offer
+// to which it has not yet generated an answer, the UAS MUST reject the UPDATE with a 500 response, and MUST
+// include a Retry-After header field with a randomly chosen value between 0 and 10 seconds.
 fn refuse_pending(
     core: &mut Core,
     key: ServerKey,

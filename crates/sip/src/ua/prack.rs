@@ -89,7 +89,8 @@ impl Session {
     ) {
         if self.reliable.rseq == 0 {
             //= RFC 3262 §3
-            //# The value of the header field for the first reliable provisional response in a transaction MUST be between 1 and 2**31 - 1
+            // The value of the header field for the first reliable provisional response in a transaction
+            // MUST be between 1 and 2**31 - 1.
             self.reliable.rseq = u32::try_from(core.number() % 1_000_000).unwrap_or_default();
         }
         self.reliable.rseq += 1;
@@ -122,7 +123,8 @@ impl Session {
             return;
         }
         //= RFC 3262 §3
-        //# If a reliable provisional response is retransmitted for 64*T1 seconds without reception of a corresponding PRACK, the UAS SHOULD reject the original request with a 5xx response.
+        // If a reliable provisional response is retransmitted for 64*T1 seconds without reception of a
+        // corresponding PRACK, the UAS SHOULD reject the original request with a 5xx response.
         if let Some(received) = self.received.take() {
             let response = self.response(core, &received.request, StatusCode::SERVER_TIMEOUT);
             core.respond(received.key, response, now);
@@ -143,7 +145,8 @@ impl Session {
         let matches = self.is_acknowledged_by(&request);
         if !matches {
             //= RFC 3262 §3
-            //# If a PRACK request is received by the UA core that does not match any unacknowledged reliable provisional response, the UAS MUST respond to the PRACK with a 481 response.
+            // If a PRACK request is received by the UA core that does not match any unacknowledged reliable
+            // provisional response, the UAS MUST respond to the PRACK with a 481 response.
             return core.reply(
                 key,
                 &request,
@@ -229,7 +232,8 @@ impl Session {
             return Err(());
         };
         //= RFC 3262 §4
-        //# If the UAC receives another reliable provisional response to the same request, and its RSeq value is not one higher than the value of the sequence number, that response MUST NOT be acknowledged
+        // If the UAC receives another reliable provisional response to the same request, and its RSeq value
+        // is not one higher than the value of the sequence number, that response MUST NOT be acknowledged.
         if branch.rseq.is_some_and(|last| rseq != last.wrapping_add(1)) {
             return Err(());
         }

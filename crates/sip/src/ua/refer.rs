@@ -184,7 +184,8 @@ impl Session {
         now: Instant,
     ) {
         //= RFC 3515 §2.4.2
-        //# An agent responding to a REFER method MUST return a 400 (Bad Request) if the request contained zero or more than one Refer-To header field values.
+        // An agent responding to a REFER method MUST return a 400 (Bad Request) if the request contained
+        // zero or more than one Refer-To header field values.
         let target = match request.headers.all::<ReferTo>().as_deref() {
             Ok([one]) => refer_target(one, &request.headers),
             Ok(_) | Err(_) => None,
@@ -241,7 +242,7 @@ impl Session {
         );
         core.set_timer(self.owner(), Timer::ReferExpires(refer), now + SUBSCRIPTION);
         //= RFC 3515 §2.4.4
-        //# the agent that accepts a REFER MUST send a NOTIFY immediately
+        // The agent that accepts a REFER MUST send a NOTIFY immediately.
         self.notify_referrer(core, refer, StatusCode::TRYING, now);
         Ok(())
     }

@@ -24,7 +24,9 @@ impl UserAgent {
         }
         let replaces: Result<Replaces, HeaderError> = request.headers.need();
         //= RFC 3891 §3
-        //# If more than one Replaces header field is present in an INVITE, or if a Replaces header field is present in a request other than INVITE, the UAS MUST reject the request with a 400 Bad Request response.
+        // If more than one Replaces header field is present in an INVITE, or if a Replaces header field is
+        // present in a request other than INVITE, the UAS MUST reject the request with a 400 Bad Request
+        // response.
         let (1, Ok(replaces)) = (values, replaces) else {
             return Err(StatusCode::BAD_REQUEST);
         };
@@ -40,15 +42,19 @@ impl UserAgent {
         let session = self.sessions.get(key).ok_or(none)?;
         match session.phase {
             //= RFC 3891 §3
-            //# If the Replaces header field matches a confirmed dialog, it checks for the presence of the "early-only" flag in the Replaces header field. If the flag is present, the UA rejects the request with a 486 Busy response.
+            // If the Replaces header field matches a confirmed dialog, it checks for the presence of the
+            // "early-only" flag in the Replaces header field. If the flag is present, the UA rejects the
+            // request with a 486 Busy response.
             Phase::Established if replaces.early_only => Err(StatusCode::BUSY_HERE),
             Phase::Established => Ok(Some(*key)),
             //= RFC 3891 §3
-            //# If the Replaces header field matches an early dialog that was not initiated by this UA, it returns a 481 (Call/Transaction Does Not Exist) response to the new INVITE.
+            // If the Replaces header field matches an early dialog that was not initiated by this UA, it
+            // returns a 481 (Call/Transaction Does Not Exist) response to the new INVITE.
             Phase::Calling if session.caller == Party::Local => Ok(Some(*key)),
             Phase::Calling | Phase::Ringing => Err(none),
             //= RFC 3891 §3
-            //# If the Replaces header field matches a dialog which has already terminated, the UA SHOULD decline the request with a 603 Declined response.
+            // If the Replaces header field matches a dialog which has already terminated, the UA SHOULD
+            // decline the request with a 603 Declined response.
             Phase::Cancelling | Phase::Ending | Phase::Over => Err(StatusCode::DECLINE),
         }
     }

@@ -279,7 +279,7 @@ impl Session {
         }
         if status.is_success() || status.is_provisional() {
             //= RFC 3261 §12.1.1
-            //# the UAS MUST copy all Record-Route header field values from the request into the response
+            // The UAS MUST copy all Record-Route header field values from the request into the response.
             response
                 .headers
                 .copy(&request.headers, &HeaderName::RecordRoute);
@@ -361,7 +361,8 @@ impl Session {
     fn void_requests(&mut self, core: &mut Core, now: Instant) {
         if let Some(received) = self.received.take() {
             //= RFC 3261 §15.1.2
-            //# The UAS MUST still respond to any pending requests received for that dialog. It is RECOMMENDED that a 487 (Request Terminated) response be generated to those pending requests
+            // The UAS MUST still respond to any pending requests received for that dialog. It is
+            // RECOMMENDED that a 487 (Request Terminated) response be generated to those pending requests.
             let response = self.response(core, &received.request, StatusCode::REQUEST_TERMINATED);
             core.respond(received.key, response, now);
         }

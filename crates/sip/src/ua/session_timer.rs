@@ -121,7 +121,8 @@ impl SessionTimer {
         let by = match refresher {
             Refresher::Uac => {
                 //= RFC 4028 §9
-                //# If the refresher parameter is set to uac, the UAS MUST place a Require header field into the response with the value timer
+                // If the refresher parameter is set to uac, the UAS MUST place a Require header field into
+                // the response with the value timer.
                 response.push(Require::new("timer"));
                 Party::Remote
             }
@@ -212,7 +213,7 @@ impl Session {
         };
         if by == Party::Local {
             //= RFC 4028 §7.2
-            //# It is RECOMMENDED that this refresh be sent once half the session interval has elapsed.
+            // It is RECOMMENDED that this refresh be sent once half the session interval has elapsed.
             core.set_timer(self.owner(), Timer::Refresh, now + interval / 2);
         }
         //= RFC 4028 §10
