@@ -2,7 +2,7 @@
 //! targets under `tests/fuzz` call these, and a test plays the committed corpus through them.
 
 use csta::xml::{Document, Element};
-use csta::{DeviceId, FrameDecoder, Message};
+use csta::{DeviceId, FrameDecoder, Message, Request};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -67,6 +67,8 @@ pub fn xml(data: &[u8]) {
     let Ok(message) = Message::parse(data) else {
         return;
     };
+    // The sixth edition's form of it has nothing but the list.
+    let is_list_alone = matches!(&message, Message::Request(Request::SnapshotCallData(_)));
     for edition in csta::Edition::NEWEST_FIRST {
         let written = match &message {
             Message::Request(request) => request.to_xml(edition),
@@ -77,7 +79,7 @@ pub fn xml(data: &[u8]) {
         let again = Message::parse(written.as_bytes());
         let again = again.unwrap_or_else(|error| panic!("{error}: {written}"));
         assert_eq!(again.name(), message.name());
-        if edition == csta::Edition::Ed6 {
+        if edition == csta::Edition::Ed6 && !is_list_alone {
             assert_eq!(again, message, "{written}");
         }
     }

@@ -7,6 +7,7 @@
 //! | [`Client::poll_transmit`], [`Client::poll_event`], [`Client::poll_timeout`] | outputs, drained until `None` after each input and command |
 //! | [`Client::state`], [`Client::edition`], [`Client::stats`] | queries |
 
+mod call_snapshot;
 mod config;
 mod device_list;
 mod event;
@@ -24,15 +25,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use self::call_snapshot::{CallSnapshots, Ended};
 use self::device_list::DeviceLists;
 use self::monitors::{Monitors, Task};
 use self::session::{ApplicationSession, SessionEvent};
 
 pub use crate::dialect::AssociationMode;
 pub use config::{
-    Config, DEVICE_LIST_MAX, DEVICE_LISTS_MAX, IN_FLIGHT_LIMIT, INCOMPLETE_FRAME_LIMIT,
-    LATE_ANSWER_LIMIT, Login, LoginError, STOP_TIMEOUT, TIMEOUT_MAX, TRANSMIT_BUFFER_MAX,
-    UNKNOWN_NAMES_MAX, UNKNOWN_XML_MAX,
+    CALL_DEVICES_MAX, Config, DEVICE_LIST_MAX, DEVICE_LISTS_MAX, IN_FLIGHT_LIMIT,
+    INCOMPLETE_FRAME_LIMIT, LATE_ANSWER_LIMIT, Login, LoginError, STOP_TIMEOUT, TIMEOUT_MAX,
+    TRANSMIT_BUFFER_MAX, UNKNOWN_NAMES_MAX, UNKNOWN_XML_MAX,
 };
 pub use event::{
     ClientEvent, ClientState, ClientStats, CloseReason, CommandError, DeviceList, DeviceListError,
@@ -55,6 +57,7 @@ pub struct Client {
     session: ApplicationSession<Tag>,
     monitors: Monitors,
     device_lists: DeviceLists,
+    call_snapshots: CallSnapshots,
     request_timeout: Duration,
     commands_in_flight: usize,
     commands_in_flight_max: usize,
@@ -77,6 +80,7 @@ impl Client {
         let mut client = Self {
             monitors,
             device_lists: DeviceLists::new(config.request_timeout),
+            call_snapshots: CallSnapshots::new(config.request_timeout),
             request_timeout: config.request_timeout,
             commands_in_flight: 0,
             commands_in_flight_max: config.commands_in_flight_max.clamp(1, IN_FLIGHT_LIMIT),
@@ -107,13 +111,16 @@ impl Client {
             for list in self.device_lists.expire(now) {
                 self.say(ClientEvent::Devices(list));
             }
+            for ended in self.call_snapshots.expire(now) {
+                self.command_ended(ended);
+            }
         }
         self.pump(now);
     }
 
     /// Sends a request of the owner's. It never waits behind monitors and snapshots. Its end is
     /// [`ClientEvent::Answered`] with the id returned here, after `timeout` (at most [`TIMEOUT_MAX`]) at
-    /// the latest.
+    /// the latest; the segments of a call's snapshot may take [`Config::request_timeout`] more.
     ///
     /// # Errors
     /// [`CommandError`]; nothing was sent then.
@@ -184,6 +191,7 @@ impl Client {
                 .into_iter()
                 .chain(self.monitors.poll_timeout())
                 .chain(self.device_lists.poll_timeout())
+                .chain(self.call_snapshots.poll_timeout())
                 .min(),
             ClientState::Starting | ClientState::Stopping | ClientState::Closed => session,
         }
@@ -251,10 +259,7 @@ impl Client {
                 tag: Tag::Owner,
                 invoke_id,
                 result,
-            } => {
-                self.commands_in_flight -= 1;
-                self.answered(invoke_id, result, now);
-            }
+            } => self.answered(invoke_id, result, now),
             SessionEvent::Late { tag, response } => {
                 if let Tag::Monitors(task) = tag {
                     self.monitors.handle_late(task, response, now);
@@ -264,6 +269,11 @@ impl Client {
                 self.monitors.handle_monitor_stopped(&cross_ref, now);
             }
             SessionEvent::SnapshotData(segment) => self.monitors.handle_segment(segment, now),
+            SessionEvent::SnapshotCallData(data) => {
+                if let Some(ended) = self.call_snapshots.handle_segment(data.0) {
+                    self.command_ended(ended);
+                }
+            }
             SessionEvent::DevicesChanged => self.say(ClientEvent::DevicesChanged),
             SessionEvent::Devices(segment) => {
                 if let Some(list) = self.device_lists.handle_segment(segment, now) {
@@ -299,30 +309,48 @@ impl Client {
                 for list in self.device_lists.give_up() {
                     self.say(ClientEvent::Devices(list));
                 }
+                for ended in self.call_snapshots.give_up() {
+                    self.command_ended(ended);
+                }
                 self.say(ClientEvent::Closed { reason, try_next });
             }
         }
     }
 
-    /// A request of the owner's has ended; a list of devices begins with its answer.
+    /// A request of the owner's was answered or will not be. A list of devices begins with its answer; a
+    /// snapshot of a call that comes in segments has not ended yet.
     fn answered(
         &mut self,
         invoke_id: InvokeId,
         result: Result<Response, InvocationError>,
         now: Instant,
     ) {
+        let result = match result {
+            Ok(Response::SnapshotCall(answer)) => {
+                if let Some(ended) = self.call_snapshots.begin(invoke_id, answer, now) {
+                    self.command_ended(ended);
+                }
+                return;
+            }
+            result => result,
+        };
         let collect = match &result {
             Ok(Response::GetSwitchingFunctionDevices(answer)) => {
                 Some(answer.service_cross_ref_id.clone())
             }
             _ => None,
         };
-        self.say(ClientEvent::Answered { invoke_id, result });
+        self.command_ended((invoke_id, result));
         if let Some(service) = collect
             && let Some(given_up) = self.device_lists.begin(service, invoke_id, now)
         {
             self.say(ClientEvent::Devices(given_up));
         }
+    }
+
+    fn command_ended(&mut self, (invoke_id, result): Ended) {
+        self.commands_in_flight -= 1;
+        self.say(ClientEvent::Answered { invoke_id, result });
     }
 
     /// Tells the owner something, behind all that the monitors have said before.

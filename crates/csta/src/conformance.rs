@@ -21,6 +21,7 @@ mod sample;
 
 use std::fmt;
 
+use crate::edition::Edition;
 use crate::xml::{Document, Element, XmlError};
 
 pub use grammar::{Content, ElementRule, MessageRule, Presence, Sender, Text};
@@ -45,24 +46,27 @@ impl fmt::Display for Missing {
 }
 
 /// The mandatory elements that `body` lacks, in the schema's order; none for a message that this crate
-/// does not know.
+/// does not know. Where editions differ that of the root's namespace counts, without one the sixth.
 ///
 /// # Errors
 /// [`XmlError`] where the body is no document that can be read.
 pub fn missing(body: &[u8]) -> Result<Vec<Missing>, XmlError> {
     let document = Document::from_bytes(body)?;
     let root = document.root();
+    let edition = root.namespace().and_then(Edition::from_namespace);
+    let edition = edition.unwrap_or(Edition::Ed6);
     let mut found = Vec::new();
     if let Some(rule) = MessageRule::of(root.name()) {
-        check(root, rule.content, root.name(), &mut found);
+        check(root, rule.content.of(edition), root.name(), &mut found);
     }
     Ok(found)
 }
 
-/// Checks one element; the rules are a tree without cycles, so this ends.
+/// Checks one element; the rules are a tree without cycles, so this ends. Only whole messages differ by
+/// edition.
 fn check(element: Element<'_, '_>, content: Content, path: &str, found: &mut Vec<Missing>) {
     match content {
-        Content::Empty | Content::Text(_) | Content::Any => {}
+        Content::Empty | Content::Text(_) | Content::Any | Content::ByEdition { .. } => {}
         Content::Sequence(rules) => {
             for rule in rules.iter().filter(|rule| rule.presence.is_mandatory()) {
                 if element.child(rule.name).is_none() {

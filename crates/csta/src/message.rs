@@ -70,8 +70,8 @@ pub use presence::{
     SetPresenceStateResponse,
 };
 pub use snapshot::{
-    SnapshotCall, SnapshotCallInfo, SnapshotCallResponse, SnapshotDevice, SnapshotDeviceData,
-    SnapshotDeviceInfo, SnapshotDeviceResponse,
+    SnapshotCall, SnapshotCallData, SnapshotCallInfo, SnapshotCallResponse, SnapshotDevice,
+    SnapshotDeviceData, SnapshotDeviceInfo, SnapshotDeviceResponse,
 };
 pub use system::{
     RequestSystemStatus, RequestSystemStatusResponse, SwFunctionDevicesChanged,

@@ -28,6 +28,9 @@ pub const DEVICE_LIST_MAX: usize = 20_000;
 /// Most device lists whose segments are collected at a time.
 pub const DEVICE_LISTS_MAX: usize = 4;
 
+/// Most devices that the segments of a call's snapshot may bring; conferences have fewer.
+pub const CALL_DEVICES_MAX: usize = 1000;
+
 /// Settings of a [`Client`](super::Client).
 #[derive(Debug, Clone)]
 pub struct Config {

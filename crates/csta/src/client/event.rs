@@ -73,7 +73,8 @@ pub enum ClientEvent {
         /// Those that are not monitored.
         unmonitored: usize,
     },
-    /// A request of the owner's has ended.
+    /// A request of the owner's has ended. The answer to Snapshot Call has the devices in it, also where
+    /// the switching function sent them in segments.
     Answered {
         /// The id that the request was given.
         invoke_id: InvokeId,
@@ -291,6 +292,8 @@ pub enum Timer {
     Device,
     /// A segment of the list of devices is due.
     DeviceList,
+    /// The segments of a call's snapshot are due.
+    CallSnapshot,
     /// The next device's turn in the slow consistency check.
     Check,
 }

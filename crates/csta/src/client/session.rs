@@ -18,7 +18,8 @@ use crate::edition::Edition;
 use crate::frame::{self, BodyTooLong, FrameDecoder};
 use crate::id::{InvokeId, MonitorCrossRefId};
 use crate::message::{
-    DecodeError, Event, Request, Response, SnapshotDeviceData, SwitchingFunctionDevices,
+    DecodeError, Event, Request, Response, SnapshotCallData, SnapshotDeviceData,
+    SwitchingFunctionDevices,
 };
 use crate::value::SystemStatusValue;
 
@@ -89,6 +90,8 @@ pub(super) enum SessionEvent<T> {
     MonitorStopped(MonitorCrossRefId),
     /// A segment of a snapshot.
     SnapshotData(SnapshotDeviceData),
+    /// A segment of a call's snapshot.
+    SnapshotCallData(SnapshotCallData),
     /// The list of devices changed.
     DevicesChanged,
     /// A segment of the list of devices.

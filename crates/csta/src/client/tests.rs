@@ -2,6 +2,7 @@
 
 mod association;
 mod bad_input;
+mod call_snapshots;
 mod commands;
 mod device_lists;
 mod dialects;

@@ -1,5 +1,6 @@
 //! What each message may hold, as data: the same lists that read and write it.
 
+use crate::edition::Edition;
 use crate::message::{Event, Request, Response};
 
 /// One message, as the standard has it.
@@ -107,6 +108,25 @@ pub enum Content {
     List(&'static ElementRule),
     /// Whatever came: this crate keeps it as it is.
     Any,
+    /// One form up to the fifth edition, another from the sixth on.
+    ByEdition {
+        /// Third to fifth edition.
+        before_ed6: &'static Self,
+        /// Sixth edition.
+        since_ed6: &'static Self,
+    },
+}
+
+impl Content {
+    /// The form that this edition has.
+    #[must_use]
+    pub fn of(self, edition: Edition) -> Self {
+        match self {
+            Self::ByEdition { before_ed6, .. } if edition < Edition::Ed6 => *before_ed6,
+            Self::ByEdition { since_ed6, .. } => *since_ed6,
+            content => content,
+        }
+    }
 }
 
 /// What the characters of an element may be.

@@ -70,7 +70,7 @@ fn sample_of(rule: &'static MessageRule, variant: Variant, edition: Edition) -> 
         turn,
     };
     let mut writer = Writer::new(edition);
-    sampler.element(rule.name, rule.content, &mut writer);
+    sampler.element(rule.name, rule.content.of(edition), &mut writer);
     let xml = writer.finish();
     match Message::parse(xml.as_bytes()) {
         Ok(message) => message,
@@ -92,6 +92,10 @@ fn alternatives(content: Content) -> usize {
         Content::Sequence(rules) => inside(rules),
         Content::OneOf(rules) | Content::SomeOf(rules) => inside(rules).max(rules.len()),
         Content::List(item) => alternatives(item.content),
+        Content::ByEdition {
+            before_ed6,
+            since_ed6,
+        } => alternatives(*before_ed6).max(alternatives(*since_ed6)),
     }
 }
 
@@ -109,7 +113,7 @@ impl Sampler {
             _ => &[],
         };
         w.element(name, attributes, |w| match content {
-            Content::Empty => {}
+            Content::Empty | Content::ByEdition { .. } => {}
             Content::Text(text) => w.text(self.text(name, text)),
             Content::Any => w.raw(sample::any(name)),
             Content::Sequence(rules) => {

@@ -104,6 +104,7 @@ kind! {
         SnapshotDevice(SnapshotDevice) in Csta from Computing at "ECMA-269 §16.1.2",
         SnapshotDeviceData(SnapshotDeviceData) in Csta from Switching at "ECMA-269 §16.1.4",
         SnapshotCall(SnapshotCall) in Csta from Computing at "ECMA-269 §16.1.1",
+        SnapshotCallData(SnapshotCallData) in Csta from Switching at "ECMA-269 §16.1.3",
         MakeCall(MakeCall) in Csta from Computing at "ECMA-269 §17.1.18",
         AnswerCall(AnswerCall) in Csta from Computing at "ECMA-269 §17.1.3",
         ClearConnection(ClearConnection) in Csta from Computing at "ECMA-269 §17.1.8",
@@ -224,6 +225,7 @@ impl Request {
             self,
             Self::ApplicationSessionTerminated(_)
                 | Self::SnapshotDeviceData(_)
+                | Self::SnapshotCallData(_)
                 | Self::SwitchingFunctionDevices(_)
         )
     }

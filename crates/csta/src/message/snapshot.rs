@@ -2,6 +2,7 @@
 
 use crate::codec::{Value, lists, messages, optional};
 use crate::conformance::{Content, ElementRule};
+use crate::edition::Edition;
 use crate::id::{ConnectionId, DeviceId};
 use crate::message::DecodeError;
 use crate::value::{
@@ -98,6 +99,20 @@ messages! {
         opt extensions: Extensions = "extensions",
     }
 
+    /// One segment of a call's snapshot that was announced, as the editions before the sixth have it.
+    SnapshotCallSegment as "SnapshotCallData" {
+        /// Names the segments that belong together.
+        man service_cross_ref_id: String = "serviceCrossRefID",
+        /// Number of the segment, from 1.
+        opt segment_id: u32 = "segmentID",
+        /// Whether no more segments follow; absent means that this is the only one.
+        man last_segment: bool = "lastSegment",
+        /// The devices.
+        man snapshot_data: SnapshotDevices = "snapshotData",
+        /// Security and private data.
+        opt extensions: Extensions = "extensions",
+    }
+
     /// One device of the call.
     SnapshotDeviceInfo as "snapshotCallResponseInfo" {
         /// The device.
@@ -122,6 +137,43 @@ lists! {
     SnapshotDevices of SnapshotDeviceInfo = SnapshotDeviceInfo::NAME;
 }
 
+/// Devices of a call whose snapshot was announced; unanswered (ECMA-269 §16.1.3). In the sixth edition
+/// the message is the list of devices alone: it names no snapshot, and all devices are in one message.
+/// Both forms are read, whatever the edition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotCallData(pub SnapshotCallSegment);
+
+impl SnapshotCallData {
+    /// The element's name.
+    pub const NAME: &'static str = SnapshotCallSegment::NAME;
+
+    pub(crate) fn write_elements(&self, w: &mut Writer) {
+        if w.edition() < Edition::Ed6 {
+            return self.0.write_elements(w);
+        }
+        for device in self.0.snapshot_data.iter().flat_map(|devices| &devices.0) {
+            device.write(SnapshotDeviceInfo::NAME, w);
+        }
+    }
+}
+
+impl Value for SnapshotCallData {
+    const CONTENT: Content = Content::ByEdition {
+        before_ed6: &SnapshotCallSegment::CONTENT,
+        since_ed6: &SnapshotDevices::CONTENT,
+    };
+    fn read(element: Element<'_, '_>) -> Result<Self, DecodeError> {
+        let mut segment = SnapshotCallSegment::read(element)?;
+        if element.child(SnapshotDeviceInfo::NAME).is_some() {
+            segment.snapshot_data = Some(SnapshotDevices::read(element)?);
+        }
+        Ok(Self(segment))
+    }
+    fn write(&self, name: &str, writer: &mut Writer) {
+        writer.element(name, &[], |w| self.write_elements(w));
+    }
+}
+
 /// Where a snapshot's data are: here or in segments, not both (ECMA-269 §16.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source<T> {
@@ -133,7 +185,7 @@ pub enum Source<T> {
 
 /// Where the calls of a device are: here, or in [`SnapshotDeviceData`] messages.
 pub type SnapshotSource = Source<SnapshotCalls>;
-/// Where the devices of a call are.
+/// Where the devices of a call are: here, or in [`SnapshotCallData`] messages.
 pub type SnapshotCallSource = Source<SnapshotDevices>;
 
 impl<T: Value + Default> Value for Source<T> {

@@ -108,6 +108,9 @@ impl<T: Copy> ApplicationSession<T> {
             Request::SnapshotDeviceData(data) => {
                 self.events.push_back(SessionEvent::SnapshotData(data));
             }
+            Request::SnapshotCallData(data) => {
+                self.events.push_back(SessionEvent::SnapshotCallData(data));
+            }
             Request::ApplicationSessionTerminated(terminated) => self.terminated(&terminated),
             Request::SwFunctionDevicesChanged(_) => {
                 self.answer(id, SwFunctionDevicesChangedResponse::new());
