@@ -152,7 +152,8 @@ impl UserAgent {
         self.core.transactions.poll_transmit()
     }
 
-    /// The next event.
+    /// The next event. The queue has no limit of its own: one input leaves a few events for each session or
+    /// subscription that it is for, so it stays short where it is drained after each input, as it has to be.
     pub fn poll_event(&mut self) -> Option<UserAgentEvent> {
         self.core.events.pop_front()
     }

@@ -81,6 +81,8 @@ pub struct UserAgentStats {
     pub refused_request: u64,
     /// Requests to a dialog that is not there (481).
     pub no_dialog: u64,
+    /// ACKs to a dialog that is not there.
+    pub stray_acks: u64,
     /// Provisional responses with `Require: 100rel` and no `RSeq`, taken as unreliable ones.
     pub reliable_without_rseq: u64,
     /// 2xx responses without the answer, which an unreliable provisional response had given.
@@ -93,7 +95,7 @@ pub struct UserAgentStats {
     pub stray_success: u64,
     /// Sessions.
     pub sessions: usize,
-    /// Dialogs.
+    /// Dialogs, and subscriptions of ours that have none yet.
     pub dialogs: usize,
     /// Subscriptions.
     pub subscriptions: usize,

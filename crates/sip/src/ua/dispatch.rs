@@ -196,7 +196,14 @@ impl UserAgent {
             return self.core.reply_full(key, &request, now);
         }
         let subscription = SubscriptionKey(self.core.next_key());
-        match Subscription::asked(&mut self.core, subscription, key, request.clone(), flow) {
+        match Subscription::asked(
+            &mut self.core,
+            subscription,
+            key,
+            request.clone(),
+            flow,
+            now,
+        ) {
             Ok(made) => {
                 self.subscriptions.insert(subscription, made);
                 self.core.emit(UserAgentEvent::Subscribed {
@@ -261,17 +268,17 @@ impl UserAgent {
         flow: Flow,
         now: Instant,
     ) {
-        if request.method == Method::Notify {
-            let found = self
-                .subscriptions
-                .values()
-                .find(|subscription| subscription.awaits(id));
-            if let Some(subscription) = found.map(|subscription| subscription.key) {
-                self.with_subscription(subscription, |subscription, core| {
-                    subscription.on_request(core, key, request, flow, now);
-                });
-                return;
-            }
+        let awaited = DialogId {
+            remote_tag: "".into(),
+            ..id.clone()
+        };
+        if request.method == Method::Notify
+            && let Some(Owner::Subscription(subscription)) = self.core.dialogs.get(&awaited)
+        {
+            self.with_subscription(*subscription, |subscription, core| {
+                subscription.on_request(core, key, request, flow, now);
+            });
+            return;
         }
         //= RFC 3261 §12.2.2
         // If the UAS wishes to reject the request because it does not wish to recreate the dialog, it MUST
@@ -286,14 +293,17 @@ impl UserAgent {
     }
 
     fn on_ack(&mut self, request: &Request, flow: Flow, now: Instant) {
-        let Ok(id) = DialogId::of_request(request) else {
+        let owner = DialogId::of_request(request)
+            .ok()
+            .and_then(|id| self.core.dialogs.get(&id).copied());
+        let Some(Owner::Session(key)) = owner else {
+            // There is no response to an ACK.
+            self.core.stats.stray_acks += 1;
             return;
         };
-        if let Some(Owner::Session(key)) = self.core.dialogs.get(&id).copied() {
-            self.with_session(key, now, |session, core| {
-                session.on_ack(core, request, flow, now)
-            });
-        }
+        self.with_session(key, now, |session, core| {
+            session.on_ack(core, request, flow, now)
+        });
     }
 
     fn on_cancel(&mut self, invite: ServerKey, request: &Request, now: Instant) {

@@ -37,16 +37,13 @@ impl Session {
         if self.refuse_short_interval(core, key, &request, now) {
             return;
         }
-        //= RFC 3261 §14.2
-        // A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in
-        // progress MUST return a 491 (Request Pending) response to the received INVITE.
-        if self.inviting.is_some() || self.ack_due.is_some() {
-            return core.reply(key, &request, StatusCode::REQUEST_PENDING, now);
-        }
         let body = sdp(&request.headers, &request.body);
         let Some(fork) = self.forks.last_mut() else {
             return;
         };
+        //= RFC 3261 §14.2
+        // A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in
+        // progress MUST return a 491 (Request Pending) response to the received INVITE.
         if let Err(error) = fork
             .oa
             .carry(Party::Remote, Carrier::Invite, body.is_some())

@@ -58,9 +58,13 @@ impl Subscription {
         Owner::Subscription(self.key)
     }
 
-    /// Whether a NOTIFY that comes before the 2xx is of this subscription.
-    pub(super) fn awaits(&self, id: &DialogId) -> bool {
-        self.dialog.is_none() && self.call_id == id.call_id && self.local_tag == id.local_tag
+    /// How it stands in the table of dialogs while the peer's tag is not known.
+    fn awaited(&self) -> DialogId {
+        DialogId {
+            call_id: self.call_id.clone(),
+            local_tag: self.local_tag.clone(),
+            remote_tag: "".into(),
+        }
     }
 
     /// A connection is gone.
@@ -111,6 +115,8 @@ impl Subscription {
         subscription.describe(core, &mut request, order.expires);
         add_headers(&mut request.headers, &order.headers);
         subscription.send(core, request, order.flow, Purpose::Subscribe, now)?;
+        core.dialogs
+            .insert(subscription.awaited(), subscription.owner());
         Ok(subscription)
     }
 
@@ -291,6 +297,7 @@ impl Subscription {
     }
 
     fn set_dialog(&mut self, core: &mut Core, dialog: Dialog) {
+        core.dialogs.remove(&self.awaited());
         core.dialogs.insert(dialog.id().clone(), self.owner());
         self.dialog = Some(dialog);
     }
@@ -387,9 +394,10 @@ impl Subscription {
     fn leave(&mut self, core: &mut Core) {
         core.stop_timer(self.owner(), Timer::Resubscribe);
         core.stop_timer(self.owner(), Timer::SubscriptionExpires);
-        if let Some(dialog) = &self.dialog {
-            core.dialogs.remove(dialog.id());
-        }
+        core.dialogs.remove(&match &self.dialog {
+            Some(dialog) => dialog.id().clone(),
+            None => self.awaited(),
+        });
         self.gone = true;
     }
 }

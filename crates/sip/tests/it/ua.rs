@@ -8,3 +8,5 @@ mod harness;
 mod messages;
 mod offers;
 mod script;
+mod subscriptions;
+mod within;

@@ -13,17 +13,18 @@ use crate::name::HeaderName;
 use crate::status::StatusCode;
 use crate::transaction::ServerKey;
 use crate::transport::Flow;
-use crate::ua::core::{Core, Purpose, Sent, Timer, set_contact};
+use crate::ua::core::{Core, Owner, Purpose, Sent, Timer, set_contact};
 use crate::ua::{CommandError, SubscriptionKey, UserAgentEvent};
 
 impl Subscription {
-    /// The peer subscribes.
+    /// The peer subscribes. The user has as long to decide as the transaction lasts.
     pub(in crate::ua) fn asked(
         core: &mut Core,
         key: SubscriptionKey,
         server: ServerKey,
         request: Request,
         flow: Flow,
+        now: Instant,
     ) -> Result<Self, DialogError> {
         let local_tag = core.token();
         let dialog = Dialog::of_request(&request, &local_tag, flow)?;
@@ -33,6 +34,12 @@ impl Subscription {
             .headers
             .get::<Expires>()?
             .map_or(3600, |expires| expires.0);
+        let undecided = now + core.linger_time();
+        core.set_timer(
+            Owner::Subscription(key),
+            Timer::SubscriptionExpires,
+            undecided,
+        );
         Ok(Self {
             key,
             call_id: dialog.id().call_id.clone(),
