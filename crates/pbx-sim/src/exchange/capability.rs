@@ -41,7 +41,12 @@ const SERVICES: &[(&str, &[&str])] = &[
     ("monitoringServList", &["monitorStart", "monitorStop"]),
     (
         "snapshotServList",
-        &["snapshotCall", "snapshotDevice", "snapshotDeviceData"],
+        &[
+            "snapshotCall",
+            "snapshotDevice",
+            "snapshotCallData",
+            "snapshotDeviceData",
+        ],
     ),
     (CALL_CONTROL.0, CALL_CONTROL.1),
     (CALL_ASSOCIATED.0, CALL_ASSOCIATED.1),

@@ -2,12 +2,14 @@
 
 use csta::dialect::SnapshotForm;
 use csta::message::monitoring::MonitorObject;
-use csta::message::snapshot::{SnapshotCalls, SnapshotSource};
-use csta::message::{
-    MonitorStart, MonitorStartResponse, MonitorStop, SnapshotCallInfo, SnapshotDevice,
-    SnapshotDeviceData, SnapshotDeviceResponse,
+use csta::message::snapshot::{
+    SnapshotCallSegment, SnapshotCallSource, SnapshotCalls, SnapshotDevices, SnapshotSource,
 };
-use csta::{CstaError, MonitorCrossRefId, MonitorType, Request};
+use csta::message::{
+    MonitorStart, MonitorStartResponse, MonitorStop, SnapshotCall, SnapshotCallData,
+    SnapshotDevice, SnapshotDeviceData, SnapshotDeviceResponse,
+};
+use csta::{CstaError, Edition, MonitorCrossRefId, MonitorType, Request};
 
 use super::Exchange;
 use super::serve::Answer;
@@ -64,11 +66,57 @@ impl Exchange {
         }
         self.bite("snapshotSegmented");
         let service_ref = self.next_service_ref();
-        let segments = segments(&service_ref, calls);
+        let segments = segments(calls, 1, |number, last, calls| {
+            SnapshotDeviceData {
+                segment_id: number,
+                last_segment: Some(last),
+                snapshot_data: Some(SnapshotCalls(calls)),
+                ..SnapshotDeviceData::new(service_ref.clone())
+            }
+            .into()
+        });
         Ok(snapshot_answer(
             SnapshotSource::Segmented(service_ref),
             segments,
         ))
+    }
+
+    /// ECMA-269 §16.1.1: inline or segmented, not both.
+    pub(super) fn snapshot_call(
+        &mut self,
+        id: AssociationId,
+        request: &SnapshotCall,
+    ) -> Result<Answer, CstaError> {
+        let mut response = self.pbx.snapshot_call(&request.snapshot_object)?;
+        if self.association.dialect.snapshot() == SnapshotForm::Inline {
+            return Ok(response.into());
+        }
+        let devices = match response.data.take() {
+            Some(SnapshotCallSource::Inline(devices)) => devices.0,
+            Some(SnapshotCallSource::Segmented(_)) | None => Vec::new(),
+        };
+        self.bite("snapshotSegmented");
+        let service_ref = self.next_service_ref();
+        response.data = Some(SnapshotCallSource::Segmented(service_ref.clone()));
+        // The sixth edition's form has no numbers: one message is all of it.
+        let size = match self.edition(id) {
+            Edition::Ed6 => devices.len().max(1),
+            Edition::Ed3 | Edition::Ed4 | Edition::Ed5 => 1,
+        };
+        let then = segments(devices, size, |number, last, devices| {
+            SnapshotCallData(SnapshotCallSegment {
+                service_cross_ref_id: Some(service_ref.clone()),
+                segment_id: number,
+                last_segment: Some(last),
+                snapshot_data: Some(SnapshotDevices(devices)),
+                ..SnapshotCallSegment::new()
+            })
+            .into()
+        });
+        Ok(Answer {
+            then,
+            ..response.into()
+        })
     }
 }
 
@@ -83,19 +131,19 @@ fn snapshot_answer(data: SnapshotSource, then: Vec<Request>) -> Answer {
     }
 }
 
-/// One call in each segment; one empty segment when there is no call (§16.1.4).
-fn segments(service_ref: &str, calls: Vec<SnapshotCallInfo>) -> Vec<Request> {
-    let count = calls.len().max(1);
-    let mut calls = calls.into_iter();
-    let segment = |number| {
-        let segment: Vec<SnapshotCallInfo> = calls.next().into_iter().collect();
-        SnapshotDeviceData {
-            segment_id: u32::try_from(number).ok(),
-            last_segment: Some(number == count),
-            snapshot_data: Some(SnapshotCalls(segment)),
-            ..SnapshotDeviceData::new(service_ref.to_owned())
-        }
-        .into()
-    };
-    (1..=count).map(segment).collect()
+/// Items in segments of that size, each with its number and whether it is the last; one empty segment
+/// where there is no item (ECMA-269 §16.1.3, §16.1.4).
+fn segments<T>(
+    items: Vec<T>,
+    size: usize,
+    segment: impl Fn(Option<u32>, bool, Vec<T>) -> Request,
+) -> Vec<Request> {
+    let count = items.len().div_ceil(size).max(1);
+    let mut items = items.into_iter();
+    (1..=count)
+        .map(|number| {
+            let some = items.by_ref().take(size).collect();
+            segment(u32::try_from(number).ok(), number == count, some)
+        })
+        .collect()
 }

@@ -174,9 +174,7 @@ impl Exchange {
                 MonitorStopResponse::new().into()
             }
             Request::SnapshotDevice(snapshot) => self.snapshot(snapshot)?,
-            Request::SnapshotCall(snapshot) => {
-                self.pbx.snapshot_call(&snapshot.snapshot_object)?.into()
-            }
+            Request::SnapshotCall(snapshot) => self.snapshot_call(id, snapshot)?,
             Request::GetLogicalDeviceInformation(get) => {
                 capability::device_information(&self.pbx, &get.device)?.into()
             }

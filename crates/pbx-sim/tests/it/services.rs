@@ -278,6 +278,36 @@ fn a_monitor_of_a_call_hears_of_all_its_devices_and_a_snapshot_names_them() {
 }
 
 #[test]
+fn a_snapshot_of_a_call_comes_in_the_segments_of_its_edition() {
+    for (editions, devices) in [("ed5", &[1, 1][..]), ("ed6", &[2])] {
+        let mut bench = Bench::new(|config| {
+            config
+                .association
+                .dialect
+                .set("snapshot", "segmented")
+                .unwrap();
+            config
+                .association
+                .dialect
+                .set("editions", editions)
+                .unwrap();
+        });
+        assert_eq!(bench.tell("call 2001 2002"), "ok call 0000000100000001");
+        bench.send(bench.first, SnapshotCall::new(c(1, "2001")));
+        let xml = bench.xml();
+        assert!(xml[0].contains("<serviceCrossRefID>"), "{}", xml[0]);
+        assert!(!xml[0].contains("<deviceOnCall>"), "{}", xml[0]);
+        let segments = xml[1..].iter().map(|xml| {
+            let numbered = xml.contains("<lastSegment>") && xml.contains("<serviceCrossRefID>");
+            assert_eq!(numbered, editions == "ed5", "{xml}");
+            assert!(xml.contains("<SnapshotCallData "), "{xml}");
+            xml.matches("<deviceOnCall>").count()
+        });
+        assert_eq!(segments.collect::<Vec<_>>(), devices);
+    }
+}
+
+#[test]
 fn the_device_list_comes_in_segments_of_the_size_that_is_set() {
     for (size, segments) in [(100, 1), (8, 3), (1, 20), (0, 20)] {
         let mut bench = Bench::new(|config| config.association.devices_per_segment = size);
