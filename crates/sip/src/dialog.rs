@@ -154,6 +154,12 @@ impl Dialog {
             request.headers.need::<From>()?,
             request.headers.need::<To>()?,
         );
+        let remote_target = match target(&request.headers)? {
+            Some(target) => target,
+            // A peer of RFC 2543 sends no tag, need not say a Contact, and is reached at its From.
+            None if from.tag().is_none() => from.uri.clone(),
+            None => return Err(DialogError::NoTarget),
+        };
         let mut local = to;
         local.set_tag(local_tag);
         let route_set = request
@@ -172,7 +178,7 @@ impl Dialog {
             confirmed: false,
             local: local.0,
             remote: from.0,
-            remote_target: target(&request.headers)?.ok_or(DialogError::NoTarget)?,
+            remote_target,
             //= RFC 3261 §12.1.1
             // The route set MUST be set to the list of URIs in the Record-Route header field from the
             // request, taken in order.

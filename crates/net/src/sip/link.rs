@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::sip::stream::{PING, PONG, StreamDecoder, StreamError, StreamItem};
 use ::sip::transport::{Flow, LinkId};
@@ -20,6 +20,8 @@ use crate::tcp::BoxedStream;
 
 /// Bytes read at once.
 const READ_LEN: usize = 16 * 1024;
+/// Time for the answers on a link whose framing is lost.
+const LEAVE: Duration = Duration::from_millis(200);
 
 /// The loop's end of a link: queued bytes, counted.
 #[derive(Debug, Clone)]
@@ -139,6 +141,9 @@ impl Link {
                         .hand_over(&mut decoder, &mut pending, &mut due)
                         .await
                     {
+                        if over.0 == Closed::Framing {
+                            self.take_leave(pending).await;
+                        }
                         return over;
                     }
                     due.partial(decoder.is_within_message(), &self.ends.limits, now);
@@ -172,6 +177,24 @@ impl Link {
                 },
             }
         }
+    }
+}
+
+impl Link {
+    /// Writes what is pending and what is still answered, to what could not be read above all
+    /// (RFC 3261 §18.3).
+    async fn take_leave(&mut self, pending: VecDeque<Bytes>) {
+        let saying = async {
+            for bytes in pending {
+                self.stream.write_all(&bytes).await?;
+            }
+            while let Some(bytes) = self.queue.queue.recv().await {
+                self.stream.write_all(&bytes).await?;
+                self.stream.flush().await?;
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        let _ = tokio::time::timeout(LEAVE, saying).await;
     }
 }
 
