@@ -111,9 +111,8 @@ impl Client {
             for list in self.device_lists.expire(now) {
                 self.say(ClientEvent::Devices(list));
             }
-            for ended in self.call_snapshots.expire(now) {
-                self.command_ended(ended);
-            }
+            let ended = self.call_snapshots.expire(now);
+            self.commands_ended(ended);
         }
         self.pump(now);
     }
@@ -270,9 +269,8 @@ impl Client {
             }
             SessionEvent::SnapshotData(segment) => self.monitors.handle_segment(segment, now),
             SessionEvent::SnapshotCallData(data) => {
-                if let Some(ended) = self.call_snapshots.handle_segment(data.0) {
-                    self.command_ended(ended);
-                }
+                let ended = self.call_snapshots.handle_segment(data.0);
+                self.commands_ended(ended);
             }
             SessionEvent::DevicesChanged => self.say(ClientEvent::DevicesChanged),
             SessionEvent::Devices(segment) => {
@@ -309,9 +307,8 @@ impl Client {
                 for list in self.device_lists.give_up() {
                     self.say(ClientEvent::Devices(list));
                 }
-                for ended in self.call_snapshots.give_up() {
-                    self.command_ended(ended);
-                }
+                let ended = self.call_snapshots.give_up();
+                self.commands_ended(ended);
                 self.say(ClientEvent::Closed { reason, try_next });
             }
         }
@@ -327,10 +324,8 @@ impl Client {
     ) {
         let result = match result {
             Ok(Response::SnapshotCall(answer)) => {
-                if let Some(ended) = self.call_snapshots.begin(invoke_id, answer, now) {
-                    self.command_ended(ended);
-                }
-                return;
+                let ended = self.call_snapshots.begin(invoke_id, answer, now);
+                return self.commands_ended(ended);
             }
             result => result,
         };
@@ -340,7 +335,7 @@ impl Client {
             }
             _ => None,
         };
-        self.command_ended((invoke_id, result));
+        self.commands_ended([(invoke_id, result)]);
         if let Some(service) = collect
             && let Some(given_up) = self.device_lists.begin(service, invoke_id, now)
         {
@@ -348,9 +343,11 @@ impl Client {
         }
     }
 
-    fn command_ended(&mut self, (invoke_id, result): Ended) {
-        self.commands_in_flight -= 1;
-        self.say(ClientEvent::Answered { invoke_id, result });
+    fn commands_ended(&mut self, ended: impl IntoIterator<Item = Ended>) {
+        for (invoke_id, result) in ended {
+            self.commands_in_flight -= 1;
+            self.say(ClientEvent::Answered { invoke_id, result });
+        }
     }
 
     /// Tells the owner something, behind all that the monitors have said before.

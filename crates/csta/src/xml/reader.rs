@@ -392,7 +392,7 @@ impl<'x> Reader<'x> {
     #[inline]
     fn name_part(&self, begin: usize) -> Result<usize, XmlError> {
         let end = self.find(begin, ENDS_NAME);
-        if !self.bytes.get(end).is_some_and(|byte| !byte.is_ascii()) {
+        if self.bytes.get(end).is_none_or(u8::is_ascii) {
             return match self.bytes.get(begin) {
                 Some(byte) if end > begin && !matches!(byte, b'0'..=b'9' | b'-' | b'.') => Ok(end),
                 _ => Err(malformed(begin, "expected a name")),

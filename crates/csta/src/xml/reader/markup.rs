@@ -7,9 +7,12 @@ use super::text::{Place, resolved};
 use super::{Reader, malformed};
 use crate::xml::XmlError;
 
+/// Whether a value has its form.
+type Form = fn(&str) -> bool;
+
 /// What the declaration of a document says, in this order, and the form of each. What encoding it
 /// names makes no difference: the body is UTF-8 or refused.
-const DECLARED: [(&str, fn(&str) -> bool); 3] = [
+const DECLARED: [(&str, Form); 3] = [
     ("version", |version| {
         let minor = version.strip_prefix("1.").unwrap_or_default();
         !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit())
