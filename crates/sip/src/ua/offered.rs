@@ -26,14 +26,6 @@ impl Session {
         request: Request,
         now: Instant,
     ) {
-        //= RFC 3261 §14.2
-        // A UAS that receives a second INVITE before it sends the final response to a first INVITE with a
-        // lower CSeq sequence number on the same dialog MUST return a 500 (Server Internal Error) response
-        // to the second INVITE and MUST include a Retry-After header field with a randomly chosen value of
-        // between 0 and 10 seconds.
-        if self.received.is_some() {
-            return core.reply_not_now(key, &request, now);
-        }
         if self.refuse_short_interval(core, key, &request, now) {
             return;
         }
@@ -42,6 +34,10 @@ impl Session {
             return;
         };
         //= RFC 3261 §14.2
+        // A UAS that receives a second INVITE before it sends the final response to a first INVITE with a
+        // lower CSeq sequence number on the same dialog MUST return a 500 (Server Internal Error) response
+        // to the second INVITE and MUST include a Retry-After header field with a randomly chosen value of
+        // between 0 and 10 seconds.
         // A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in
         // progress MUST return a 491 (Request Pending) response to the received INVITE.
         if let Err(error) = fork
