@@ -24,7 +24,7 @@ CSeq: 10 INVITE
 Contact: <sip:peer@192.0.2.2:5070>";
 
 /// The INVITE comes in, with more lines of its head and a body.
-fn receive_invite(script: &mut Script, more: &[&str], body: &str) {
+pub(super) fn receive_invite(script: &mut Script, more: &[&str], body: &str) {
     let content = if body.is_empty() {
         None
     } else {
@@ -84,7 +84,7 @@ fn a_uas_copies_record_route_and_sends_its_requests_along_it() {
 }
 
 /// A request of the caller in the dialog that a response of ours has made.
-fn in_dialog_of_uas(response: &sip::Response, method: Method, seq: u32) -> sip::Request {
+pub(super) fn in_dialog_of_uas(response: &sip::Response, method: Method, seq: u32) -> sip::Request {
     let mut request = sip::Request::new(
         method.clone(),
         Uri::parse("sip:ours@192.0.2.1").expect("a URI"),

@@ -9,7 +9,8 @@ use sip::transport::{Flow, LinkId, Transport};
 use sip::ua::{EndedBy, UserAgentConfig, UserAgentEvent};
 use sip::{Message, Method, Request, StatusCode};
 
-use super::harness::{address, ended};
+use super::harness::{address, ended, incoming};
+use super::messages::{in_dialog_of_uas, receive_invite};
 use super::script::{CONTACT, Script, in_dialog, text};
 
 /// A connection between the two.
@@ -168,4 +169,63 @@ fn an_ack_without_a_dialog_is_counted_and_passed_over() {
     assert!(script.lines().is_empty());
     assert_eq!(script.agent.stats().stray_acks, 1);
     script.check_empty();
+}
+
+/// A call of the peer that is answered and not acknowledged: its key and the 2xx.
+fn answered(script: &mut Script) -> (sip::ua::SessionKey, sip::Response) {
+    receive_invite(script, &[], "v=0\r\n");
+    let session = script.expect(incoming);
+    script
+        .act(|agent, now| agent.answer(session, Some(Bytes::from_static(b"v=0\r\n")), now))
+        .expect("the call rings");
+    (session, script.response())
+}
+
+#[test]
+fn a_callee_hangs_up_after_the_ack_and_not_before() {
+    let mut script = Script::new();
+    let (session, success) = answered(&mut script);
+    script
+        .act(|agent, now| agent.end(session, None, now))
+        .expect("the call is there");
+    script.run(Duration::from_millis(400));
+    assert!(script.lines().is_empty());
+    script.take(in_dialog_of_uas(&success, Method::Ack, 10).into());
+    let bye = script.request();
+    assert_eq!(bye.method, Method::Bye);
+    script.answer(&bye, 200, "", &[], "");
+    script.check_empty();
+}
+
+#[test]
+fn after_a_collision_the_caller_waits_longer_than_the_callee() {
+    // RFC 3261 §14.1: 2.1 s to 4 s for the owner of the Call-ID, at most 2 s for the other.
+    for (calls, earliest_ms, latest_ms) in [(true, 2_100, 4_000), (false, 0, 2_000)] {
+        let mut script = Script::new();
+        let session = if calls {
+            script.established(&[]).0
+        } else {
+            let (session, success) = answered(&mut script);
+            script.take(in_dialog_of_uas(&success, Method::Ack, 10).into());
+            session
+        };
+        script.lines();
+        let offer = Bytes::from_static(b"v=0\r\ns=2\r\n");
+        script
+            .act(|agent, now| agent.offer(session, Some(offer), now))
+            .expect("an offer");
+        let invite = script.request();
+        script.answer(&invite, 491, "", &[], "");
+        assert_eq!(script.lines(), ["ACK"]);
+        if earliest_ms > 0 {
+            script.run(Duration::from_millis(earliest_ms - 1));
+            assert!(script.lines().is_empty());
+        }
+        script.run(Duration::from_millis(latest_ms - earliest_ms + 1));
+        assert!(script.lines().contains(&"INVITE".to_owned()), "{calls}");
+        script
+            .act(|agent, now| agent.end(session, None, now))
+            .expect("the call is there");
+        script.check_empty();
+    }
 }
