@@ -229,3 +229,31 @@ fn after_a_collision_the_caller_waits_longer_than_the_callee() {
         script.check_empty();
     }
 }
+
+#[test]
+fn a_re_invite_of_the_peer_says_where_it_is_now() {
+    let mut script = Script::new();
+    let (session, invite) = script.established(&[]);
+    script.lines();
+    let mut moved = in_dialog(&invite, Method::Invite, 1, "b");
+    let contact = sip::HeaderName::new("Contact");
+    moved.headers.remove(&contact);
+    moved
+        .headers
+        .push_text(contact, "<sip:moved@192.0.2.2:5063>");
+    moved.headers.set(ContentType::sdp());
+    moved.body = Bytes::from_static(b"v=0\r\ns=2\r\n");
+    script.take(moved.into());
+    script
+        .act(|agent, now| agent.answer_offer(session, Bytes::from_static(b"v=0\r\n"), now))
+        .expect("there is an offer");
+    assert_eq!(script.lines(), ["200 INVITE"]);
+    script.take(in_dialog(&invite, Method::Ack, 1, "b").into());
+    script
+        .act(|agent, now| agent.end(session, None, now))
+        .expect("the call is there");
+    let bye = script.request();
+    assert_eq!(bye.uri.to_string(), "sip:moved@192.0.2.2:5063");
+    script.answer(&bye, 200, "", &[], "");
+    script.check_empty();
+}
