@@ -11,12 +11,10 @@ use csta::message::{
 };
 use csta::value::FeatureGroups;
 
-use super::line::words;
+use super::line::{folded, words};
 use super::session::{AskError, Seen, Session, Started};
 use super::{ConnectArgs, print};
 
-/// Width of the lists.
-const WIDTH: usize = 78;
 /// Width of the first column.
 const LABEL: usize = 15;
 
@@ -164,21 +162,12 @@ fn in_full(word: &str) -> &str {
 }
 
 fn wrapped(label: &str, words: &[String]) -> String {
-    let mut lines = vec![format!("  {label}")];
-    let mut line = " ".repeat(3);
-    for word in words {
-        if line.len() + 1 + word.len() > WIDTH {
-            lines.push(std::mem::replace(&mut line, " ".repeat(3)));
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    lines.push(line);
-    lines.join("\n")
+    format!("  {label}\n{}", folded(&words.join(" "), 4))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::WIDTH;
     use super::*;
 
     #[test]

@@ -1,9 +1,9 @@
-//! An event as one line for a terminal: 80 columns hold the usual ones.
+//! An event as one line for a terminal of 80 columns.
 
 use super::describe::Described;
 
-/// Width up to which the names of events are a column; a longer line has no room for it.
-const WIDTH: usize = 80;
+/// Columns of a terminal. A line that needs more gives up its columns first, then its end.
+pub(super) const WIDTH: usize = 80;
 
 /// `04:05:06.789  2001  connection cleared  #12  2001  null  normalClearing`
 pub(super) fn event_line(time: &str, device: Option<&str>, described: &Described) -> String {
@@ -24,11 +24,41 @@ pub(super) fn event_line(time: &str, device: Option<&str>, described: &Described
     let cause = described.cause.as_deref();
     parts.extend(cause.filter(|it| !name.starts_with(it)).map(str::to_owned));
     let rest = parts.join("  ");
-    let in_columns = format!("{clock}  {device:<5} {name:<18}  {rest}");
-    match in_columns.chars().count() <= WIDTH {
-        true => in_columns.trim_end().to_owned(),
-        false => format!("{clock}  {device:<5} {name}  {rest}"),
+    let columns = format!("{clock}  {device:<5} {name:<18}  {rest}");
+    let words = || format!("{clock}  {device:<5} {name}  {rest}");
+    let close = || format!("{clock} {device} {name} {}", parts.join(" "));
+    let fits = |line: &String| line.chars().count() <= WIDTH;
+    let line = Some(columns.trim_end().to_owned()).filter(fits);
+    line.or_else(|| Some(words()).filter(fits))
+        .unwrap_or_else(|| cut(close()))
+}
+
+/// A text that fits into the terminal; what is left out shows as `…`.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(WIDTH) {
+        None => text,
+        Some(_) => text.chars().take(WIDTH - 1).chain(['…']).collect(),
     }
+}
+
+/// A text in lines that begin in column `indent` and fit into the terminal, as far as its words do.
+pub(super) fn folded(text: &str, indent: usize) -> String {
+    let mut lines = String::new();
+    let mut column = WIDTH;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column + 1 + width > WIDTH {
+            lines.push_str(if lines.is_empty() { "" } else { "\n" });
+            lines.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines
 }
 
 /// The call; where others became a new one, the first of the old and the new one.
@@ -136,12 +166,46 @@ mod tests {
         let described = describe(xml.as_bytes()).unwrap();
         let line = event_line("2026-02-03T04:05:06.789Z", Some("2001"), &described);
         assert!(line.chars().count() <= WIDTH, "{line}");
-        let rest = line.strip_prefix("04:05:06.789  2001  ").unwrap();
+        let (_, rest) = line.split_once(" 2001 ").unwrap();
         rest.split("  ")
             .filter(|it| !it.is_empty())
             .map(str::trim)
             .collect::<Vec<_>>()
             .join("|")
+    }
+
+    #[test]
+    fn a_line_never_leaves_the_terminal() {
+        let (from, to) = ("+49301234567890123", "+33142278186004520");
+        for (from, to, ends) in [("030123456", "2001", "networkSignal"), (from, to, "…")] {
+            let told = line(
+                "NetworkReachedEvent",
+                &[
+                    connection("outboundConnection", "6B0323140001", "T1"),
+                    device("networkInterfaceUsed", "T1"),
+                    device("callingDevice", from),
+                    device("calledDevice", to),
+                    "<localConnectionInfo>connected</localConnectionInfo>".to_owned(),
+                    "<cause>networkSignal</cause>".to_owned(),
+                ],
+            );
+            assert!(told.ends_with(ends), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_longer_text_goes_on_below_itself() {
+        let text =
+            "the calls at 2001 are not known: refused: systemResourceAvailibility/resourceBusy";
+        let told = folded(text, 14);
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines
+                .iter()
+                .all(|it| it.len() <= WIDTH && it.starts_with(&" ".repeat(14)))
+        );
+        assert_eq!(told.split_whitespace().collect::<Vec<_>>().join(" "), text);
     }
 
     fn joined(list: &str) -> Vec<String> {

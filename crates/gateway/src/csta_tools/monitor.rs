@@ -11,7 +11,7 @@ use csta::{InvokeId, Request, Response};
 use serde::Serialize;
 
 use super::describe::{Described, Fault, describe};
-use super::line::{event_line, short};
+use super::line::{event_line, folded, short};
 use super::record::{Frame, Sender};
 use super::session::{Seen, Session, lost};
 use super::{MonitorArgs, options, print, secret, until_stopped};
@@ -193,7 +193,7 @@ impl Screen {
     /// Something that is no event: beside the events where those are for a program.
     fn note(&self, text: &str) -> anyhow::Result<()> {
         match self.form {
-            Form::Lines => print(&format!("{:14}{text}", "")),
+            Form::Lines => print(&folded(text, 14)),
             Form::Json | Form::Xml => {
                 complain(text);
                 Ok(())
