@@ -203,6 +203,7 @@ fn to(endpoint: &str, call_id: CallId, to: &str) -> Redirect {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of commands and requests")]
 fn names_the_request_for_what_acts_on_two_calls_on_a_device_or_on_the_site() {
     let (bench, pair) = consulting();
     let active = pair.active_call_id;

@@ -1,4 +1,6 @@
 //! Transfers and conferences: which events, in which order, in which conversation.
+//!
+//! Size: one trace after the other, each read by itself.
 
 use cloud_uplink::record::{CallOutcome, CallStepKind};
 
