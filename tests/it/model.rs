@@ -14,12 +14,16 @@ fn the_far_end_believes_what_is_true_after_any_history() {
             seed,
             steps: STEPS,
             extensions: 8,
-            terminals: seed.is_multiple_of(3),
+            terminals: seed.is_multiple_of(2),
             trace: 0,
         }));
     }
     println!("{sum}");
     assert!(sum.complaints.is_empty(), "complaints, see above");
-    assert_eq!(sum.idle(), [""; 0], "never came to anything");
+    assert!(
+        sum.idle().is_empty(),
+        "{:?} never came to anything",
+        sum.idle()
+    );
     assert_eq!(sum.steps, RUNS * STEPS);
 }

@@ -11,6 +11,7 @@
 //! * [`world`] carries bytes, events and time from one to the next;
 //! * [`far_end`] believes the events, and complains of those that cannot be;
 //! * [`acts`] are the users, the applications and the faults;
+//! * `history` is what became of calls, by the simulator's own journal;
 //! * `config` is what differs from one seed to another, `compare` the quiet points;
 //! * [`report`] says how it went.
 
@@ -18,6 +19,7 @@ pub mod acts;
 mod compare;
 mod config;
 pub mod far_end;
+mod history;
 pub mod report;
 pub mod world;
 

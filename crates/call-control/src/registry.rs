@@ -305,6 +305,7 @@ impl Registry {
             call.gone.clear();
             call.promised = None;
             call.joined.clear();
+            call.caller_in.clear();
             let legs = call.legs.iter_mut();
             legs.for_each(|leg| leg.reports = ReportLog::default());
         }

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             seed: args.seed + number,
             steps: args.steps,
             extensions: args.extensions,
-            terminals: (args.seed + number).is_multiple_of(3),
+            terminals: (args.seed + number).is_multiple_of(2),
             trace: args.trace,
         }));
         let done = number + 1;

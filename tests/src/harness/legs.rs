@@ -26,7 +26,7 @@ impl Leg {
 }
 
 /// A value as JSON writes it, without quotes.
-fn word(value: &impl serde::Serialize) -> String {
+pub(crate) fn word(value: &impl serde::Serialize) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json.as_str().unwrap_or_default().to_owned()
 }

@@ -55,24 +55,82 @@ const SET_BY_HAND: &[(&str, &[&str])] = &[
 ];
 
 /// Bad luck that a control command makes; it goes on until the next quiet point.
-const TOLD_FAULTS: &[&str] = &[
-    "events-first on",
-    "events-first off",
-    "delay 40",
-    "delay 0",
-    "shuffle 50",
-    "drop every 9",
-    "drop off",
-    "duplicate every 4",
-    "duplicate off",
-    "lose 1500",
-    "monitor-stop all",
-    "cut-after 3000",
-    "session end",
-    "status messagesLost",
-    "silent on",
-    "silent off",
+const TOLD_FAULTS: &[(&str, Harm)] = &[
+    ("events-first on", Harm::None),
+    ("events-first off", Harm::None),
+    ("delay 40", Harm::Late),
+    ("delay 0", Harm::None),
+    ("shuffle 50", Harm::Late),
+    ("drop every 9", Harm::Lost),
+    ("drop off", Harm::None),
+    ("duplicate every 4", Harm::None),
+    ("duplicate off", Harm::None),
+    ("lose 1500", Harm::Lost),
+    ("monitor-stop all", Harm::Lost),
+    ("monitor-limit 5", Harm::Lost),
+    ("cut-after 3000", Harm::Lost),
+    ("session end", Harm::Lost),
+    ("session resets off", Harm::Lingers),
+    ("refuse-session silent", Harm::Lingers),
+    ("refuse-session serverResourcesBusy", Harm::Lost),
+    ("unknown 2005 on", Harm::Lost),
+    ("licence terminate", Harm::Lost),
+    ("licence refuse", Harm::Lost),
+    ("status messagesLost", Harm::Lost),
+    ("silent on", Harm::Lingers),
+    ("silent off", Harm::None),
 ];
+
+/// What somebody who listens misses then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    /// Nothing.
+    None,
+    /// Nothing, but it comes late.
+    Late,
+    /// Something.
+    Lost,
+    /// Something, and what is asked of the PBX stays without an answer.
+    Lingers,
+}
+
+/// Everything that users do.
+pub(super) fn acts() -> impl Iterator<Item = &'static str> {
+    let by_hand = BY_HAND.iter().map(|(verb, _)| *verb);
+    let set = SET_BY_HAND.iter().map(|(verb, _)| *verb);
+    by_hand.chain(set).chain(["forward"])
+}
+
+/// Everything that applications ask for.
+pub(super) fn commands() -> impl Iterator<Item = &'static str> {
+    let all = [
+        "alternate",
+        "answer",
+        "conference",
+        "consult",
+        "deflect",
+        "end call",
+        "hang up",
+        "hold",
+        "make call",
+        "reconnect",
+        "retrieve",
+        "send digits",
+        "set do not disturb",
+        "set forwarding",
+        "set message waiting",
+        "single step conference",
+        "single step transfer",
+        "transfer",
+    ];
+    all.into_iter()
+}
+
+/// Everything that goes wrong.
+pub(super) fn faults() -> impl Iterator<Item = &'static str> {
+    let told = TOLD_FAULTS.iter().map(|(line, _)| *line);
+    told.chain(["link cut", "PBX restarted", "gateway restarted"])
+}
 
 /// One step.
 pub fn step(world: &mut World, rng: &mut StdRng) {
@@ -119,8 +177,20 @@ fn set_by_hand(world: &mut World, rng: &mut StdRng, who: &str) {
         return;
     };
     let words = words.choose(rng).unwrap_or(&"off");
+    let was = world.pbx.truth().devices.remove(who);
     let done = world.tell(&format!("{verb} {who} {words}")).is_some();
     world.report.act(verb, done);
+    if was == world.pbx.truth().devices.remove(who) {
+        // Nothing is told of what is as it was, be it known or not.
+        return;
+    }
+    let set = (who.to_owned(), *verb);
+    if world.clean {
+        world.sure.insert(set.clone());
+        world.pending.insert(set);
+    } else {
+        world.sure.remove(&set);
+    }
 }
 
 fn extension(world: &World, rng: &mut StdRng) -> String {
@@ -254,21 +324,34 @@ fn ask(world: &mut World, action: &Action) {
 fn fault(world: &mut World, rng: &mut StdRng) {
     match rng.random_range(0..10) {
         0 | 1 => {
+            world.spoil();
             let bit = world.cut();
             world.report.fault("link cut", bit);
         }
         2 => {
+            world.spoil();
             let calls = !world.pbx.truth().calls.is_empty();
             world.tell("restart");
             world.report.fault("PBX restarted", calls);
         }
         3 => {
+            world.spoil();
             let legs = world.far_end.legs().count() > 0;
             world.restart_gateway();
             world.report.fault("gateway restarted", legs);
         }
         _ => {
-            if let Some(line) = TOLD_FAULTS.choose(rng) {
+            if let Some((line, harm)) = TOLD_FAULTS.choose(rng) {
+                match harm {
+                    Harm::None => {}
+                    Harm::Late => world.exact = false,
+                    Harm::Lost => world.spoil(),
+                    Harm::Lingers => {
+                        world.spoil();
+                        world.lingers = true;
+                    }
+                }
+                world.denied |= line.starts_with("unknown");
                 let done = world.tell(line).is_some();
                 world.report.fault(line, done);
             }

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cloud_uplink::EndpointView;
+use cloud_uplink::endpoint::{AgentState, PresenceSource};
 use csta::dialect::MultipleTerminals;
+use pbx_sim::truth::TruthDevice;
 
+use super::history::{Done, Part};
 use super::world::World;
 use crate::harness::Leg;
-use crate::harness::legs::differences;
+use crate::harness::legs::{differences, word};
 use crate::harness::pbx::{legs_of, progress};
 
 /// Longest wait at a quiet point until everything is in order: more than a session lives, so that
@@ -25,6 +29,7 @@ const AMENDS: &[&str] = &[
     "session resets on",
     "refuse-session off",
     "licence ok",
+    "unknown 2005 off",
 ];
 
 impl World {
@@ -34,19 +39,42 @@ impl World {
         for line in AMENDS {
             self.tell(line);
         }
+        if std::mem::take(&mut self.denied) {
+            // A device that the PBX denied to have is asked for again by the next association.
+            self.tell("cut");
+        }
         let end = self.now + QUIET_MAX;
         loop {
             self.advance(Duration::from_secs(5));
             let settled = self.synchronised
+                && self.all_monitored()
                 && self.truth() == self.view()
                 && self.feature_differences().is_empty();
             if settled || self.now > end {
                 break;
             }
         }
+        self.compare();
+        self.tell("traffic resume");
+        self.clean = self.all_monitored() && !std::mem::take(&mut self.lingers);
+        self.prompt = rand::RngExt::random_bool(&mut self.rng, 0.5);
+        self.exact = self.prompt && self.clean;
+        self.pending.clear();
+        self.history.begin_anew();
+    }
+
+    fn all_monitored(&self) -> bool {
+        self.pbx.ledger().monitors == u64::from(self.options.extensions)
+    }
+
+    fn compare(&mut self) {
         let (truth, view) = (self.truth(), self.view());
         let mut lines = differences(&truth, &view);
         lines.extend(self.feature_differences());
+        lines.extend(self.leg_differences());
+        lines.extend(self.record_differences());
+        lines.extend(self.kept_in_vain());
+        self.far_end.check_records();
         if !self.synchronised {
             self.complain("not synchronised in time");
         }
@@ -62,7 +90,6 @@ impl World {
         self.report.complaints.extend(found);
         self.report.quiet_points.0 += 1;
         self.report.quiet_points.1 += truth.len() as u64;
-        self.tell("traffic resume");
     }
 
     fn truth(&self) -> Vec<Leg> {
@@ -112,6 +139,81 @@ impl World {
         self.one_call_a_fork(self.far_end.view())
     }
 
+    /// Who called whom, and who called at all; in a stretch without faults also who else is there.
+    fn leg_differences(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for leg in self.far_end.legs() {
+            let call = &leg.pbx.call_id;
+            let seen = self.clean && self.history.is_seen(call);
+            let who = format!("{} in call {call}", leg.device);
+            if let Some((from, to)) = self.history.parties(call) {
+                for (what, is, seems) in [("from", from, &leg.from), ("to", to, &leg.to)] {
+                    let wrong = seems.as_deref().is_some_and(|seems| seems != is);
+                    if seen && wrong {
+                        lines.push(format!("{what} of {who} is {is}, not {seems:?}"));
+                    }
+                }
+            }
+            let is = leg.endpoint_id.as_deref();
+            let is = is.and_then(|extension| self.history.direction(call, extension));
+            if seen && is.is_some_and(|is| is != leg.direction) {
+                lines.push(format!(
+                    "direction of {who} is {is:?}, not {:?}",
+                    leg.direction
+                ));
+            }
+        }
+        lines
+    }
+
+    /// What the far end has recorded of the parts that ended, against what ended.
+    fn record_differences(&mut self) -> Vec<String> {
+        let mut done = self.history.take_done();
+        // What is known of a part in full is looked for first.
+        done.sort_by_key(|done| (!done.seen, done.forked));
+        let records = std::mem::take(&mut self.far_end.records);
+        if !self.clean {
+            return Vec::new();
+        }
+        let mut parts: Vec<Part> = records.iter().map(Part::of).collect();
+        if !self.exact {
+            parts = parts.iter().map(Part::timeless).collect();
+        }
+        let mut lines = Vec::new();
+        for Done {
+            part,
+            seen,
+            forked,
+            moved,
+        } in done
+        {
+            let part = if self.exact { part } else { part.timeless() };
+            let same = |other: &Part| {
+                let whole = *other == part || (moved && other.missed() == part.missed());
+                whole || (!seen && other.extension == part.extension && other.ended == part.ended)
+            };
+            // Who listens only after a fork has begun may take it for several conversations.
+            let open = forked && !seen;
+            if open {
+                let again = |other: &Part| {
+                    other.extension == part.extension && other.direction == part.direction
+                };
+                parts.retain(|other| !again(other));
+            }
+            let found = parts.iter().position(same);
+            match found {
+                Some(index) => drop(parts.remove(index)),
+                None if open => {}
+                None => lines.push(format!("not recorded: {part:?}")),
+            }
+            self.report.records.0 += 1;
+            self.report.records.1 += u64::from(seen);
+        }
+        let more = parts.iter().map(|part| format!("recorded: {part:?}"));
+        lines.extend(more);
+        lines
+    }
+
     /// What the far end believes of features against how they are.
     fn feature_differences(&self) -> Vec<String> {
         let truth = self.pbx.truth().devices;
@@ -122,10 +224,14 @@ impl World {
                 lines.push(format!("nothing is known of {extension}"));
                 continue;
             };
-            let mut forwardings: Vec<String> =
-                device.forwardings.iter().map(|it| it.to.clone()).collect();
+            let forwardings = device.forwardings.iter();
+            let mut forwardings: Vec<_> = forwardings
+                .map(|it| (in_our_words(&it.kind), it.to.clone()))
+                .collect();
             let believed = view.forwarding.iter().flatten();
-            let mut believed: Vec<String> = believed.filter_map(|it| it.to.clone()).collect();
+            let mut believed: Vec<_> = believed
+                .map(|it| (word(&it.kind), it.to.clone().unwrap_or_default()))
+                .collect();
             forwardings.sort();
             believed.sort();
             let waiting = view.message_waiting.as_ref();
@@ -157,7 +263,98 @@ impl World {
                     lines.push(format!("{what} of {extension} is {is}, not {seems}"));
                 }
             }
+            lines.extend(self.told_differences(&extension, &device, view));
         }
         lines
     }
+
+    /// What no answer tells, so that it is known only if nothing went wrong when it was set.
+    fn told_differences(
+        &self,
+        extension: &str,
+        device: &TruthDevice,
+        view: &EndpointView,
+    ) -> Vec<String> {
+        let sure = |what| self.sure.contains(&(extension.to_owned(), what));
+        let mut lines = Vec::new();
+        let mut differ = |what: &str, is: String, seems: String| {
+            if is != seems {
+                lines.push(format!("{what} of {extension} is {is}, not {seems}"));
+            }
+        };
+        if sure("service") {
+            // Nothing is told of a telephone that works as ever.
+            let seems = view.in_service.unwrap_or(true);
+            differ(
+                "in service",
+                device.in_service.to_string(),
+                seems.to_string(),
+            );
+        }
+        if sure("agent") {
+            let is = device.agent.as_ref();
+            let is = is.map(|it| {
+                (
+                    it.state.replace('-', ""),
+                    Some(it.id.clone()),
+                    it.group.clone(),
+                )
+            });
+            let seems = view.agent.as_ref();
+            let seems = seems.filter(|it| it.agent_state != AgentState::LoggedOff);
+            let seems = seems.map(|it| {
+                let state = format!("{:?}", it.agent_state).to_lowercase();
+                (state, it.agent_id.clone(), it.group.clone())
+            });
+            differ("agent", format!("{is:?}"), format!("{seems:?}"));
+        }
+        let Some(presence) = &view.presence else {
+            differ("presence", "known".to_owned(), "unknown".to_owned());
+            return lines;
+        };
+        let seems = word(&presence.presence);
+        if presence.source == PresenceSource::Calls {
+            differ("presence by calls", self.presence(extension, view), seems);
+        } else if sure("presence") {
+            differ("presence", device.presence.clone(), seems);
+        }
+        lines
+    }
+
+    /// What calls say of a user's presence.
+    fn presence(&self, extension: &str, view: &EndpointView) -> String {
+        let legs = self.truth_of(extension);
+        let any = |states: &[&str]| legs.iter().any(|state| states.contains(&state.as_str()));
+        let presence = if view.in_service == Some(false) {
+            "offline"
+        } else if any(&["connected", "held"]) {
+            "busy"
+        } else if any(&["initiated", "alerting"]) {
+            "calling"
+        } else if view.do_not_disturb == Some(true) {
+            "doNotDisturb"
+        } else {
+            "available"
+        };
+        presence.to_owned()
+    }
+
+    /// The states of an extension's legs, by the PBX.
+    fn truth_of(&self, extension: &str) -> Vec<String> {
+        let legs = legs_of(&self.pbx.truth()).into_iter();
+        let own = legs.filter(|leg| leg.device == extension);
+        own.map(|leg| leg.state).collect()
+    }
+}
+
+/// A forwarding type of the standard as the events write it.
+fn in_our_words(kind: &str) -> String {
+    match kind {
+        "forwardImmediate" => "immediate",
+        "forwardBusy" => "busy",
+        "forwardNoAns" => "noAnswer",
+        "forwardDND" => "doNotDisturb",
+        other => other,
+    }
+    .to_owned()
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloud_uplink::event::LegChange;
-use cloud_uplink::{EndpointView, Event, EventData, LegId, LegState, LegView};
+use cloud_uplink::{
+    CallId, CallRecord, EndpointView, Event, EventData, LegId, LegState, LegView, Timestamp,
+};
 
 use crate::harness::Leg;
 
@@ -17,6 +19,11 @@ pub struct FarEnd {
     pub events: BTreeMap<String, u64>,
     /// Of these, inferred ones.
     pub synthetic: u64,
+    /// Call records since they were taken last.
+    pub records: Vec<CallRecord>,
+    /// Parts of extensions that are over in a conversation, less the records of them: 0 at any quiet point.
+    unrecorded: BTreeMap<(CallId, String), i64>,
+    last: Option<Timestamp>,
     /// What cannot be.
     pub complaints: Vec<String>,
 }
@@ -34,12 +41,20 @@ impl FarEnd {
             .events
             .entry(kind.unwrap_or_default().to_owned())
             .or_default() += 1;
+        if self.last.is_some_and(|last| event.time < last) {
+            self.complain(format!("time goes back: {json}"));
+        }
+        self.last = Some(event.time);
+        if let EventData::CallRecorded(record) = &event.body {
+            self.record(record, json);
+        }
         if let Some(change) = event.body.leg_change() {
             self.synthetic += u64::from(change.synthetic);
             if let Err(why) = self.legal(change, &event.body) {
                 self.complain(format!("{why}: {json}"));
             }
             let leg = change.leg.clone();
+            self.count_end(change);
             if leg.state == LegState::Cleared {
                 self.legs.remove(&leg.leg_id);
                 self.over.insert(leg.leg_id);
@@ -61,6 +76,42 @@ impl FarEnd {
                     self.complain(format!("an extension changes to what it was: {json}"));
                 }
             }
+        }
+    }
+
+    fn record(&mut self, record: &CallRecord, json: &str) {
+        let times = [Some(record.started), record.answered, Some(record.ended)];
+        if !times.iter().flatten().is_sorted() {
+            self.complain(format!("times of a record are out of order: {json}"));
+        }
+        let key = (record.call_id, record.endpoint_id.clone());
+        *self.unrecorded.entry(key).or_default() -= 1;
+        self.records.push(record.clone());
+    }
+
+    /// Counts the last leg of an extension in a conversation.
+    fn count_end(&mut self, change: &LegChange) {
+        let leg = &change.leg;
+        let Some(endpoint) = leg.endpoint_id.clone() else {
+            return;
+        };
+        let here = |other: &&LegView| {
+            other.leg_id != leg.leg_id
+                && other.call_id == leg.call_id
+                && other.endpoint_id == leg.endpoint_id
+        };
+        if leg.state == LegState::Cleared && self.legs.values().find(here).is_none() {
+            *self.unrecorded.entry((leg.call_id, endpoint)).or_default() += 1;
+        }
+    }
+
+    /// Complains of parts without a record, and of records without a part.
+    pub fn check_records(&mut self) {
+        let wrong = std::mem::take(&mut self.unrecorded).into_iter();
+        for ((call, endpoint), number) in wrong.filter(|(_, number)| *number != 0) {
+            self.complain(format!(
+                "parts of {endpoint} in {call} that are over, less their records: {number}"
+            ));
         }
     }
 

@@ -1,22 +1,25 @@
 //! PBX, client, registry and far end, and what lies between them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use call_control::{Registry, ViewChange};
+use call_control::{HistoryChange, Registry, ViewChange};
 use cloud_uplink::command::Action;
-use cloud_uplink::{EndpointView, LegId, LegView, Timestamp};
+use cloud_uplink::{CallId, CallRecord, EndpointView, LegId, LegView, Timestamp};
 use csta::client::{Client, ClientEvent, Config};
-use csta::{DeviceId, Dialect, FrameDecoder, InvokeId, Request};
+use csta::{DeviceId, Dialect, FrameDecoder, InvokeId, Response};
 use pbx_sim::exchange::{Exchange, Output};
 use pbx_sim::switching::AssociationId;
 use pbx_sim::{Command, Reply};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::config::{FIRST_EXTENSION, pbx_config, questions, registry};
+use super::config::{
+    FIRST_EXTENSION, Question, Variant, pbx_config, questions, registry, variants,
+};
 use super::far_end::FarEnd;
+use super::history::History;
 use super::{Options, Report};
 
 /// How long the client waits before it connects again.
@@ -44,12 +47,31 @@ pub struct World {
     connect_at: Instant,
     begin: Instant,
     pub(super) now: Instant,
-    rng: StdRng,
+    pub(super) rng: StdRng,
     pub(super) dialect: Dialect,
+    /// What this PBX does where the standard or its dialect leaves a choice.
+    variants: Vec<Variant>,
     /// What the gateway has on disk.
     pub(super) legs: BTreeMap<LegId, LegView>,
     pub(super) endpoints: BTreeMap<String, EndpointView>,
+    kept: BTreeMap<(CallId, String), CallRecord>,
     pub(super) synchronised: bool,
+    /// What became of calls, by the PBX.
+    pub(super) history: History,
+    /// Nothing has gone wrong since the last quiet point.
+    pub(super) clean: bool,
+    /// What is sent arrives at once, so that times are exact.
+    pub(super) prompt: bool,
+    /// It was so since the last quiet point.
+    pub(super) exact: bool,
+    /// What was set at telephones while nothing went wrong, and has not been set otherwise since.
+    pub(super) sure: BTreeSet<(String, &'static str)>,
+    /// Of these, what was set since the last quiet point: it may still be under way.
+    pub(super) pending: BTreeSet<(String, &'static str)>,
+    /// The PBX denied to have a device.
+    pub(super) denied: bool,
+    /// Something goes on to be wrong after the next quiet point: a request that was not answered.
+    pub(super) lingers: bool,
     /// Part of the call ids after a restart of the PBX.
     boots: u32,
     /// What happened last, for whoever looks for a cause.
@@ -65,9 +87,9 @@ struct Link {
     up: VecDeque<Bytes>,
     down: VecDeque<Bytes>,
     awaited: BTreeMap<InvokeId, Action>,
-    /// Questions about features that are still to be asked, and those that are on their way.
-    questions: VecDeque<(DeviceId, Request)>,
-    asked: BTreeMap<InvokeId, DeviceId>,
+    /// Questions that are still to be asked, and those that are on their way.
+    questions: VecDeque<Question>,
+    asked: BTreeMap<InvokeId, Question>,
 }
 
 impl World {
@@ -80,10 +102,7 @@ impl World {
         let mut world = Self {
             pbx: Exchange::new(&config, 1, begin),
             far_end: FarEnd::default(),
-            report: Report {
-                seed: options.seed,
-                ..Report::default()
-            },
+            report: Report::of(options.seed),
             options: options.clone(),
             registry: registry(options.seed),
             link: None,
@@ -92,12 +111,24 @@ impl World {
             now: begin,
             rng: StdRng::seed_from_u64(options.seed ^ 0x5eed),
             dialect,
+            variants: variants(&config),
             legs: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            kept: BTreeMap::new(),
             synchronised: false,
+            history: History::default(),
+            clean: false,
+            prompt: false,
+            exact: false,
+            sure: BTreeSet::new(),
+            pending: BTreeSet::new(),
+            denied: false,
+            lingers: false,
             boots: 1,
             trace: VecDeque::new(),
         };
+        world.history = History::new(world.extensions());
+        world.pbx.keep_journal();
         world.start_gateway();
         world.advance(Duration::from_secs(2));
         world
@@ -108,6 +139,7 @@ impl World {
     pub fn into_report(mut self) -> Report {
         self.report.events = std::mem::take(&mut self.far_end.events);
         self.report.synthetic = self.far_end.synthetic;
+        self.report.count_pbx(&self.pbx.ledger(), &self.variants);
         if !self.report.complaints.is_empty() {
             self.report.trace = self.trace.into();
         }
@@ -157,6 +189,7 @@ impl World {
         let Some(mut link) = self.link.take() else {
             return false;
         };
+        self.spoil();
         self.pbx.close_link(link.id);
         link.client.handle_link_closed(self.now);
         self.drain_client(&mut link);
@@ -165,6 +198,15 @@ impl World {
         self.synchronised = false;
         self.connect_at = self.now + RECONNECT_AFTER;
         true
+    }
+
+    /// Something goes wrong: from now on somebody may miss something.
+    pub(super) fn spoil(&mut self) {
+        self.clean = false;
+        self.exact = false;
+        for set in std::mem::take(&mut self.pending) {
+            self.sure.remove(&set);
+        }
     }
 
     /// The gateway is killed and starts from what it had stored.
@@ -179,6 +221,8 @@ impl World {
         self.registry.restore(self.legs.values().cloned().collect());
         let endpoints = self.endpoints.values().cloned().collect();
         self.registry.restore_endpoints(endpoints);
+        self.registry
+            .restore_history(self.kept.values().cloned().collect());
         self.start_gateway();
     }
 
@@ -240,6 +284,13 @@ impl World {
 
     /// Carries what is under way: all of it, or as much as chance will have.
     fn pump(&mut self, all: bool) {
+        let all = all || self.prompt;
+        self.carry(all);
+        let stamp = self.stamp();
+        self.history.take(self.pbx.take_moments(), stamp);
+    }
+
+    fn carry(&mut self, all: bool) {
         loop {
             let Some(mut link) = self.link.take() else {
                 while self.pbx.poll_output().is_some() {}
@@ -313,19 +364,29 @@ impl World {
                 } => registry.handle_unmonitored(&device, &reason.to_string(), retry, stamp),
                 ClientEvent::Snapshot { device, calls } => {
                     registry.handle_snapshot(&device, &calls, stamp);
-                    link.questions.retain(|(about, _)| *about != device);
+                    link.questions
+                        .retain(|question| !question.is_about(&device));
                     link.questions.extend(questions(&device));
                 }
                 ClientEvent::Event { device, event } => {
                     registry.handle_event(&device, &event, stamp);
                 }
-                ClientEvent::Synchronised { .. } => self.synchronised = true,
+                ClientEvent::Synchronised { .. } => {
+                    self.synchronised = true;
+                    registry.handle_synchronised(stamp);
+                }
                 ClientEvent::Answered { invoke_id, result }
                     if link.asked.contains_key(&invoke_id) =>
                 {
-                    let device = link.asked.remove(&invoke_id);
-                    if let (Some(device), Ok(answer)) = (device, result) {
-                        registry.handle_features(&device, &answer, stamp);
+                    match (link.asked.remove(&invoke_id), result) {
+                        (Some(Question::Features(device, _)), Ok(answer)) => {
+                            registry.handle_features(&device, &answer, stamp);
+                        }
+                        (Some(Question::Call(call)), Ok(Response::SnapshotCall(answer))) => {
+                            registry.handle_call_snapshot(&call, &answer, stamp);
+                            self.report.calls_asked += 1;
+                        }
+                        _ => {}
                     }
                 }
                 ClientEvent::Answered { invoke_id, result } => {
@@ -340,12 +401,16 @@ impl World {
             while let Some(device) = self.registry.poll_wanted_snapshot() {
                 link.client.resnapshot(&device, self.now);
             }
+            while let Some(connection) = self.registry.poll_wanted_call() {
+                link.questions.push_front(Question::Call(connection));
+            }
         }
         while link.asked.len() < QUESTIONS_MAX
-            && let Some((device, question)) = link.questions.pop_front()
+            && let Some(question) = link.questions.pop_front()
         {
-            if let Ok(id) = link.client.request(question, COMMAND_TIMEOUT, self.now) {
-                link.asked.insert(id, device);
+            let request = question.request();
+            if let Ok(id) = link.client.request(request, COMMAND_TIMEOUT, self.now) {
+                link.asked.insert(id, question);
             }
         }
     }
@@ -368,9 +433,33 @@ impl World {
                 Err(error) => self.report.complaints.push(error.to_string()),
             }
         }
+        while let Some(change) = self.registry.poll_history() {
+            match change {
+                HistoryChange::Put(record) => {
+                    let key = (record.call_id, record.endpoint_id.clone());
+                    self.kept.insert(key, *record);
+                }
+                HistoryChange::Delete {
+                    call_id,
+                    endpoint_id,
+                } => drop(self.kept.remove(&(call_id, endpoint_id))),
+            }
+        }
     }
 
-    fn stamp(&self) -> Timestamp {
+    /// Parts of users that are kept for a restart although they are over.
+    pub(super) fn kept_in_vain(&self) -> impl Iterator<Item = String> {
+        let goes_on = |(call, extension): &(CallId, String)| {
+            let mut legs = self.legs.values();
+            legs.any(|leg| {
+                leg.call_id == *call && leg.endpoint_id.as_deref() == Some(extension.as_str())
+            })
+        };
+        let over = self.kept.keys().filter(move |key| !goes_on(key));
+        over.map(|(call, extension)| format!("kept in vain: {extension} in {call}"))
+    }
+
+    pub(super) fn stamp(&self) -> Timestamp {
         let since = self.now.duration_since(self.begin).as_millis();
         Timestamp::from_unix_ms(BEGIN_MS + u64::try_from(since).unwrap_or(u64::MAX))
     }

@@ -6,7 +6,7 @@ use csta::{DeviceId, ExtendedDeviceId};
 
 use super::Registry;
 use super::call::{Call, Gone, Leg, MonitorIndex, covers};
-use super::legs::NewLeg;
+use super::legs::{NewLeg, direction, guess_direction};
 use super::publish::Why;
 use super::report::{Report, number};
 use super::state::{self, Kind, Step};
@@ -122,6 +122,9 @@ impl Registry {
             return;
         }
         learn_parties(call, &report);
+        if report.local.and_then(state::leg_state).is_some() {
+            call.note_caller(arrival.monitored, report.call_id);
+        }
         // Joining may have opened the monitored device's leg.
         let applied = match call.find(report.call_id, &device_id) {
             Some(index) => self.advance(call, index, arrival),
@@ -179,6 +182,13 @@ impl Registry {
         let Arrival {
             report, monitor, ..
         } = *arrival;
+        if report.kind.ends() && was_there_before(call, index, monitor) {
+            self.stats.copies += 1;
+            return false;
+        }
+        if report.kind == Kind::Cleared && self.goes_on_beside(call, index, arrival.now) {
+            return false;
+        }
         let leg = &mut call.legs[index];
         learn_leg(leg, &report);
         if leg.reports.is_copy(monitor, report.kind) {
@@ -431,6 +441,14 @@ fn is_gone(call: &Call, device_id: &DeviceId, arrival: &Arrival<'_>) -> bool {
     }
 }
 
+/// Whether a leg that a call came back to had ended before, and the monitor has not told of that yet:
+/// what it tells is that end.
+fn was_there_before(call: &Call, index: usize, monitor: MonitorIndex) -> bool {
+    let leg = &call.legs[index];
+    let gone = call.find_gone(&leg.key, &leg.device_id);
+    gone.is_some_and(|gone| !gone.ended_by.is_empty() && !gone.ended_by.contains(&monitor))
+}
+
 fn learn_parties(call: &mut Call, report: &Report<'_>) {
     if call.from.is_none() {
         call.from = number(report.calling).map(str::to_owned);
@@ -472,29 +490,4 @@ fn new_leg(call: &Call, report: &Report<'_>, device_id: DeviceId, device: Device
         direction_told: told.is_some(),
         redirected_from: report.redirected_from.map(|from| from.number().to_owned()),
     }
-}
-
-pub(super) const fn direction(calls: bool) -> Direction {
-    if calls {
-        Direction::Outbound
-    } else {
-        Direction::Inbound
-    }
-}
-
-/// Whether a device calls or is called, where no event told.
-pub(super) fn guess_direction(call: &Call, device: &DeviceId, state: LegState) -> Direction {
-    if let Some(from) = call.from.as_deref() {
-        return direction(from == device.number());
-    }
-    let other_calls = call
-        .legs
-        .iter()
-        .any(|leg| leg.direction == Direction::Outbound);
-    let waits = matches!(
-        state,
-        LegState::Alerting | LegState::Queued | LegState::Failed
-    );
-    let called = waits || other_calls;
-    direction(!called)
 }

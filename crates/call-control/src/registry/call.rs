@@ -58,6 +58,8 @@ pub(super) struct Call {
     /// A snapshot had several calls ring beside each other, and nothing told yet whether their caller is
     /// the same.
     pub(super) guessed: bool,
+    /// Calls of a fork in which the caller has a connection beside that of its leg.
+    pub(super) caller_in: Vec<csta::CallId>,
     pub(super) legs: Vec<Leg>,
     /// Connections that ended, oldest first.
     pub(super) gone: VecDeque<Gone>,
@@ -83,6 +85,7 @@ impl Call {
             moved: false,
             origin: None,
             guessed: false,
+            caller_in: Vec::new(),
             legs: Vec::new(),
             gone: VecDeque::new(),
             promised: None,

@@ -220,7 +220,7 @@ impl Registry {
             for user in &mut users {
                 user.synthetic = true;
                 for leg in &legs {
-                    user.see(leg, &Why::inferred(leg.since));
+                    user.see(leg, &Why::inferred(leg.since.max(user.started)));
                 }
             }
             call.users = users;

@@ -375,3 +375,29 @@ impl Registry {
         }
     }
 }
+
+/// Who calls has an outbound leg.
+pub(super) const fn direction(calls: bool) -> Direction {
+    if calls {
+        Direction::Outbound
+    } else {
+        Direction::Inbound
+    }
+}
+
+/// Whether a device calls or is called, where no event told.
+pub(super) fn guess_direction(call: &Call, device: &DeviceId, state: LegState) -> Direction {
+    if let Some(from) = call.from.as_deref() {
+        return direction(from == device.number());
+    }
+    let other_calls = call
+        .legs
+        .iter()
+        .any(|leg| leg.direction == Direction::Outbound);
+    let waits = matches!(
+        state,
+        LegState::Alerting | LegState::Queued | LegState::Failed
+    );
+    let called = waits || other_calls;
+    direction(!called)
+}

@@ -83,7 +83,10 @@ fn place<'a>(old: &'a Leg, listed: &'a SnapshotCallInfo) -> Option<Place<'a>> {
     let ConnectionId { call_id, device_id } = &listed.connection_identifier;
     let now = own_state(listed).and_then(state::leg_state);
     let leads = now.is_none_or(|now| now == old.state || state::between(old.state, now).is_some());
-    leads.then_some(Place {
+    // Who has answered or waits on hold does not alert because of a join.
+    let again = now == Some(LegState::Alerting)
+        && matches!(old.state, LegState::Connected | LegState::Held);
+    (leads && !again).then_some(Place {
         old,
         call_id: call_id.as_ref()?,
         device_id: device_id.as_ref().unwrap_or(&old.device),
@@ -125,6 +128,11 @@ impl Registry {
         let [older, younger] = ids[..] else {
             return None;
         };
+        // Who has two calls with the same party cannot join them.
+        let [one, other] = [older, younger].map(|id| self.others(id, middle));
+        if !one.is_disjoint(&other) {
+            return None;
+        }
         let held = |id| Some(own(self.calls.get(&id)?, middle)?.state == LegState::Held);
         let (primary, secondary) = match (held(older)?, held(younger)?) {
             (false, true) => (younger, older),
@@ -141,6 +149,13 @@ impl Registry {
             waiting: devices.cloned().collect(),
             snapshots: Vec::new(),
         })
+    }
+
+    /// Numbers of the other parties of a call.
+    fn others(&self, id: CallId, middle: &str) -> BTreeSet<&str> {
+        let legs = self.calls.get(&id).into_iter().flat_map(|call| &call.legs);
+        let others = legs.filter(|leg| leg.endpoint.as_deref() != Some(middle));
+        others.map(|leg| leg.device.number()).collect()
     }
 
     /// Whether a snapshot waits for others.

@@ -1,10 +1,9 @@
 //! What a switching function tells of a call beside its identifier, by which the calls that it makes of
 //! one caller's are told from those of another.
 
-use csta::message::DeliveredEvent;
 use csta::value::{OpaqueData, Raw};
 use csta::xml::{Document, Element};
-use csta::{ConnectionId, DeviceId};
+use csta::{ConnectionId, DeviceId, Event};
 
 /// Where a call comes from, as far as told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,12 +19,26 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn of_delivered(event: &DeliveredEvent) -> Self {
-        Self {
-            interface: event.originating_nid_connection.clone(),
-            correlator: event.correlator_data.clone(),
-            ..Self::of_linkage(event.call_linkage_data.as_ref())
-        }
+    /// What the event of a call that is offered or delivered tells.
+    pub(super) fn of_event(event: &Event) -> Option<Self> {
+        let (interface, correlator, linkage) = match event {
+            Event::Offered(e) => (
+                &e.originating_nid_connection,
+                &e.correlator_data,
+                &e.call_linkage_data,
+            ),
+            Event::Delivered(e) => (
+                &e.originating_nid_connection,
+                &e.correlator_data,
+                &e.call_linkage_data,
+            ),
+            _ => return None,
+        };
+        Some(Self {
+            interface: interface.clone(),
+            correlator: correlator.clone(),
+            ..Self::of_linkage(linkage.as_ref())
+        })
     }
 
     pub(super) fn of_linkage(data: Option<&Raw>) -> Self {

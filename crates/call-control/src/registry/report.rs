@@ -1,6 +1,5 @@
 //! The events that report on one connection, as one shape.
 
-use csta::message::DeliveredEvent;
 use csta::{
     CallId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState,
     RedirectionDeviceId,
@@ -27,8 +26,8 @@ pub(super) struct Report<'a> {
     /// State of the monitored device's own connection.
     pub(super) local: Option<LocalConnectionState>,
     pub(super) cause: Option<&'a EventCause>,
-    /// The event itself, of a delivered call.
-    pub(super) delivered: Option<&'a DeliveredEvent>,
+    /// The event itself, of a call that is offered or delivered.
+    pub(super) rings: Option<&'a Event>,
 }
 
 impl<'a> Report<'a> {
@@ -53,10 +52,7 @@ impl<'a> Report<'a> {
             destination,
             local: event.local_connection_info(),
             cause: event.cause(),
-            delivered: match event {
-                Event::Delivered(delivered) => Some(delivered),
-                _ => None,
-            },
+            rings: matches!(kind, Kind::Offered | Kind::Delivered).then_some(event),
         })
     }
 

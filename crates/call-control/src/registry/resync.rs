@@ -9,10 +9,9 @@ use csta::value::Raw;
 use csta::{CallState, DeviceId, ExtendedDeviceId, LocalConnectionState};
 
 use super::Registry;
-use super::apply::guess_direction;
 use super::call::{Call, Leg, covers};
 use super::history::User;
-use super::legs::NewLeg;
+use super::legs::{NewLeg, guess_direction};
 use super::origin::Origin;
 use super::publish::Why;
 use super::state;

@@ -27,6 +27,7 @@ use super::legs::NewLeg;
 use super::origin::Origin;
 use super::publish::Why;
 use super::report::{Report, number};
+use super::transfer::rename;
 
 /// How far apart the calls of one fork may begin to alert where nothing else tells that they are one,
 /// in milliseconds.
@@ -87,8 +88,8 @@ impl Registry {
     /// The call of a report: a new one may be one that rings at another terminal already, and one that
     /// was taken for another caller's is parted from it.
     pub(super) fn take_reported(&mut self, report: &Report<'_>, now: Timestamp) -> Call {
-        let origin = alerting_at(report).and(report.delivered);
-        let origin = origin.map(Origin::of_delivered);
+        let origin = alerting_at(report).and(report.rings);
+        let origin = origin.and_then(Origin::of_event);
         let fork = origin
             .as_ref()
             .and_then(|origin| self.fork_of(report, origin, now));
@@ -97,6 +98,24 @@ impl Registry {
             call.origin = Some(Box::new(origin));
         }
         self.part(call, report.call_id, number(report.calling), now)
+    }
+
+    /// Each of a fork's calls has a connection of the caller, of which one leg is made. Where its call
+    /// ends and its monitor has told that it is in another one, the leg goes on there.
+    pub(super) fn goes_on_beside(&mut self, call: &mut Call, index: usize, now: Timestamp) -> bool {
+        let leg = &call.legs[index];
+        let is_there = |other: &Leg| other.id == leg.id && other.key != leg.key;
+        if leg.direction == Direction::Inbound || call.legs.iter().any(is_there) {
+            return false;
+        }
+        let device_id = leg.device_id.clone();
+        let open =
+            |key: &&csta::CallId| **key != leg.key && call.find_gone(key, &device_id).is_none();
+        let Some(key) = call.caller_in.iter().find(open).cloned() else {
+            return false;
+        };
+        rename(call, index, &key, &device_id, now);
+        true
     }
 
     /// The conversation `beside`, from now on under that identifier too, or else the identifier's own.
@@ -123,10 +142,13 @@ impl Registry {
         let device = alerting_at(report)?;
         let (from, to) = (number(report.calling), number(report.called));
         let is_fork = |call: &&Call| {
-            let same = || call.from.as_deref() == from && call.is_of_caller(from, now);
+            // Of a call that was transferred, the event names other parties than at first.
+            let by = call.from.as_deref() == from || (call.moved && call.may_be_of(from, device));
             rings_beside(call, device)
-                && call.to.as_deref() == to
-                && call.is_same_origin(origin).unwrap_or_else(same)
+                && (call.moved || call.to.as_deref() == to)
+                && call
+                    .is_same_origin(origin)
+                    .unwrap_or_else(|| by && call.is_of_caller(from, now))
         };
         // Of the youngest, as no more begin at once, the oldest.
         let ids = self.at_endpoint.get(device.number())?.iter();
@@ -181,9 +203,26 @@ impl Registry {
 }
 
 impl Call {
+    /// The monitor of a leg reports on a call: if that is another one than the leg's, the caller has a
+    /// connection in each.
+    pub(super) fn note_caller(&mut self, monitored: &DeviceId, key: &csta::CallId) {
+        let leg = self.find_own(monitored).map(|index| &self.legs[index]);
+        let calls = leg.is_some_and(|leg| leg.direction == Direction::Outbound && leg.key != *key);
+        if calls && !self.caller_in.contains(key) && self.caller_in.len() < FORK_CALLS_MAX {
+            self.caller_in.push(key.clone());
+        }
+    }
+
     /// Whether a call of that origin is this one at another terminal, where that can be told.
     pub(super) fn is_same_origin(&self, origin: &Origin) -> Option<bool> {
         self.origin.as_ref()?.is_same(origin)
+    }
+
+    /// Whether that number is in the call, or may be: nobody is known but those who are called.
+    fn may_be_of(&self, number: Option<&str>, called: &DeviceId) -> bool {
+        let mut legs = self.legs.iter().map(|leg| leg.device.number());
+        let others = legs.clone().any(|other| other != called.number());
+        !others || legs.any(|other| Some(other) == number)
     }
 
     /// Whether another call of the same caller is this one. What a followed caller calls is reported
@@ -198,9 +237,9 @@ impl Call {
     }
 }
 
-/// The terminal that a delivered call alerts at, where it is one of several.
+/// The terminal that a call is offered or delivered to, where it is one of several.
 fn alerting_at<'a>(report: &Report<'a>) -> Option<&'a DeviceId> {
-    report.delivered?;
+    report.rings?;
     let told = report.subject.and_then(ExtendedDeviceId::device);
     let devices = [report.device_id, told].into_iter().flatten();
     devices.into_iter().find(|id| id.instance().is_some())

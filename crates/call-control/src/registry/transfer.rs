@@ -12,10 +12,9 @@ use cloud_uplink::{CallId, EventData, LegId, LegState, Timestamp};
 use csta::value::{ConnectionListItem, Endpoint};
 use csta::{ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState};
 
-use super::apply::guess_direction;
 use super::call::{Call, FORMER_IDS_MAX, Gone, Leg, covers};
 use super::history::{Joining, User};
-use super::legs::NewLeg;
+use super::legs::{NewLeg, guess_direction};
 use super::publish::Why;
 use super::state::{self, Kind};
 use super::{Ended, Registry, terminals};
@@ -594,7 +593,13 @@ fn find_old(
 }
 
 /// Gives a connection other identifiers; the old ones are over.
-fn rename(call: &mut Call, index: usize, key: &csta::CallId, device_id: &DeviceId, now: Timestamp) {
+pub(super) fn rename(
+    call: &mut Call,
+    index: usize,
+    key: &csta::CallId,
+    device_id: &DeviceId,
+    now: Timestamp,
+) {
     let leg = &mut call.legs[index];
     if leg.is(key, device_id) {
         return;

@@ -7,9 +7,8 @@ use csta::message::snapshot::Source;
 use csta::message::{SnapshotCallResponse, SnapshotDeviceInfo};
 use csta::{ConnectionId, DeviceId};
 
-use super::apply::{direction, guess_direction};
 use super::call::Call;
-use super::legs::NewLeg;
+use super::legs::{NewLeg, direction, guess_direction};
 use super::publish::Why;
 use super::{Registry, connection, state};
 

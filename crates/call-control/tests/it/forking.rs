@@ -1,7 +1,7 @@
 //! Terminals of one number: one ringing leg, one answer, no phantom clears.
 
 use call_control::registry::FORK_WINDOW_MS;
-use cloud_uplink::LegState;
+use cloud_uplink::{LegState, LegView};
 use csta::message::SnapshotCallInfo;
 use csta::value::{HexBinary, OpaqueData, Raw};
 use csta::{CallState, DeviceId, Event, ExtendedDeviceId};
@@ -73,6 +73,70 @@ fn a_connection_or_a_call_for_each_of_eight_terminals() {
             }
         }
     }
+}
+
+#[test]
+fn a_followed_caller_goes_on_in_the_call_of_the_terminal_that_is_left() {
+    let ring = "2001 < originated C1/2001 connected
+        2002 < delivered C1/2002!1 alerting why=multipleAlerting
+        2002 < offered C2/2002!2 alerting why=multipleAlerting
+        2002 < delivered C2/2002!2 alerting why=multipleAlerting
+        2001 < delivered C2/2002!2 connected why=multipleAlerting
+        2001 < offered C3/2002!3 connected why=multipleAlerting\n";
+    let lost = |call: u8| {
+        format!("2002 < cleared C{call}/2002!{call} null\n2001 < cleared C{call}/2001 null\n")
+    };
+    let answer = "2002 < established C3/2002!3 connected
+        2001 < established C3/2002!3 connected\n"
+        .to_owned();
+    for lines in [
+        [lost(1), lost(2), answer.clone()],
+        [lost(1), answer.clone(), lost(2)],
+        [answer, lost(2), lost(1)],
+    ] {
+        let mut bench = Bench::new(&["2001", "2002"]);
+        feed(&mut bench, &(ring.to_owned() + &lines.concat()));
+        assert_eq!(
+            bench.traced(),
+            [
+                "1 2001 originated connected",
+                "1 2002 delivered alerting",
+                "1 2002 established connected"
+            ]
+        );
+        let stands = |leg: &LegView| leg.device == "2001" && leg.pbx.call_id == "C3";
+        assert!(bench.registry.legs().any(|leg| stands(&leg)), "{lines:?}");
+        feed(
+            &mut bench,
+            "2001 < cleared C3/2001 null\n2002 < cleared C3/2002!3 null",
+        );
+        assert_eq!(bench.records().len(), 2);
+        assert_eq!(bench.registry.stats().legs, 0);
+    }
+    // Who hangs up leaves one call after the other.
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(&mut bench, ring);
+    feed(
+        &mut bench,
+        "2001 < cleared C1/2001 null\n2001 < cleared C2/2001 null\n2001 < cleared C3/2001 null",
+    );
+    assert!(bench.registry.legs().all(|leg| leg.device != "2001"));
+}
+
+#[test]
+fn a_transferred_call_rings_at_all_terminals_in_one_conversation() {
+    let mut bench = Bench::new(&["2001", "2002", "2003"]);
+    feed(
+        &mut bench,
+        "2003 < originated C1/2003 connected from=2003 to=2001
+         2001 < delivered C1/2001 alerting from=2003 to=2001
+         2001 < established C1/2001 connected from=2003 to=2001
+         2001 < transferred C1/2001 to=2002 null [C2/2003<C1/2003 C2/2002]
+         2002 < delivered C2/2002!1 alerting from=2003 to=2002
+         2002 < delivered C3/2002!2 alerting from=2003 to=2002",
+    );
+    let legs = bench.registry.legs();
+    assert_eq!(legs.filter(|leg| leg.device == "2002").count(), 1);
 }
 
 #[test]

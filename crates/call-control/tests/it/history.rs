@@ -276,3 +276,50 @@ fn what_was_kept_of_a_call_that_is_gone_is_deleted() {
     bench.restart();
     assert!(bench.kept.is_empty());
 }
+
+#[test]
+fn a_call_that_comes_back_at_once_is_not_ended_by_a_late_copy() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected to=2900
+         2002 < delivered C1/2002 alerting to=2900 by=2900
+         2002 < diverted C1/2002 null to=2900 why=redirected
+         2002 < delivered C1/2002 alerting to=2900 by=2900
+         2001 < delivered C1/2002 connected to=2900 by=2900
+         2001 < diverted C1/2002 connected to=2900 why=redirected
+         2001 < delivered C1/2002 connected to=2900 by=2900
+         2002 < established C1/2002 connected to=2900
+         2002 < cleared C1/2002 null
+         2001 < cleared C1/2002 connected
+         2001 < cleared C1/2001 null",
+    );
+    let records = bench.records();
+    let expected = [
+        ("2002", CallOutcome::Diverted),
+        ("2002", CallOutcome::Answered),
+        ("2001", CallOutcome::Answered),
+    ];
+    assert_eq!(outcomes(&records), expected);
+}
+
+#[test]
+fn who_comes_in_after_the_answer_is_not_answered_before_that_after_a_restart() {
+    let mut bench = Bench::new(&["2001", "2002", "2003"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2002 < established C1/2002 connected
+         2003 < originated C1/2003 connected from=2003",
+    );
+    bench.restart();
+    feed(&mut bench, "2003 < cleared C1/2003 null");
+    let records = bench.records();
+    let last = records.last().unwrap();
+    assert_eq!(last.endpoint_id, "2003");
+    assert!(
+        last.answered.is_none_or(|at| last.started <= at),
+        "{last:?}"
+    );
+}

@@ -115,6 +115,30 @@ fn a_consultation_that_goes_on_or_ended_is_no_transfer() {
 }
 
 #[test]
+fn two_calls_of_the_same_two_of_which_one_ended_are_no_conference() {
+    for stays in ["C1", "C2"] {
+        let mut bench = Bench::new(&["2001", "2002"]);
+        feed(
+            &mut bench,
+            "2001 < originated C1/2001 connected
+             2002 < delivered C1/2002 alerting
+             2001 < established C1/2002 connected
+             2001 < held C1/2001 hold why=consultation
+             2001 < originated C2/2001 connected why=consultation
+             2002 < delivered C2/2002 alerting why=consultation",
+        );
+        bench.relink();
+        bench.traced();
+        bench.snapshot("2001", &[(stays, &[Connected, Connected])]);
+        bench.snapshot("2002", &[(stays, &[Connected, Connected])]);
+        let told = bench.traced();
+        let joined = |line: &String| line.contains("conferenced") || line.contains("transferred");
+        assert!(!told.iter().any(joined), "{stays}: {told:?}");
+        assert_eq!(bench.view.len(), 2);
+    }
+}
+
+#[test]
 fn where_there_is_doubt_the_conversation_is_a_new_one() {
     // 2003 was connected: a connection that alerts is another one.
     let mut bench = consulted(false);
@@ -149,6 +173,33 @@ fn where_there_is_doubt_the_conversation_is_a_new_one() {
         bench.conversation(bench.leg("C3", "2003").unwrap().call_id),
         3
     );
+}
+
+#[test]
+fn who_waited_on_hold_does_not_alert_because_of_a_transfer() {
+    let mut bench = Bench::new(ALL);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2001 < established C1/2002 connected
+         2002 < held C1/2002 hold
+         2001 < held C1/2001 hold why=consultation
+         2001 < originated C2/2001 connected to=2003 why=consultation
+         2003 < delivered C2/2003 alerting to=2003 why=consultation",
+    );
+    bench.relink();
+    bench.traced();
+    bench.snapshot("2001", &[]);
+    bench.snapshot("2002", &[("C3", &[Alerting, Connected])]);
+    bench.snapshot("2003", &[("C3", &[Connected, Alerting])]);
+    let told = bench.traced();
+    assert!(
+        told.iter().all(|line| !line.contains("transferred")),
+        "{told:?}"
+    );
+    let call = bench.leg("C3", "2002").unwrap().call_id;
+    assert_eq!(bench.conversation(call), 3);
 }
 
 #[test]
