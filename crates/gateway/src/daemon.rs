@@ -137,32 +137,17 @@ impl Gateway {
         );
         close_unfinished(&recovered, &outbox, &engine).await;
 
+        let mut portal_stop = stopped.clone();
         let wiring = Wiring {
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox),
             engine: engine.clone(),
-            stopped: stopped.clone(),
+            restarts,
+            stopped,
             boot: recovered.boot,
         };
-        let mut parts = JoinSet::new();
-        parts.spawn(supervise(
-            "pbx",
-            restarts.clone(),
-            wiring.pbx(&settings, engine_queue),
-        ));
-        parts.spawn(supervise(
-            "far-end",
-            restarts.clone(),
-            wiring.far_end(&settings, status_in),
-        ));
-        let mut sip = Vec::new();
-        if let (Some(settings), Some(listeners)) = (&settings.sip, listeners) {
-            sip = listeners.addresses();
-            let start = wiring.sip(settings.clone(), listeners);
-            parts.spawn(supervise("sip", restarts.clone(), start));
-        }
-        parts.spawn(supervise("upkeep", restarts, wiring.upkeep()));
-        let mut portal_stop = stopped;
+        let sip = listeners.as_ref().map(Listeners::addresses);
+        let mut parts = wiring.start(&settings, engine_queue, status_in, listeners);
         parts.spawn(async move {
             let _ = portal_stop.wait_for(|stop| *stop).await;
             server.shutdown(Duration::from_secs(1)).await;
@@ -173,7 +158,7 @@ impl Gateway {
             outbox,
             engine,
             portal,
-            sip,
+            sip: sip.unwrap_or_default(),
             fingerprint,
             stop,
             parts,
@@ -256,6 +241,7 @@ struct Wiring {
     shared: Arc<Shared>,
     outbox: Arc<Outbox>,
     engine: mpsc::Sender<EngineCommand>,
+    restarts: Restarts,
     stopped: watch::Receiver<bool>,
     boot: u64,
 }
@@ -264,6 +250,27 @@ type Start = Box<dyn FnMut() -> PartRun + Send>;
 type PartRun = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 impl Wiring {
+    /// Starts every part but the portal.
+    fn start(
+        &self,
+        settings: &Settings,
+        engine_queue: mpsc::Receiver<EngineCommand>,
+        status: watch::Sender<UplinkStatus>,
+        listeners: Option<Listeners>,
+    ) -> JoinSet<anyhow::Result<()>> {
+        let mut parts = JoinSet::new();
+        let mut spawn = |part, start| {
+            parts.spawn(supervise(part, self.restarts.clone(), start));
+        };
+        spawn("pbx", self.pbx(settings, engine_queue));
+        spawn("far-end", self.far_end(settings, status));
+        if let (Some(settings), Some(listeners)) = (&settings.sip, listeners) {
+            spawn("sip", self.sip(settings.clone(), listeners));
+        }
+        spawn("upkeep", self.upkeep());
+        parts
+    }
+
     fn pbx(&self, settings: &Settings, queue: mpsc::Receiver<EngineCommand>) -> Start {
         let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
         let stopped = self.stopped.clone();
