@@ -102,6 +102,15 @@ crash-test: build ## Kill gateway and far end at random moments and count what i
 model-test: ## A million random steps of users, commands and bad luck, in virtual time
 	cargo run --release -p system-tests --bin ringway-model-test -- $(ARGS)
 
+.PHONY: torture
+torture: build ## Each message of RFC 4475 and RFC 5118 at a running gateway (needs RINGWAY_TESTDATA)
+	cargo run --release -p system-tests --bin ringway-interop -- torture \
+	  --data '$(or $(RINGWAY_TESTDATA),$(error RINGWAY_TESTDATA is missing))'
+
+.PHONY: interop
+interop: build ## SIPp, baresip, Kamailio and SIPVicious against a running gateway (needs these four)
+	cargo run --release -p system-tests --bin ringway-interop -- interop $(ARGS)
+
 .PHONY: csta-instances
 csta-instances: ## Samples of every CSTA message, one file each: make csta-instances OUT=folder
 	cargo run --quiet $(LOCKED) -p csta --example instances -- '$(or $(OUT),$(error OUT=folder is missing))'
