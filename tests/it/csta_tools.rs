@@ -436,7 +436,7 @@ fn every_well_formed_sample_is_decoded_and_the_malformed_one_has_a_position() {
     for file in samples("malformed-as-found") {
         let (code, objects, errors) = decode(&folder, &file);
         assert_eq!((code, objects.len()), (Some(1), 0));
-        assert!(errors.contains("byte 257 (line 4, column 30)"), "{errors}");
+        assert!(errors.contains("byte 250 (line 4, column 23)"), "{errors}");
     }
     for file in samples("frames") {
         let bytes = std::fs::read(&file).unwrap();
