@@ -196,7 +196,9 @@ fn messages(data: &Path, carrier: Carrier) -> Result<Vec<(String, Case, Vec<u8>)
 
 /// The archive of RFC 5118 has bare line feeds, lacks empty lines and miscounts bodies.
 fn wire(text: &str) -> Vec<u8> {
-    let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
+    let (head, body) = text
+        .split_once("\n\n")
+        .unwrap_or_else(|| (text.trim_end(), ""));
     let body = body.replace('\n', "\r\n");
     let lines = head.lines().map(|line| {
         if line.starts_with("Content-Length:") {

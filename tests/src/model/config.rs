@@ -160,6 +160,7 @@ pub(super) fn variants(config: &pbx_sim::Config) -> Vec<Variant> {
 }
 
 /// What the gateway asks by itself.
+#[expect(clippy::large_enum_variant, reason = "a handful wait at a time")]
 #[derive(Debug)]
 pub(super) enum Question {
     /// About a device's features.
