@@ -119,10 +119,14 @@ fn check_config(path: &std::path::Path) -> ExitCode {
         Ok(config) => {
             let extensions = config.extensions().len();
             say(&format!(
-                "{}: in order\n  PBX        {}, {extensions} extensions\n  dialect    {}\n  far end    {}\n  portal     {}\n  state      {}",
+                "{}: in order\n  PBX        {}, {extensions} extensions\n  dialect    {}\n  SIP        {}\n  far end    {}\n  portal     {}\n  state      {}",
                 path.display(),
                 config.pbx.address.0,
                 config::describe(&config.pbx.dialect()).replace('\n', "\n             "),
+                config
+                    .sip
+                    .as_ref()
+                    .map_or_else(|| "off".to_owned(), sip_lines),
                 config.uplink.url.0,
                 config.portal.listen.0,
                 config.gateway.state_dir.display(),
@@ -138,6 +142,27 @@ fn check_config(path: &std::path::Path) -> ExitCode {
             ExitCode::from(exit::CONFIG)
         }
     }
+}
+
+/// What the SIP part is told, below each other.
+fn sip_lines(sip: &config::SipSection) -> String {
+    let below = "\n             ";
+    let listen: Vec<String> = sip.listen.iter().map(ToString::to_string).collect();
+    let targets: Vec<String> = sip.trunk.targets.iter().map(ToString::to_string).collect();
+    let proof = if sip.trunk.authenticate {
+        format!("proves itself as {}", sip.trunk.gateway_user)
+    } else {
+        "is known by its address alone".to_owned()
+    };
+    let codes = sip.destinations.iter().map(|it| format!("{below}{it}"));
+    format!(
+        "{} as {}{below}trunk {}, {} channels; the PBX {proof}{}",
+        listen.join(", "),
+        sip.domain.0,
+        targets.join(", "),
+        sip.trunk.channels.0,
+        codes.collect::<String>(),
+    )
 }
 
 /// A line for the person at the terminal. A closed pipe is not worth a word.

@@ -242,6 +242,22 @@ impl<'de> Deserialize<'de> for SipTarget {
     }
 }
 
+impl fmt::Display for SipListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.transport.uri_token(), self.address)
+    }
+}
+
+impl fmt::Display for DestinationSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = match self.to {
+            Destination::Echo => "the echo",
+            Destination::CallThrough => "the second PBX target",
+        };
+        write!(f, "{} goes to {to}", self.code.0)
+    }
+}
+
 impl fmt::Display for SipTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.transport.uri_token(), self.address.0)
