@@ -324,6 +324,10 @@ impl Registry {
         self.doubtful.clear();
         self.consultations.clear();
         self.unclear.clear();
+        // An answer that was on its way will not come.
+        for call in self.calls.values_mut() {
+            call.asked = false;
+        }
         self.publish_link(false, Some(reason.to_owned()), now);
     }
 

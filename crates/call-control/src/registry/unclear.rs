@@ -43,7 +43,8 @@ impl<'a> Party<'a> {
 }
 
 impl Registry {
-    /// Calls of which only snapshots of devices have told are to be asked for, each once.
+    /// Calls of which only snapshots of devices have told are to be asked for, each once in an
+    /// association.
     pub(super) fn note_unclear(&mut self) {
         for call in self.calls.values_mut() {
             let unclear = call.from.is_none() || call.to.is_none();

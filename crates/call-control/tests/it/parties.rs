@@ -169,6 +169,20 @@ fn the_parties_of_a_call_that_was_there_before_are_asked_for_once() {
 }
 
 #[test]
+fn a_question_that_the_link_took_along_is_asked_again() {
+    let mut bench = Bench::new(&["2001"]);
+    for _ in 0..2 {
+        bench.snapshot("2001", &[("C1", &[State::Connected, State::Connected])]);
+        let now = bench.now();
+        bench.registry.handle_synchronised(now);
+        let wanted = bench.registry.poll_wanted_call();
+        assert_eq!(wanted, Some(connection("C1", "2001")));
+        bench.registry.handle_link_down("cut", now);
+        bench.registry.handle_link_up(now);
+    }
+}
+
+#[test]
 fn who_calls_is_told_by_a_snapshot_of_the_call_where_the_others_wait() {
     let mut bench = Bench::new(&["2001"]);
     // Three states leave open whose they are.
