@@ -9,7 +9,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 BIN_DIR ?= target/release
 # What is fuzzed, and how long each.
-FUZZ_TARGETS ?= frame xml device_id scenario sdp digest sip_message sip_stream
+FUZZ_TARGETS ?= frame xml device_id scenario sdp digest sip_message sip_stream rtp srtp rtcp
 FUZZ_SECONDS ?= 60
 # More arguments for what is run: make demo ARGS='--for 30s'
 ARGS ?=
@@ -30,7 +30,7 @@ TEST_RUN := $(if $(shell command -v cargo-nextest),nextest run --profile $(NEXTE
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Simulated PBX, gateway and far end in one process, with calls
@@ -70,7 +70,7 @@ tidy: ## Layout, sizes of files, words that have no place here
 
 .PHONY: config-check
 config-check: ## Each example configuration, by the binary that reads it
-	cargo run --quiet $(LOCKED) -p gateway --bin ringway -- check-config config/ringway.toml
+	cargo run --quiet $(LOCKED) -p gateway --bin ringway -- check-config --without-files config/ringway.toml
 	cargo run --quiet $(LOCKED) -p cloud --bin ringway-cloud -- check-config config/ringway-cloud.toml
 
 .PHONY: unit-check
@@ -111,11 +111,41 @@ torture: build ## Each message of RFC 4475 and RFC 5118 at a running gateway (ne
 interop: build ## SIPp, baresip, Kamailio and SIPVicious against a running gateway (needs these four)
 	cargo run --release -p system-tests --bin ringway-interop -- interop $(ARGS)
 
+# The binaries that the tests were built with, so that nothing is built twice.
+.PHONY: interop-ci
+interop-ci: ## Interop, and torture where there is test data, with what `make test` has built
+	cargo build --quiet --workspace $(LOCKED) --bins
+	$${CARGO_TARGET_DIR:-target}/debug/ringway-interop interop
+	$(if $(RINGWAY_TESTDATA),$${CARGO_TARGET_DIR:-target}/debug/ringway-interop torture --data '$(RINGWAY_TESTDATA)')
+
+.PHONY: sip-soak
+sip-soak: build ## A million calls through the gateway: ARGS='--calls 100000 --rate 500 --transport udp' (needs SIPp)
+	cargo run --release -p system-tests --bin ringway-interop -- soak $(ARGS)
+
+.PHONY: sip-registrations
+sip-registrations: build ## 5,000 users registering at the simulator and at Kamailio (needs Kamailio)
+	cargo run --release -p system-tests --bin ringway-interop -- registrations $(ARGS)
+
+.PHONY: sip-flood
+sip-flood: build ## 5,000 junk INVITEs a second beside calls, then peers that never end (needs SIPp, SIPVicious)
+	cargo run --release -p system-tests --bin ringway-interop -- flood
+
+.PHONY: bench-sip
+bench-sip: build ## Processor time of a call, beside Kamailio (needs SIPp, Kamailio, RINGWAY_TESTDATA)
+	cargo run --release -p system-tests --bin ringway-interop -- bench \
+	  --data '$(or $(RINGWAY_TESTDATA),$(error RINGWAY_TESTDATA is missing))' $(ARGS)
+
+.PHONY: bench-media
+bench-media: ## Relayed packets, and SRTP, beside rtpengine (needs cc, libsrtp2-dev, rtpengine, RINGWAY_TESTDATA)
+	cargo run --release -p net --example bench-media -- \
+	  $(if $(RINGWAY_TESTDATA),--tools '$(RINGWAY_TESTDATA)/tools') $(ARGS)
+
 .PHONY: csta-instances
 csta-instances: ## Samples of every CSTA message, one file each: make csta-instances OUT=folder
 	cargo run --quiet $(LOCKED) -p csta --example instances -- '$(or $(OUT),$(error OUT=folder is missing))'
 
-# The sanitizers that cargo-fuzz builds with want a compiler that takes unstable options.
+# A stable compiler does: RUSTC_BOOTSTRAP lets it take the unstable options of the coverage that guides
+# the fuzzer, and no sanitizer is built, as nothing here is unsafe. `cargo install cargo-fuzz` brings the tool.
 .PHONY: fuzz
 fuzz: ## Fuzz each target of FUZZ_TARGETS for FUZZ_SECONDS (needs cargo-fuzz)
 	for target in $(FUZZ_TARGETS); do (cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run \
@@ -145,8 +175,13 @@ certs: ## A test CA and a server certificate under certs/
 box-test: build ## Install into a booted Debian and try the service there (root, mmdebstrap, systemd-nspawn)
 	tests/box/box-test.sh '$(BIN_DIR)'
 
+.PHONY: browser-test
+browser-test: ## The portal in a real browser, pictures in SCREENSHOTS=folder (needs Node 20, npm, Chromium)
+	cargo build $(LOCKED) -p gateway -p cloud -p pbx-sim --bins
+	cd tests/browser && npm ci --silent && node --test --test-reporter=spec portal.test.mjs
+
 .PHONY: nightly
-nightly: bench crash-test model-test fuzz box-test ## What takes too long for each change
+nightly: bench crash-test model-test fuzz box-test browser-test interop-ci sip-soak sip-registrations sip-flood ## What takes too long for each change
 
 .PHONY: ci
 ci: check deny none-ignored test ## What every change must pass

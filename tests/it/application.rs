@@ -31,6 +31,14 @@ impl Application {
         Events(EventStream::open(&self.0, cursor).await.unwrap())
     }
 
+    /// The event stream from now on, with signals of cloud legs.
+    pub(crate) async fn legs(&self) -> Events {
+        let mut stream = EventStream::open_with(&self.0, "legs=true").await.unwrap();
+        // The cursor: from then on the reader listens.
+        stream.next_text().await.unwrap();
+        Events(stream)
+    }
+
     /// A request by REST.
     pub(crate) async fn ask(
         &self,
@@ -79,6 +87,18 @@ impl Events {
             let message: Value = serde_json::from_str(&text).unwrap();
             if message.get("event").is_some() || message.get("gap").is_some() {
                 return message;
+            }
+        }
+    }
+
+    /// The next signal of a cloud leg.
+    pub(crate) async fn leg(&mut self) -> Value {
+        loop {
+            let wait = tokio::time::timeout(Duration::from_secs(30), self.0.next_text());
+            let text = wait.await.expect("a signal within 30 s").unwrap();
+            let mut message: Value = serde_json::from_str(&text).unwrap();
+            if message.get("leg").is_some() {
+                return message["leg"].take();
             }
         }
     }

@@ -2,121 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use pbx_sim::PbxSim;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdout};
 
+use self::tool::{Tool, ringway, run};
 use crate::world::{quiet_sim, tell};
 
-/// Longest wait for a line or an end.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The programs in one file go by the name under which they are started.
-fn ringway(folder: &TempDir) -> PathBuf {
-    let link = folder.path().join("ringway");
-    if !link.exists() {
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_all-programs"), &link).unwrap();
-    }
-    link
-}
-
-/// Runs a tool to its end.
-fn run(folder: &TempDir, arguments: &[&str]) -> Output {
-    let output = Command::new(ringway(folder))
-        .arg("csta")
-        .args(arguments)
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output();
-    output.unwrap()
-}
-
-/// A tool that runs.
-struct Tool {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    errors: Lines<BufReader<ChildStderr>>,
-}
-
-impl Tool {
-    fn start(folder: &TempDir, arguments: &[&str]) -> Self {
-        let mut child = tokio::process::Command::new(ringway(folder))
-            .arg("csta")
-            .args(arguments)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let errors = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self {
-            child,
-            lines,
-            errors,
-        }
-    }
-
-    async fn line(&mut self) -> Option<String> {
-        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
-        line.expect("a line in time").unwrap()
-    }
-
-    /// The first line with that in it.
-    async fn line_with(&mut self, part: &str) -> String {
-        loop {
-            let line = self.line().await;
-            let line = line.unwrap_or_else(|| panic!("no line with {part:?}"));
-            if line.contains(part) {
-                return line;
-            }
-        }
-    }
-
-    /// The first line on standard error with that in it.
-    async fn error_with(&mut self, part: &str) {
-        loop {
-            let line = tokio::time::timeout(PATIENCE, self.errors.next_line()).await;
-            let line = line.expect("a line in time").unwrap();
-            let line = line.unwrap_or_else(|| panic!("no error with {part:?}"));
-            if line.contains(part) {
-                return;
-            }
-        }
-    }
-
-    /// What is left on standard error once the tool has ended, and its exit code.
-    async fn end(mut self) -> (Vec<String>, String, Option<i32>) {
-        let mut lines = Vec::new();
-        while let Some(line) = self.line().await {
-            lines.push(line);
-        }
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        let mut errors = Vec::new();
-        while let Some(line) = self.errors.next_line().await.unwrap() {
-            errors.push(line);
-        }
-        (
-            lines,
-            errors.join("\n"),
-            status.expect("an end in time").unwrap().code(),
-        )
-    }
-
-    /// Ctrl-C.
-    fn interrupt(&self) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        let id = id.and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
-    }
-}
+mod tool;
 
 async fn pbx() -> (PbxSim, String) {
     let sim = PbxSim::start(quiet_sim((2001, 2003))).await.unwrap();
@@ -191,7 +86,6 @@ fn a_pbx_that_is_not_there_is_told_with_an_exit_code() {
         &["monitor", ""],
         &["call", "2001", ""],
         &["call", " ", "2002"],
-        &["connect"],
         &["connect", "127.0.0.1:1", "--pbx", "127.0.0.1:1"],
     ] {
         let shown = run(&folder, unusable);
@@ -205,7 +99,8 @@ async fn monitor_says_how_many_devices_are_monitored_once_the_pbx_has_answered()
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["monitor", "2001", "9999", "--pbx", &addr, "--for", "1s"];
     let (lines, errors, code) = Tool::start(&folder, &arguments).end().await;
-    assert_eq!(code, Some(0), "{lines:?} {errors}");
+    assert_eq!(code, Some(1), "one device of two: {lines:?} {errors}");
+    assert_eq!(lines.last().unwrap().trim(), "not monitored: 9999");
     let told = lines.iter().map(|line| line.trim());
     assert!(
         told.clone()
@@ -356,6 +251,64 @@ async fn a_record_replayed_shows_the_same_events() {
     replayed.extend(rest);
     assert_eq!(events(&replayed), recorded, "cross references and all");
     what_is_not_in_the_record_is_said(&folder, &mut replay, &port).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_link_is_made_again_and_is_two_links_in_the_record() {
+    let (sim, addr) = pbx().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = Tool::start(&folder, &["record", "r.jsonl", "2001-2002", "--pbx", &addr]);
+    let file = folder.path().join("r.jsonl");
+    let recorded = async |part: &str, times: usize| {
+        crate::world::until("the record of what happened", async || {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            text.matches(part).count() >= times
+        })
+        .await;
+    };
+    recorded("<SnapshotDeviceResponse", 2).await;
+    tell(&sim, "call 2001 2002").await;
+    recorded("<DeliveredEvent", 2).await;
+    tell(&sim, "cut").await;
+    record.error_with("the link is down: link closed").await;
+    record.error_with("the link is up again").await;
+    recorded("<SnapshotDeviceResponse", 4).await;
+    tell(&sim, "clear 2001").await;
+    recorded("<ConnectionClearedEvent", 2).await;
+    record.interrupt();
+    let (lines, errors, code) = record.end().await;
+    assert_eq!(code, Some(0), "{lines:?} {errors}");
+    assert!(lines.last().unwrap().contains("was cut once"), "{lines:?}");
+    recorded("\"cut\":\"link closed\"", 1).await;
+    assert_eq!(run(&folder, &["decode", "r.jsonl"]).status.code(), Some(0));
+
+    let arguments = [
+        "replay",
+        "r.jsonl",
+        "--listen",
+        "127.0.0.1:0",
+        "--no-pauses",
+    ];
+    let mut replay = Tool::start(&folder, &arguments);
+    let line = replay.line_with("on 2 links").await;
+    let port = line.split_once(" on ").unwrap().1.split(": ").next();
+    let mut again = Tool::start(&folder, &["monitor", "2001-2002", "--pbx", port.unwrap()]);
+    again.line_with("delivered").await;
+    again.line_with("the link is down").await;
+    again.line_with("the link is up again").await;
+    again.line_with("connection cleared").await;
+    again.interrupt();
+    let (_, errors, code) = again.end().await;
+    assert_eq!(code, Some(0), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_pbx_is_waited_for_with_a_word() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = silent.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let mut connect = Tool::start(&folder, &["connect", &addr]);
+    connect.error_with(&format!("waiting for {addr}")).await;
 }
 
 async fn what_is_not_in_the_record_is_said(folder: &TempDir, replay: &mut Tool, port: &str) {

@@ -6,22 +6,24 @@ use std::path::Path;
 use std::time::Duration;
 
 use gateway::config::Config;
-use gateway::telephony::TelephonySettings;
-use local_portal::{GatewayView as _, State3};
+use gateway::telephony::{MediaSettings, TelephonySettings};
+use local_portal::State3;
+use media::sdp::SrtpPolicy;
+use net::media::RelayConfig;
 
-use crate::world::World;
+use crate::world::{World, until};
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A PBX, or what plays one: a socket, and texts.
-struct Peer {
+pub(crate) struct Peer {
     socket: UdpSocket,
     gateway: SocketAddr,
 }
 
 impl Peer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
@@ -34,14 +36,14 @@ impl Peer {
         self.socket.local_addr().unwrap().port()
     }
 
-    fn send(&self, text: &str) {
+    pub(crate) fn send(&self, text: &str) {
         let text = text.replace("ME", &format!("127.0.0.1:{}", self.port()));
         let text = text.replace("YOU", &self.gateway.to_string());
         self.socket.send_to(text.as_bytes(), self.gateway).unwrap();
     }
 
     /// The next message that begins so; OPTIONS of the gateway are answered on the way.
-    fn expect(&self, begin: &str) -> String {
+    pub(crate) fn expect(&self, begin: &str) -> String {
         loop {
             let mut buffer = [0; 4096];
             let (len, from) = self.socket.recv_from(&mut buffer).unwrap();
@@ -74,7 +76,7 @@ impl Peer {
         }
     }
 
-    fn invite(&self, number: &str, seq: u32, more: &str) {
+    pub(crate) fn invite(&self, number: &str, seq: u32, more: &str) {
         let body = sdp(4000);
         self.send(&format!(
             "INVITE sip:{number}@YOU SIP/2.0\r\nVia: SIP/2.0/UDP ME;branch=z9hG4bK{number}{seq};rport\r\n\
@@ -86,7 +88,7 @@ impl Peer {
     }
 
     /// ACK or BYE within the dialog that a response has made.
-    fn within(&self, method: &str, number: &str, seq: u32, answer: &str) {
+    pub(crate) fn within(&self, method: &str, number: &str, seq: u32, answer: &str) {
         let to = field(answer, "To");
         let branch = if method == "ACK" && !answer.starts_with("SIP/2.0 2") {
             format!("z9hG4bK{number}{seq}")
@@ -101,7 +103,7 @@ impl Peer {
     }
 }
 
-fn sdp(port: u16) -> String {
+pub(crate) fn sdp(port: u16) -> String {
     format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
@@ -109,7 +111,7 @@ fn sdp(port: u16) -> String {
 }
 
 /// The value of a header field, by its full name.
-fn field<'a>(message: &'a str, name: &str) -> &'a str {
+pub(crate) fn field<'a>(message: &'a str, name: &str) -> &'a str {
     let begin = format!("\r\n{name}: ");
     let at = message
         .find(&begin)
@@ -119,7 +121,7 @@ fn field<'a>(message: &'a str, name: &str) -> &'a str {
 }
 
 /// A response to a request: what RFC 3261 §8.2.6.2 wants copied is.
-fn response(request: &str, status: &str, more: &str, body: &str) -> String {
+pub(crate) fn response(request: &str, status: &str, more: &str, body: &str) -> String {
     let [via, from, to, call, seq] =
         ["Via", "From", "To", "Call-ID", "CSeq"].map(|name| field(request, name));
     let tag = if to.contains("tag=") { "" } else { ";tag=x" };
@@ -157,8 +159,13 @@ fn settings(dir: &Path, pbx: &Peer, second: &Peer, authenticate: bool) -> Teleph
         code = "43800"
         to = "echo"
         [[sip.destinations]]
+        code = "43801"
+        to = "application:test"
+        [[sip.destinations]]
         code = "5xxx"
         to = "call-through"
+        [sip.policy]
+        allow = ["2xxx", "5xxx"]
         [sip.call-through]
         targets = ["udp:127.0.0.1:{}"]
         "#,
@@ -172,11 +179,17 @@ fn settings(dir: &Path, pbx: &Peer, second: &Peer, authenticate: bool) -> Teleph
     TelephonySettings::from_config(&config.sip.unwrap(), dir).unwrap()
 }
 
-async fn with_trunk(authenticate: bool) -> (World, Peer, Peer) {
+pub(crate) async fn with_trunk(authenticate: bool) -> (World, Peer, Peer) {
+    with_trunk_as(authenticate, None).await
+}
+
+/// With media that are relayed, or not.
+async fn with_trunk_as(authenticate: bool, media: Option<MediaSettings>) -> (World, Peer, Peer) {
     let (mut pbx, mut second) = (Peer::new(), Peer::new());
     let mut world = World::start("127.0.0.1:9".parse().unwrap(), &["2001"]).await;
     world.stop_gateway().await;
-    world.sip = Some(settings(&world.dir, &pbx, &second, authenticate));
+    let settings = settings(&world.dir, &pbx, &second, authenticate);
+    world.sip = Some(TelephonySettings { media, ..settings });
     world.start_gateway().await;
     let (_, address) = world.gateway().sip_addrs()[0];
     pbx.gateway = address;
@@ -185,7 +198,7 @@ async fn with_trunk(authenticate: bool) -> (World, Peer, Peer) {
 }
 
 /// Runs what blocks beside the gateway.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
@@ -244,6 +257,76 @@ async fn a_call_goes_through_to_the_second_pbx_and_back() {
     .await;
 }
 
+fn view_of(world: &World) -> gateway::health::View {
+    gateway::health::View {
+        shared: std::sync::Arc::clone(world.gateway().shared()),
+        outbox: std::sync::Arc::clone(world.gateway().outbox()),
+    }
+}
+
+/// The port of the first stream.
+fn audio_port(message: &str) -> u16 {
+    let (_, behind) = message.split_once("m=audio ").expect("a stream");
+    behind.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_of_a_call_go_through_the_gateway_where_it_is_told_to_relay_them() {
+    let relayed = MediaSettings {
+        relay: RelayConfig {
+            addresses: vec!["127.0.0.1".parse().unwrap()],
+            ports: 20_000..=29_999,
+            workers: 1,
+            round: Duration::from_millis(1),
+        },
+        srtp: SrtpPolicy::Off,
+        silence: None,
+    };
+    let (world, pbx, second) = with_trunk_as(false, Some(relayed)).await;
+    let view = view_of(&world);
+    beside(move || {
+        let phones = [Peer::new(), Peer::new()];
+        pbx.invite("5001", 1, "");
+        let invite = second.expect("INVITE ");
+        let more = "Contact: <sip:5001@ME>\r\nContent-Type: application/sdp\r\n";
+        let body = sdp(phones[1].port());
+        second.send(&response(&invite, "200 OK", more, &body));
+        let answer = pbx.expect("SIP/2.0 200");
+        pbx.within("ACK", "5001", 1, &answer);
+        second.expect("ACK ");
+        let ports = [audio_port(&answer), audio_port(&invite)];
+        assert!(ports.iter().all(|port| (20_000..30_000).contains(port)));
+        // The caller's phone speaks first: where it really is was not in its description.
+        for (near, far) in [(0, 1), (1, 0), (0, 1)] {
+            let mut packet = [0x55_u8; 172];
+            packet[..2].copy_from_slice(&[0x80, 8]);
+            let to = ("127.0.0.1", ports[near]);
+            phones[near].socket.send_to(&packet, to).unwrap();
+            let mut heard = [0; 2000];
+            let (len, from) = phones[far].socket.recv_from(&mut heard).unwrap();
+            assert_eq!((len, from.port()), (172, ports[far]));
+            assert_eq!(heard[12..172], packet[12..]);
+        }
+        pbx.within("BYE", "5001", 2, &answer);
+        pbx.expect("SIP/2.0 200");
+        let bye = second.expect("BYE ");
+        second.send(&response(&bye, "200 OK", "", ""));
+    })
+    .await;
+    until("the figures of the call", async || {
+        let page = view.metrics();
+        // Three packets are no two seconds.
+        let figures = [
+            "ringway_media_calls_total{quality=\"short\"} 1",
+            "ringway_media_packets_total{fate=\"received\"} 3",
+            "ringway_media_packets_total{fate=\"sent\"} 3",
+            "ringway_media_legs 0",
+        ];
+        figures.iter().all(|figure| page.contains(figure))
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_hear_nothing_and_the_pbx_is_challenged() {
     let (world, pbx, _second) = with_trunk(true).await;
@@ -271,16 +354,13 @@ async fn strangers_hear_nothing_and_the_pbx_is_challenged() {
     })
     .await;
     // A missing proof is no attack; nothing is written down for it.
-    assert!(!audit.exists());
+    assert_eq!(std::fs::read_to_string(&audit).unwrap(), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_metrics_tell_of_the_trunk() {
     let (world, pbx, second) = with_trunk(false).await;
-    let view = gateway::health::View {
-        shared: std::sync::Arc::clone(world.gateway().shared()),
-        outbox: std::sync::Arc::clone(world.gateway().outbox()),
-    };
+    let view = view_of(&world);
     let page = beside(move || {
         for (peer, number) in [(&pbx, "9"), (&second, "8")] {
             peer.invite(number, 1, "");

@@ -86,6 +86,9 @@ impl World {
         let mut config = cloud::Config::loopback(&self.dir.join("cloud"))
             .with_gateway(&identity(), GATEWAY_TOKEN)
             .with_application("test", &identity().account_id, APPLICATION_TOKEN);
+        for application in &mut config.applications {
+            application.softphones = vec!["*".to_owned()];
+        }
         config.listen = self.cloud_addr;
         let cloud = Cloud::start(config).await.unwrap();
         self.cloud_addr = cloud.addr();

@@ -3,6 +3,10 @@
 
 use csta::xml::{Document, Element};
 use csta::{DeviceId, FrameDecoder, Message, Request};
+use media::relay::{BUFFER_LEN, Leg, PassingKind, Port, Reason, Remote, StreamStart};
+use media::rtp::{HEADER_LEN, RtpHeader, RtpPacket};
+use media::sdp::{CryptoSuite, Direction, SrtpKey};
+use media::srtp::{OVERHEAD_MAX, Opener, Protector};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -19,6 +23,9 @@ pub const TARGETS: &[Target] = &[
     ("digest", digest),
     ("sip_message", sip_message),
     ("sip_stream", sip_stream),
+    ("rtp", rtp),
+    ("srtp", srtp),
+    ("rtcp", rtcp),
 ];
 
 /// The frame decoder: the same frames however the bytes are cut, and never more than it was given.
@@ -281,4 +288,145 @@ fn sip_items(data: &[u8], piece: usize) -> (Vec<sip::stream::StreamItem>, usize)
         assert!(decoder.buffered() <= most);
     }
     (items, errors)
+}
+
+/// A packet at a leg: what goes on is as long as it was, has the other leg's stream, and its payload as
+/// it came.
+///
+/// # Panics
+/// A promise is broken.
+pub fn rtp(data: &[u8]) {
+    let read = RtpPacket::parse(data);
+    let (mut near, mut far) = (leg(1, None), leg(2, None));
+    let Some((kind, bytes)) = passed(&mut near, &mut far, Port::Rtp, data) else {
+        return;
+    };
+    if let PassingKind::Rtp(header) = kind {
+        let written = RtpPacket::parse(&bytes);
+        match (read, written) {
+            (Ok(read), Ok(written)) => {
+                assert_eq!((read.header, read.payload), (header, written.payload));
+                assert_eq!(written.header.ssrc, far.ssrc());
+            }
+            (read, written) => assert_eq!(read.is_ok(), written.is_ok()),
+        }
+        assert_eq!(bytes[0], data[0]);
+        assert_eq!(bytes[HEADER_LEN..], data[HEADER_LEN..]);
+    }
+}
+
+/// Reports at a leg that is heard: what goes on is whole, no longer than it was, and passes once more.
+///
+/// # Panics
+/// A promise is broken.
+pub fn rtcp(data: &[u8]) {
+    let (mut near, mut far) = (leg(1, None), leg(2, None));
+    let begins = RtpHeader::default().to_bytes();
+    assert!(passed(&mut near, &mut far, Port::Rtp, &begins).is_some());
+    assert!(passed(&mut far, &mut near, Port::Rtp, &begins).is_some());
+    let Some((_, bytes)) = passed(&mut near, &mut far, Port::Rtcp, data) else {
+        return;
+    };
+    assert!(bytes.len() <= data.len() && bytes.len().is_multiple_of(4));
+    assert!(bytes[4..8] == far.ssrc().to_be_bytes());
+    let mut again = bytes.clone();
+    let from = ADDRESS.parse().expect("an address");
+    let taken = leg(3, None).receive(Port::Rtcp, from, &mut again, any_instant());
+    assert!(taken.is_ok(), "{bytes:x?}");
+}
+
+/// Any bytes to be opened, as RTP and as RTCP, at a leg and by the opener alone; and what can be protected
+/// is opened as it was.
+///
+/// # Panics
+/// A promise is broken.
+pub fn srtp(data: &[u8]) {
+    let Some((first, data)) = data.split_first() else {
+        return;
+    };
+    let suite = CryptoSuite::ALL[usize::from(*first) % CryptoSuite::ALL.len()];
+    let key = SrtpKey::new(suite, vec![*first; suite.key_len()]).expect("its suite's length");
+    let mut secure = leg(1, Some(&key));
+    let mut alone = leg(2, None);
+    for port in [Port::Rtp, Port::Rtcp] {
+        if passed(&mut secure, &mut alone, port, data).is_none() {
+            assert_eq!(secure.counters().dropped(Reason::Far), 0);
+        }
+    }
+    for is_rtcp in [false, true] {
+        let (mut protector, mut opener) = (Protector::new(&key), Opener::new(&key));
+        let mut buffer = data.to_vec();
+        let _ = if is_rtcp {
+            opener.open_rtcp(&mut buffer)
+        } else {
+            opener.open(&mut buffer)
+        };
+        buffer.clear();
+        buffer.extend(data);
+        buffer.resize(data.len() + OVERHEAD_MAX, 0);
+        let protected = if is_rtcp {
+            protector.protect_rtcp(&mut buffer, data.len())
+        } else {
+            protector.protect(&mut buffer, data.len())
+        };
+        let Ok(len) = protected else { continue };
+        if len > media::rtp::PACKET_LEN_MAX {
+            continue;
+        }
+        let opened = if is_rtcp {
+            opener.open_rtcp(&mut buffer[..len])
+        } else {
+            opener.open(&mut buffer[..len])
+        };
+        assert_eq!(opened, Ok(data.len()));
+        assert_eq!(buffer[..data.len()], *data);
+    }
+}
+
+const ADDRESS: &str = "192.0.2.1:4000";
+
+fn leg(ssrc: u32, key: Option<&SrtpKey>) -> Leg {
+    let start = StreamStart {
+        ssrc,
+        sequence: 0,
+        timestamp: 0,
+    };
+    let mut leg = Leg::new(start, 8000);
+    leg.set_remote(&Remote {
+        rtp: ADDRESS.parse().ok(),
+        rtcp: ADDRESS.parse().ok(),
+        direction: Direction::SendRecv,
+        srtp: key.map(|key| (key.clone(), key.clone())),
+        clock_rate: 8000,
+    });
+    leg
+}
+
+/// What a datagram at one leg becomes at the other. What does not pass is counted.
+fn passed(
+    near: &mut Leg,
+    far: &mut Leg,
+    port: Port,
+    data: &[u8],
+) -> Option<(PassingKind, Vec<u8>)> {
+    let mut buffer = data.to_vec();
+    buffer.resize(data.len().max(BUFFER_LEN), 0);
+    let from = ADDRESS.parse().expect("an address");
+    let now = any_instant();
+    let sum = |leg: &Leg| -> u64 {
+        let counted = Reason::ALL.map(|reason| leg.counters().dropped(reason));
+        counted.iter().sum()
+    };
+    let before = sum(near) + sum(far);
+    let passed = near.receive(port, from, &mut buffer[..data.len()], now);
+    let passed = passed.and_then(|passing| Ok((passing, far.send(passing, &mut buffer, now)?)));
+    assert_eq!(sum(near) + sum(far), before + u64::from(passed.is_err()));
+    let (passing, out) = passed.ok()?;
+    buffer.truncate(out.len);
+    Some((passing.kind, buffer))
+}
+
+#[expect(clippy::disallowed_methods, reason = "any instant does")]
+fn any_instant() -> std::time::Instant {
+    std::time::Instant::now()
 }

@@ -12,12 +12,14 @@
 //! * [`far_end`] believes the events, and complains of those that cannot be;
 //! * [`acts`] are the users, the applications and the faults;
 //! * `history` is what became of calls, by the simulator's own journal;
+//! * `defect` breaks the gateway on purpose, to show that the test finds that;
 //! * `config` is what differs from one seed to another, `compare` the quiet points;
 //! * [`report`] says how it went.
 
 pub mod acts;
 mod compare;
 mod config;
+mod defect;
 pub mod far_end;
 mod history;
 pub mod report;
@@ -26,6 +28,7 @@ pub mod world;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+pub use defect::Defect;
 pub use report::Report;
 use world::World;
 
@@ -42,6 +45,8 @@ pub struct Options {
     pub terminals: bool,
     /// Lines to keep of what happened last; they follow the first complaint.
     pub trace: usize,
+    /// What the gateway does wrong, to see whether that is found.
+    pub defect: Option<Defect>,
 }
 
 /// Steps between two quiet points, at most.

@@ -1,29 +1,53 @@
-//! The back-to-back user agent: takes calls of the trunk, and joins each with the leg that the
-//! destination code names, by the dial policy.
+//! The back-to-back user agent: takes calls of the PBX and of the far end, and joins each with whom the
+//! number leads to, by the dial policy.
 //!
 //! ```text
-//!   PBX ──INVITE──► a_leg ┐             ┌ b_leg ──INVITE──► second PBX target
-//!                         ├─ BridgedCall┤
-//!                         ┘             └ echo: packets go back where they come from
+//!   PBX ══ trunk ════════════╗                ╔══ trunk, or second PBX target
+//!   PBX ══ registration ═════╬═ BridgedCall ══╬══ registration of a softphone's user
+//!   far end ══ cloud leg ════╝   A        B   ╠══ cloud leg: a softphone, an application
+//!                                             ╚══ echo: packets go back where they come from
 //! ```
 //!
 //! [`Switchboard`] owns no socket and no clock. The shell hands it the events of one
-//! [`sip::ua::UserAgent`] together with that user agent, and asks it for notices.
+//! [`sip::ua::UserAgent`] together with that user agent, and the signals of cloud legs; it fetches
+//! signals and notices.
+//!
+//! Each side of a call is a party (`party`): a session with the PBX, a cloud leg, the echo, or nobody.
+//! What a session (`session`) or a leg (`cloud`) tells is the same news to the other side (`forward`).
 
 mod call;
+mod cause;
+mod cloud;
 mod config;
+pub mod correlate;
 mod echo;
 mod forward;
+mod incoming;
+mod invite;
+mod join;
+mod mwi;
+mod notice;
 pub mod number;
+mod outgoing;
+mod party;
 mod peers;
 pub mod policy;
+mod relay;
 mod route;
+mod session;
+mod softclient;
 mod switchboard;
+mod timers;
 mod transfer;
+mod watch;
 
-pub use call::{CallKey, CallSummary};
-pub use config::{BridgeConfig, BridgeStats, Notice, RefusalReason, TrunkSecret};
+pub use call::CallKey;
+pub use config::{BridgeConfig, BridgeStats, LegIds, RefusalReason, TrunkSecret};
 pub use echo::EchoMedia;
-pub use peers::{Peer, PeerState};
+pub use mwi::MessageSummary;
+pub use notice::{CallBegun, CallDirection, CallSummary, Notice};
+pub use peers::{Peer, PeerRole, PeerStanding, PeerState};
+pub use relay::MediaRelay;
 pub use route::{Destination, Route};
+pub use softclient::Softclient;
 pub use switchboard::Switchboard;

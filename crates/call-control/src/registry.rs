@@ -27,6 +27,7 @@ mod endpoints;
 mod features;
 mod history;
 mod legs;
+mod lost;
 mod missed;
 mod origin;
 mod publish;
@@ -40,7 +41,7 @@ mod unclear;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cloud_uplink::event::{Alarm, EndpointMonitored, EndpointUnmonitored, LinkChange};
+use cloud_uplink::event::{Alarm, EndpointMonitored, EndpointUnmonitored, LinkChange, PBX_LINK};
 use cloud_uplink::{
     CallId, EndpointView, Event, EventData, IdSource, Identity, LegId, LegView, Timestamp,
 };
@@ -94,6 +95,8 @@ pub enum ViewChange {
     Delete(LegId),
     /// The extension's features are now so.
     PutEndpoint(EndpointView),
+    /// These are now so: the switching function cannot be heard.
+    PutAll(Vec<LegView>, Vec<EndpointView>),
 }
 
 /// Something that ended lately.
@@ -187,6 +190,7 @@ impl Registry {
                 published: 0,
                 synthetic: 0,
                 touched: Vec::new(),
+                unconfirmed: BTreeMap::new(),
             },
             devices: Devices::default(),
             endpoints: Endpoints::default(),
@@ -281,7 +285,7 @@ impl Registry {
             reason: reason.to_owned(),
             will_retry,
         });
-        self.publisher.publish(body, None, now);
+        self.publish_loss(body, now);
         self.await_no_longer(device, now);
         if !will_retry {
             self.end_unfollowed(now);
@@ -309,7 +313,7 @@ impl Registry {
             let legs = call.legs.iter_mut();
             legs.for_each(|leg| leg.reports = ReportLog::default());
         }
-        self.publish_link(true, None, now);
+        self.publish_link_up(now);
         self.end_unfollowed(now);
         self.note_consultations(now);
     }
@@ -328,23 +332,38 @@ impl Registry {
         for call in self.calls.values_mut() {
             call.asked = false;
         }
-        self.publish_link(false, Some(reason.to_owned()), now);
+        self.publish_link_down(reason, None, now);
     }
 
-    fn publish_link(&mut self, up: bool, reason: Option<String>, now: Timestamp) {
-        if self.link.replace(up) == Some(up) {
-            return;
+    /// The switching function has lost messages (ECMA-269 §14.1.4), though the association stands: all
+    /// may have changed unheard, until the snapshots that are due now confirm it.
+    pub fn handle_messages_lost(&mut self, now: Timestamp) {
+        if self.link == Some(true) {
+            self.publish_link_down("the PBX has lost messages", None, now);
+            self.publish_link_up(now);
         }
-        let link = LinkChange {
-            link: "pbx".to_owned(),
-            reason,
-        };
-        let body = if up {
-            EventData::LinkUp(link)
-        } else {
-            EventData::LinkDown(link)
-        };
-        self.publisher.publish(body, None, now);
+    }
+
+    fn publish_link_up(&mut self, now: Timestamp) {
+        if self.link.replace(true) != Some(true) {
+            let body = EventData::LinkUp(LinkChange {
+                link: PBX_LINK.to_owned(),
+                reason: None,
+                known_until: None,
+            });
+            self.publisher.publish(body, None, now);
+        }
+    }
+
+    fn publish_link_down(&mut self, reason: &str, known_until: Option<Timestamp>, now: Timestamp) {
+        if self.link.replace(false) != Some(false) {
+            let body = EventData::LinkDown(LinkChange {
+                link: PBX_LINK.to_owned(),
+                reason: Some(reason.to_owned()),
+                known_until,
+            });
+            self.publish_loss(body, now);
+        }
     }
 
     /// Lets what waits in vain run out; once a minute is often enough.
@@ -397,7 +416,8 @@ impl Registry {
 
     /// All legs that are going on.
     pub fn legs(&self) -> impl Iterator<Item = LegView> + '_ {
-        self.calls.values().flat_map(views)
+        let legs = self.calls.values().flat_map(views);
+        legs.map(|leg| self.as_known(leg))
     }
 
     /// The legs of an extension.
@@ -405,13 +425,15 @@ impl Registry {
     pub fn legs_of_endpoint(&self, endpoint_id: &str) -> Vec<LegView> {
         let legs = self.calls_at(endpoint_id).flat_map(views);
         legs.filter(|leg| leg.endpoint_id.as_deref() == Some(endpoint_id))
+            .map(|leg| self.as_known(leg))
             .collect()
     }
 
     /// The legs of a call; none if it is not known or over.
     #[must_use]
     pub fn legs_of_call(&self, call_id: CallId) -> Vec<LegView> {
-        self.call(call_id).into_iter().flat_map(views).collect()
+        let legs = self.call(call_id).into_iter().flat_map(views);
+        legs.map(|leg| self.as_known(leg)).collect()
     }
 
     /// The connection of an extension in a call.

@@ -33,6 +33,32 @@ pub struct EndpointView {
     pub agent: Option<Agent>,
     /// When one of these changed last, UTC.
     pub since: Timestamp,
+    /// Parts that may have changed unheard: the PBX could not be heard, and has not told them anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed: Vec<EndpointPart>,
+    /// Until when those are known, UTC; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_until: Option<Timestamp>,
+}
+
+/// A part of an [`EndpointView`], by its name there.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum EndpointPart {
+    /// Whether the device is in service.
+    InService,
+    /// Whether it is not to be disturbed.
+    DoNotDisturb,
+    /// Forwardings.
+    Forwarding,
+    /// Whether messages wait.
+    MessageWaiting,
+    /// Presence.
+    Presence,
+    /// The agent.
+    Agent,
 }
 
 impl EndpointView {
@@ -48,10 +74,26 @@ impl EndpointView {
             presence: None,
             agent: None,
             since,
+            unconfirmed: Vec::new(),
+            known_until: None,
         }
     }
 
-    /// Takes the change of an event on; whether it was one of this extension.
+    /// The parts of which something is known.
+    pub fn known(&self) -> impl Iterator<Item = EndpointPart> {
+        let parts = [
+            (EndpointPart::InService, self.in_service.is_some()),
+            (EndpointPart::DoNotDisturb, self.do_not_disturb.is_some()),
+            (EndpointPart::Forwarding, self.forwarding.is_some()),
+            (EndpointPart::MessageWaiting, self.message_waiting.is_some()),
+            (EndpointPart::Presence, self.presence.is_some()),
+            (EndpointPart::Agent, self.agent.is_some()),
+        ];
+        let known = parts.into_iter().filter(|(_, is_known)| *is_known);
+        known.map(|(part, _)| part)
+    }
+
+    /// Takes the change of an event on, which confirms the part; whether it was one of this extension.
     pub fn apply(&mut self, event: &EventData, time: Timestamp) -> bool {
         let Some(change) = event.endpoint_change() else {
             return false;
@@ -59,20 +101,41 @@ impl EndpointView {
         if change.endpoint_id != self.endpoint_id {
             return false;
         }
-        match event {
-            EventData::EndpointService(change) => self.in_service = Some(change.state.in_service),
-            EventData::EndpointDoNotDisturb(change) => self.do_not_disturb = Some(change.state.on),
+        let before = self.clone();
+        let part = match event {
+            EventData::EndpointService(change) => {
+                self.in_service = Some(change.state.in_service);
+                EndpointPart::InService
+            }
+            EventData::EndpointDoNotDisturb(change) => {
+                self.do_not_disturb = Some(change.state.on);
+                EndpointPart::DoNotDisturb
+            }
             EventData::EndpointForwarding(change) => {
                 self.forwarding = Some(change.state.forwarding.clone());
+                EndpointPart::Forwarding
             }
             EventData::EndpointMessageWaiting(change) => {
                 self.message_waiting = Some(change.state.clone());
+                EndpointPart::MessageWaiting
             }
-            EventData::EndpointPresence(change) => self.presence = Some(change.state.clone()),
-            EventData::EndpointAgent(change) => self.agent = Some(change.state.clone()),
+            EventData::EndpointPresence(change) => {
+                self.presence = Some(change.state.clone());
+                EndpointPart::Presence
+            }
+            EventData::EndpointAgent(change) => {
+                self.agent = Some(change.state.clone());
+                EndpointPart::Agent
+            }
             _ => return false,
+        };
+        if *self != before {
+            self.since = time;
         }
-        self.since = time;
+        self.unconfirmed.retain(|lost| *lost != part);
+        if self.unconfirmed.is_empty() {
+            self.known_until = None;
+        }
         true
     }
 }

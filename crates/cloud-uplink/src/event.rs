@@ -108,6 +108,9 @@ pub enum EventData {
     /// The call left the PBX for a network: the leg of the outside party.
     #[serde(rename = "ringway.call.networkReached.v1")]
     CallNetworkReached(LegChange),
+    /// A leg is as it was known before the PBX could not be heard: the PBX has told it anew.
+    #[serde(rename = "ringway.call.confirmed.v1")]
+    CallConfirmed(LegChange),
     /// Digits were sent in a call.
     #[serde(rename = "ringway.call.digits.v1")]
     CallDigits(CallDigits),
@@ -178,7 +181,8 @@ impl EventData {
             | Self::CallCleared(change)
             | Self::CallTransferred(change)
             | Self::CallConferenced(change)
-            | Self::CallNetworkReached(change) => Some(change),
+            | Self::CallNetworkReached(change)
+            | Self::CallConfirmed(change) => Some(change),
             _ => None,
         }
     }
@@ -308,6 +312,10 @@ pub struct LegView {
     pub since: Timestamp,
     /// What the PBX calls these things, unchanged.
     pub pbx: PbxIds,
+    /// The PBX could not be heard since then, UTC, and has not told this leg anew: it may have changed
+    /// unheard. Absent: the leg is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_until: Option<Timestamp>,
 }
 
 impl LegView {
@@ -466,7 +474,14 @@ pub struct LinkChange {
     /// Why it went down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When it went down, where that was before the event, as after a crash: what was known until then
+    /// may have changed unheard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_until: Option<Timestamp>,
 }
+
+/// Name of the link to the PBX.
+pub const PBX_LINK: &str = "pbx";
 
 /// A condition that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -8,13 +8,17 @@ use serde_json::value::RawValue;
 use crate::command::{Command, Outcome};
 use crate::endpoint::EndpointView;
 use crate::event::LegView;
-use crate::id::{CommandId, Identity, StreamId};
+use crate::id::{CloudLegId, CommandId, Identity, StreamId};
+use crate::leg::{Leg, LegAck};
 use crate::time::Timestamp;
 
 /// WebSocket subprotocol: the major version of the channel.
 pub const SUBPROTOCOL: &str = "ringway.v1.json";
 /// Version of the channel that this code speaks.
 pub const VERSION: u32 = 1;
+/// Ability to carry cloud legs, in [`Hello::caps`] and [`Welcome::caps`]: who does not name it is sent no
+/// `leg` and no `legAck`.
+pub const CAP_LEGS: &str = "legs";
 /// Largest frame that either side accepts, in bytes.
 pub const FRAME_LEN_MAX: usize = 128 * 1024;
 /// Largest response, in bytes of its JSON text; one that does not fit into a frame goes in parts. Room
@@ -69,7 +73,9 @@ macro_rules! frames {
                 }
                 let head: Head<'_> = serde_json::from_str(text)?;
                 match &*head.t {
-                    $( $tag => Ok(Self::$variant(serde_json::from_str(text)?)), )*
+                    $( $tag => serde_json::from_str(text)
+                        .map(Self::$variant)
+                        .map_err(|error| FrameParseError::of($tag, text, error)), )*
                     other => Err(FrameParseError::UnknownKind(other.chars().take(32).collect())),
                 }
             }
@@ -100,9 +106,46 @@ pub enum FrameParseError {
     /// A kind that this version does not know.
     #[error("unknown kind of frame {0:?}")]
     UnknownKind(String),
+    /// A signal of a leg that cannot be read, perhaps of a newer kind: it ends the leg, not the channel.
+    #[error("signal {n} of leg {leg}: {why}")]
+    Signal {
+        /// The leg.
+        leg: CloudLegId,
+        /// Number of the signal.
+        n: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Larger than [`FRAME_LEN_MAX`].
     #[error("frame of {0} bytes, at most {FRAME_LEN_MAX} are allowed")]
     TooBig(usize),
+}
+
+/// Longest account of what is wrong with a signal, in bytes.
+const WHY_LEN_MAX: usize = 200;
+
+impl FrameParseError {
+    /// What a frame of that kind, which cannot be read, means.
+    fn of(kind: &str, text: &str, error: serde_json::Error) -> Self {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Place {
+            cloud_leg_id: CloudLegId,
+            n: u64,
+        }
+        match serde_json::from_str::<Place>(text) {
+            Ok(Place { cloud_leg_id, n }) if kind == "leg" => {
+                let mut why = error.to_string().replace(char::is_control, " ");
+                why.truncate(why.floor_char_boundary(WHY_LEN_MAX));
+                Self::Signal {
+                    leg: cloud_leg_id,
+                    n,
+                    why,
+                }
+            }
+            _ => Self::Json(error),
+        }
+    }
 }
 
 frames! {
@@ -122,6 +165,10 @@ frames! {
         Response(Response) = "response",
         /// A piece of a response that does not fit into a frame.
         ResponsePart(ResponsePart) = "responsePart",
+        /// A signal of a cloud leg.
+        Leg(Leg) = "leg",
+        /// Signals of a cloud leg taken up to a number.
+        LegAck(LegAck) = "legAck",
         /// Are you there?
         Ping(Ping) = "ping",
         /// I am.
@@ -138,6 +185,10 @@ frames! {
         Ack(Ack) = "ack",
         /// Something to do.
         Command(NumberedCommand) = "command",
+        /// A signal of a cloud leg.
+        Leg(Leg) = "leg",
+        /// Signals of a cloud leg taken up to a number.
+        LegAck(LegAck) = "legAck",
         /// Are you there?
         Ping(Ping) = "ping",
         /// I am.
@@ -211,6 +262,9 @@ pub struct Welcome {
     pub max_frame: usize,
     /// The far end's clock, UTC.
     pub time: Timestamp,
+    /// Optional abilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caps: Vec<String>,
 }
 
 /// How much may be on the way unacknowledged.

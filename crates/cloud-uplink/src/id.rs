@@ -84,6 +84,11 @@ ulid_id! {
     CommandId
 }
 ulid_id! {
+    /// Names one cloud leg: the far end's part in a call that the gateway bridges. Minted by the side
+    /// that begins the leg.
+    CloudLegId
+}
+ulid_id! {
     /// Names one event.
     EventId
 }

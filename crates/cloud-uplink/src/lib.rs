@@ -9,6 +9,7 @@
 //! | [`endpoint`] | what is known of an extension beside its calls |
 //! | [`record`] | call history: one record for each call and user |
 //! | [`command`] | what the far end may ask, and every way it can be refused |
+//! | [`leg`] | cloud legs: what the two ends of a bridged call say to each other |
 //! | [`frame`] | the messages of the channel, in both directions |
 //! | [`session`] | who may say what when: the gateway's end and the far end's, without I/O |
 //! | [`schema`] | JSON Schemas of all of these, generated from the types |
@@ -18,6 +19,8 @@ pub mod endpoint;
 pub mod event;
 pub mod frame;
 pub mod id;
+pub mod leg;
+pub mod loss;
 pub mod record;
 pub mod schema;
 pub mod session;
@@ -27,6 +30,6 @@ pub use command::{Command, CommandError, ErrorCode, Method, Outcome};
 pub use endpoint::EndpointView;
 pub use event::{Event, EventData, LegState, LegView};
 pub use frame::{CloudFrame, FrameParseError, GatewayFrame};
-pub use id::{CallId, IdSource, Identity, LegId, StreamId};
+pub use id::{CallId, CloudLegId, IdSource, Identity, LegId, StreamId};
 pub use record::CallRecord;
 pub use time::Timestamp;

@@ -8,11 +8,13 @@
 //! | --- | --- |
 //! | [`gateway`] | [`GatewaySession`]: lives across connections |
 //! | [`cloud`] | [`CloudSession`]: one per connection; [`Fence`] decides which one lives |
+//! | [`legs`] | [`Legs`]: cloud legs at either end; live across connections |
 //! | `window` | what is on the way unacknowledged, counted alike at both ends |
 
 pub mod cloud;
 pub mod gateway;
 mod heartbeat;
+pub mod legs;
 mod window;
 
 use std::borrow::Cow;
@@ -22,6 +24,7 @@ use serde_json::value::RawValue;
 
 pub use cloud::{CloudSession, Fence};
 pub use gateway::GatewaySession;
+pub use legs::{LegFrame, Legs};
 
 use crate::endpoint::EndpointView;
 use crate::event::LegView;

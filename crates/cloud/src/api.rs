@@ -3,10 +3,12 @@
 mod ask;
 pub(crate) mod auth;
 mod calls;
+mod currency;
 mod endpoints;
 mod events;
 mod features;
 mod history;
+mod legs;
 mod numbers;
 mod ops;
 mod pbx;
@@ -23,7 +25,7 @@ use crate::app::App;
 use crate::gateways::channel;
 
 /// Every path with its methods, as `docs/openapi.json` lists them.
-pub const ROUTES: [(&str, &[&str]); 22] = [
+pub const ROUTES: [(&str, &[&str]); 24] = [
     ("/gateway/v1/channel", &["get"]),
     ("/events/v1", &["get"]),
     ("/2017-09-01/calls", &["get"]),
@@ -58,6 +60,8 @@ pub const ROUTES: [(&str, &[&str]); 22] = [
     ),
     ("/2017-09-01/endpoints/{endpointId}/snapshot", &["post"]),
     ("/2017-09-01/endpoints/{endpointId}/device", &["get"]),
+    ("/2017-09-01/legs", &["get", "post"]),
+    ("/2017-09-01/legs/{cloudLegId}", &["get", "put"]),
     ("/2017-09-01/pbx/devices", &["get"]),
     ("/2017-09-01/pbx/features", &["get"]),
     ("/livez", &["get"]),
@@ -84,6 +88,8 @@ fn resources() -> Router<Arc<App>> {
     Router::new()
         .route("/calls", get(calls::all))
         .route("/callHistory", get(history::all))
+        .route("/legs", get(legs::all).post(legs::begin))
+        .route("/legs/{cloudLegId}", get(legs::one).put(legs::act))
         .route("/pbx/devices", get(pbx::devices))
         .route("/pbx/features", get(pbx::features))
         .route("/endpoints", get(endpoints::all))

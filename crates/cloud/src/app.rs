@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::gateways::quarantine::Quarantine;
+use crate::legs::Legs;
 
 /// What all parts of the far end share.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct App {
     pub(crate) feed: Arc<Feed>,
     pub(crate) gateways: Gateways,
     pub(crate) commands: Commands,
+    pub(crate) legs: Legs,
     pub(crate) quarantine: Quarantine,
     /// Places for readers of the event stream.
     pub(crate) readers: Arc<Semaphore>,

@@ -190,6 +190,9 @@ pub struct Application {
     pub name: String,
     /// The account that it may use.
     pub account_id: String,
+    /// Extensions whose softphones it serves: their cloud legs are its. `*` at the end stands for anything.
+    #[serde(default)]
+    pub softphones: Vec<String>,
     /// The token, or …
     #[serde(default)]
     pub token: Option<Secret>,
@@ -238,6 +241,7 @@ impl Config {
         self.applications.push(Application {
             name: name.to_owned(),
             account_id: account_id.to_owned(),
+            softphones: Vec::new(),
             token: Some(Secret::new(token)),
             token_file: None,
         });

@@ -30,6 +30,8 @@ struct Table {
 #[derive(Debug)]
 struct Live {
     number: u64,
+    /// What the gateway had to tell when it connected is stored up to less than this.
+    behind: Option<u64>,
     fence: Fence,
     commands: mpsc::Sender<Command>,
     superseded: oneshot::Sender<()>,
@@ -57,13 +59,15 @@ pub(crate) struct Fenced;
 
 impl Gateways {
     /// Makes this the gateway's live channel, and ends the one before it. The session goes on under its
-    /// name if it is the one to `resume`; otherwise a new one begins as `fresh`.
+    /// name if it is the one to `resume`; otherwise a new one begins as `fresh`. The gateway has events up
+    /// to `high_water` to tell.
     pub(crate) fn claim(
         &self,
         identity: &Identity,
         fence: Fence,
         fresh: &str,
         resume: Option<&str>,
+        high_water: u64,
     ) -> Result<Claim, Fenced> {
         let mut table = self.lock();
         let live = table.live.get(identity);
@@ -76,6 +80,7 @@ impl Gateways {
         let (supersede, superseded) = oneshot::channel();
         let new = Live {
             number,
+            behind: Some(high_water),
             fence,
             commands: commands_in,
             superseded: supersede,
@@ -104,6 +109,13 @@ impl Gateways {
         self.lock().live.contains_key(identity)
     }
 
+    /// Whether the gateway's channel is up, and has told what happened while it was down.
+    pub(crate) fn is_caught_up(&self, identity: &Identity) -> bool {
+        let table = self.lock();
+        let live = table.live.get(identity);
+        live.is_some_and(|live| live.behind.is_none())
+    }
+
     /// How many are connected.
     pub(crate) fn connected(&self) -> usize {
         self.lock().live.len()
@@ -127,6 +139,17 @@ impl Gateways {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim {
+    /// What the gateway tells is stored up to that number.
+    pub(crate) fn stored(&self, seq: u64) {
+        if let Some(live) = self.gateways.lock().live.get_mut(&self.identity)
+            && live.number == self.number
+        {
+            live.behind = live.behind.filter(|high_water| *high_water > seq);
+        }
     }
 }
 
@@ -187,11 +210,11 @@ mod tests {
     fn a_newer_session_ends_the_older_and_an_older_one_is_refused() {
         let gateways = Gateways::default();
         let mut first = gateways
-            .claim(&gateway(), fence(0, 5), "one", None)
+            .claim(&gateway(), fence(0, 5), "one", None, 0)
             .unwrap();
         assert!(!first.resumed);
         let mut second = gateways
-            .claim(&gateway(), fence(0, 5), "two", Some("one"))
+            .claim(&gateway(), fence(0, 5), "two", Some("one"), 7)
             .unwrap();
         assert!(
             second.resumed && second.session == "one",
@@ -206,10 +229,14 @@ mod tests {
         );
         assert!(
             gateways
-                .claim(&gateway(), fence(0, 4), "three", None)
+                .claim(&gateway(), fence(0, 4), "three", None, 0)
                 .is_err()
         );
         assert!(second.superseded.try_recv().is_err());
+        for (seq, caught_up) in [(0, false), (6, false), (7, true), (3, true)] {
+            second.stored(seq);
+            assert_eq!(gateways.is_caught_up(&gateway()), caught_up, "{seq}");
+        }
         drop(second);
         assert!(!gateways.is_connected(&gateway()));
         assert_eq!(gateways.connected(), 0);

@@ -7,6 +7,7 @@
 //! | [`cli`] | the `ringway-cloud` program |
 //! | `gateways` | channels of gateways: sessions, events to rows, malformed events |
 //! | `commands` | commands on their way: stored, sent, answered once |
+//! | `legs` | calls that gateways bridge to applications |
 //! | `feed` | the newest events in memory, for readers that follow |
 //! | `api` | REST, the event stream, health and metrics |
 
@@ -17,6 +18,7 @@ mod commands;
 pub mod config;
 mod feed;
 mod gateways;
+mod legs;
 mod metrics;
 
 use std::fs::DirBuilder;
@@ -28,7 +30,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use store::CloudStore;
-use store::cloud::{CloudStats, LegFilter, OwnedLeg};
+use store::cloud::{CloudStats, LegFilter, OwnedLeg, Reading};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -42,6 +44,7 @@ pub use crate::config::{Config, ConfigError};
 use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::gateways::quarantine::Quarantine;
+use crate::legs::Legs;
 
 /// The description of the REST interface, OpenAPI 3.1.
 pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
@@ -51,7 +54,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Time between removals of what is older than the retention.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Time between two looks whether the store still stores.
+/// Time between two looks whether the store still stores, and which legs are over.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running far end.
@@ -64,6 +67,7 @@ pub struct Cloud {
     alive: mpsc::Sender<()>,
     ended: mpsc::Receiver<()>,
     pruning: JoinHandle<()>,
+    ticking: JoinHandle<()>,
 }
 
 impl Cloud {
@@ -100,6 +104,7 @@ impl Cloud {
             feed,
             gateways: Gateways::default(),
             commands: Commands::default(),
+            legs: Legs::default(),
             quarantine: Quarantine::new(&config.data_dir),
             readers: Arc::new(Semaphore::new(config.limits.readers)),
             counters: Counters::default(),
@@ -113,6 +118,7 @@ impl Cloud {
         // Set once, right here.
         let _ = app.server.set(server.counters());
         let pruning = tokio::spawn(prune(Arc::clone(&app)));
+        let ticking = tokio::spawn(tick(Arc::clone(&app)));
         Ok(Self {
             app,
             server,
@@ -121,6 +127,7 @@ impl Cloud {
             alive,
             ended,
             pruning,
+            ticking,
         })
     }
 
@@ -195,13 +202,14 @@ impl Cloud {
                 endpoint: None,
             })
             .collect();
-        let read = self.app.read(move |store| {
+        let read = move |at: &Reading<'_>| {
             let mut legs = Vec::new();
             for filter in &filters {
-                legs.extend(store.legs(filter)?);
+                legs.extend(at.legs(filter)?);
             }
             Ok(legs)
-        });
+        };
+        let read = self.app.read(move |store| store.at_once(read));
         read.await.context("read the legs")
     }
 
@@ -214,10 +222,12 @@ impl Cloud {
             alive,
             mut ended,
             pruning,
+            ticking,
             ..
         } = self;
         stop.send_replace(true);
         pruning.abort();
+        ticking.abort();
         drop(alive);
         let all_ended = async {
             server.shutdown(SHUTDOWN_GRACE).await;
@@ -285,6 +295,14 @@ async fn prune(app: Arc<App>) {
     loop {
         interval.tick().await;
         app.store.prune(unix_ms(), app.config.retention());
+    }
+}
+
+async fn tick(app: Arc<App>) {
+    let mut interval = tokio::time::interval(LOOK_INTERVAL);
+    loop {
+        interval.tick().await;
+        app.legs.tick(net::clock::now());
     }
 }
 

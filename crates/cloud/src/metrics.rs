@@ -11,9 +11,10 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use store::cloud::CloudStats;
-use web::serve::Stats;
+use web::serve::Stats as ServerStats;
 
 use crate::app::{App, Counters};
+use crate::legs::Stats;
 
 /// Writes all numbers as they are now.
 pub(crate) fn write(app: &Arc<App>, text: &mut String) -> fmt::Result {
@@ -30,9 +31,11 @@ impl Collector for Numbers {
         let app = &self.0;
         let store = app.store.stats();
         let server = app.server_stats();
+        let legs = app.legs.stats();
         let counters = of_store(&store)
             .into_iter()
             .chain(of_app(&app.counters))
+            .chain(of_legs(&legs))
             .chain(of_server(&server));
         for (name, help, value) in counters {
             let metric = ConstCounter::new(value);
@@ -54,6 +57,7 @@ impl Collector for Numbers {
                 store.writer.queued,
             ),
             ("connections_open", "HTTP connections open", server.open),
+            ("legs_open", "Cloud legs open", legs.books.open as u64),
         ] {
             let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             let kind = metric.metric_type();
@@ -91,7 +95,26 @@ fn of_app(own: &Counters) -> [Counter; 6] {
     ]
 }
 
-fn of_server(server: &Stats) -> [Counter; 7] {
+fn of_legs(legs: &Stats) -> [Counter; 5] {
+    let books = &legs.books;
+    [
+        ("legs", "Cloud legs begun", books.begun),
+        ("legs_lost", "Legs that the channel lost", books.lost),
+        ("legs_refused", "Legs ended by a bad signal", books.refused),
+        (
+            "legs_overflowed",
+            "Legs ended as too much waited",
+            books.overflowed,
+        ),
+        (
+            "legs_unheard",
+            "Legs ended as nobody listened",
+            legs.unheard,
+        ),
+    ]
+}
+
+fn of_server(server: &ServerStats) -> [Counter; 7] {
     let (headers, idle) = (server.header_timeouts, server.idle_timeouts);
     [
         ("connections_accepted", "Connections", server.accepted),

@@ -241,6 +241,11 @@ impl Client {
         }
     }
 
+    fn devices_changed(&mut self) {
+        self.monitors.devices_changed();
+        self.say(ClientEvent::DevicesChanged);
+    }
+
     fn handle_session_event(&mut self, event: SessionEvent<Tag>, now: Instant) {
         match event {
             SessionEvent::Report(event) => self.monitors.handle_event(event),
@@ -272,7 +277,7 @@ impl Client {
                 let ended = self.call_snapshots.handle_segment(data.0);
                 self.commands_ended(ended);
             }
-            SessionEvent::DevicesChanged => self.say(ClientEvent::DevicesChanged),
+            SessionEvent::DevicesChanged => self.devices_changed(),
             SessionEvent::Devices(segment) => {
                 if let Some(list) = self.device_lists.handle_segment(segment, now) {
                     self.say(ClientEvent::Devices(list));

@@ -69,6 +69,9 @@ enum Command {
         /// Configuration file.
         #[arg(value_name = "FILE", default_value = "/etc/ringway/ringway.toml")]
         config: PathBuf,
+        /// Leave out the files that it names: for a configuration of another machine.
+        #[arg(long)]
+        without_files: bool,
     },
     /// See it work: simulated PBX, gateway, far end and an application in one process, with calls.
     #[cfg(feature = "demo")]
@@ -83,6 +86,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the code that claims this box in its portal, until somebody has used it.
+    SetupCode {
+        /// Configuration file.
+        #[arg(long, value_name = "FILE", default_value = "/etc/ringway/ringway.toml")]
+        config: PathBuf,
+    },
     /// Look at a PBX: connect, monitor, call, record, replay, decode.
     #[command(subcommand, after_help = csta_tools::HELP)]
     Csta(Box<csta_tools::Tool>),
@@ -93,11 +102,39 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => run::run(&config),
-        Command::CheckConfig { config } => check_config(&config),
+        Command::CheckConfig {
+            config,
+            without_files,
+        } => check_config(&config, !without_files),
         #[cfg(feature = "demo")]
         Command::Demo(options) => demo(&options),
         Command::Status { portal, json } => status::status(portal, json),
+        Command::SetupCode { config } => setup_code(&config),
         Command::Csta(tool) => csta_tools::run(&tool),
+    }
+}
+
+/// Exit code 0 with the code, 69 when there is none: the box is claimed, or has never been started.
+fn setup_code(path: &std::path::Path) -> ExitCode {
+    let found = Config::load(path)
+        .map_err(anyhow::Error::from)
+        .and_then(|config| {
+            let directory = config.gateway.state_dir.join(crate::daemon::PORTAL_DIR);
+            local_portal::Portal::setup_code(&directory)
+        });
+    match found {
+        Ok(Some(code)) => {
+            say(&code);
+            ExitCode::SUCCESS
+        }
+        Ok(None) => {
+            complain("there is no setup code: this box is claimed, or the service never ran");
+            ExitCode::from(exit::UNAVAILABLE)
+        }
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(exit::CONFIG)
+        }
     }
 }
 
@@ -114,9 +151,21 @@ fn demo(options: &crate::demo::Options) -> ExitCode {
     }
 }
 
-fn check_config(path: &std::path::Path) -> ExitCode {
+/// Where systemd puts the secrets of services.
+const CREDENTIALS: &str = "/run/credentials/";
+
+fn check_config(path: &std::path::Path, with_files: bool) -> ExitCode {
     match Config::load(path) {
         Ok(config) => {
+            if with_files && let Err(error) = Settings::from_config(&config) {
+                let error = format!("{error:#}");
+                // Secrets that systemd hands to the service are there while it runs, for nobody else.
+                if !error.contains(CREDENTIALS) {
+                    complain(&format!("{}: {error}", path.display()));
+                    return ExitCode::from(exit::CONFIG);
+                }
+                complain(&format!("warning: for the running service alone: {error}"));
+            }
             let extensions = config.extensions().len();
             say(&format!(
                 "{}: in order\n  PBX        {}, {extensions} extensions\n  dialect    {}\n  SIP        {}\n  far end    {}\n  portal     {}\n  state      {}",
@@ -131,10 +180,6 @@ fn check_config(path: &std::path::Path) -> ExitCode {
                 config.portal.listen.0,
                 config.gateway.state_dir.display(),
             ));
-            // Files that the service reads may be readable by the service alone.
-            if let Err(error) = Settings::from_config(&config) {
-                complain(&format!("warning: as the present user: {error:#}"));
-            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -154,14 +199,23 @@ fn sip_lines(sip: &config::SipSection) -> String {
     } else {
         "is known by its address alone".to_owned()
     };
-    let codes = sip.destinations.iter().map(|it| format!("{below}{it}"));
+    let codes = sip.codes().map(|it| format!("{below}{it}"));
+    let softclients = sip.softclients.iter().map(|it| {
+        format!(
+            "{below}softclients of {} register at {}, {} a second, for {} s",
+            it.file.display(),
+            it.registrar,
+            it.register_per_second.0,
+            it.expires_s.0,
+        )
+    });
     format!(
         "{} as {}{below}trunk {}, {} channels; the PBX {proof}{}",
         listen.join(", "),
         sip.domain.0,
         targets.join(", "),
         sip.trunk.channels.0,
-        codes.collect::<String>(),
+        codes.chain(softclients).collect::<String>(),
     )
 }
 

@@ -5,6 +5,7 @@
 
 mod dialect;
 mod sip;
+mod softclients;
 mod types;
 
 use std::net::SocketAddr;
@@ -15,12 +16,14 @@ use serde::Deserialize;
 
 pub use dialect::{Association, Assumptions, DialectName, describe};
 pub use sip::{
-    CallThroughSection, Destination, DestinationSection, Domain, NumberPattern, PolicySection,
-    SipListen, SipSection, SipTarget, TrunkSection,
+    CallThroughSection, Destination, DestinationSection, DigestAlgorithm, Domain, MediaSection,
+    NumberPattern, PolicySection, SipListen, SipSection, SipTarget, SoftclientsSection,
+    TrunkSection,
 };
+pub use softclients::{SOFTCLIENTS_MAX, SoftclientUser, read_softclients};
 pub use types::{
     Bytes, Count, DeviceRange, HostPort, Hours, Listen, LogFormat, LogLevel, Name, Requests,
-    Seconds, Url,
+    Seconds, SrtpChoice, Url,
 };
 
 /// The whole file.
@@ -98,6 +101,9 @@ pub struct PbxSection {
     /// Seconds that the application session asks to live.
     #[serde(default = "default_session_duration")]
     pub session_duration_s: Seconds<30, 86_400>,
+    /// Seconds within which every extension is compared with the PBX once more; 0 for never.
+    #[serde(default = "default_check_period")]
+    pub check_period_s: Seconds<0, 86_400>,
     /// Extensions to follow: numbers and ranges.
     pub devices: Vec<DeviceRange>,
     /// Requests in flight while monitors are set up.
@@ -184,6 +190,10 @@ const fn default_session_duration() -> Seconds<30, 86_400> {
     Seconds(600)
 }
 
+const fn default_check_period() -> Seconds<0, 86_400> {
+    Seconds(600)
+}
+
 const fn default_in_flight() -> Requests<1, REQUESTS_IN_FLIGHT_MAX> {
     Requests(20)
 }
@@ -212,16 +222,21 @@ pub const DEVICES_MAX: usize = 20_000;
 pub const REQUESTS_IN_FLIGHT_MAX: u64 = 200;
 
 impl Config {
-    /// Reads and checks a file.
+    /// Reads and checks a file, with the portal's settings over it where there are some.
     ///
     /// # Errors
     /// [`ConfigError`], naming file, key, value and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_over(path, overlay_of(path).as_deref())
+    }
+
+    /// Reads and checks a file with the settings of `overlay` over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, key, value and what is allowed.
+    pub(crate) fn load_over(path: &Path, overlay: Option<&Path>) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
-        let source = config::File::from(path).format(config::FileFormat::Toml);
-        let loaded = config::Config::builder()
-            .add_source(source)
-            .build()
+        let loaded = sources(path, overlay)
             .map_err(|error| ConfigError::File(explain(&file, "", &error.to_string())))?;
         let config: Self = serde_path_to_error::deserialize(loaded).map_err(|error| {
             let key = error.path().to_string();
@@ -229,6 +244,33 @@ impl Config {
         })?;
         config.check(&file)?;
         Ok(config)
+    }
+
+    /// What file and portal say for these keys, as text; keys that neither names are left out.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`] when the file cannot be read.
+    pub(crate) fn values(
+        path: &Path,
+        keys: &[&'static str],
+    ) -> Result<Vec<(&'static str, String)>, ConfigError> {
+        let loaded = sources(path, overlay_of(path).as_deref()).map_err(|error| {
+            ConfigError::File(explain(&path.display().to_string(), "", &error.to_string()))
+        })?;
+        let value = |key: &'static str| {
+            let list = |items: Vec<config::Value>| {
+                let texts: Vec<String> = items
+                    .into_iter()
+                    .filter_map(|item| item.into_string().ok())
+                    .collect();
+                texts.join(", ")
+            };
+            let found = loaded
+                .get_string(key)
+                .or_else(|_| loaded.get_array(key).map(list));
+            Some((key, found.ok()?))
+        };
+        Ok(keys.iter().filter_map(|key| value(key)).collect())
     }
 
     fn check(&self, file: &str) -> Result<(), ConfigError> {
@@ -305,6 +347,23 @@ impl Config {
     pub const fn retention(&self) -> Duration {
         Duration::from_secs(self.outbox.retention_h.0 * 3600)
     }
+}
+
+/// The file, and over it the portal's settings.
+fn sources(path: &Path, overlay: Option<&Path>) -> Result<config::Config, config::ConfigError> {
+    let toml = |path: &Path| config::File::from(path).format(config::FileFormat::Toml);
+    let mut builder = config::Config::builder().add_source(toml(path));
+    if let Some(overlay) = overlay {
+        builder = builder.add_source(toml(overlay));
+    }
+    builder.build()
+}
+
+/// The portal's settings in the state directory that the file names, if there are some.
+fn overlay_of(path: &Path) -> Option<PathBuf> {
+    let named = sources(path, None).ok()?.get_string("gateway.state-dir");
+    let state_dir = named.map_or_else(|_| default_state_dir(), PathBuf::from);
+    Some(state_dir.join(crate::portal::OVERLAY)).filter(|overlay| overlay.exists())
 }
 
 /// One line for a person: the file, the key, what is wrong.

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `describe`, `line`, `cut`, `record`, `secret` | without I/O: a message as JSON or a line, a file as messages, the record's form |
 //! | `replay` | without I/O: what a recorded PBX says to a client |
-//! | `tap`, `session` | one association over a link that is heard |
+//! | `tap`, `session` | an association over a link that is heard |
 //! | `connect`, `monitor`, `call`, `recorder`, `serve`, `decode` | one command each |
 
 mod call;
@@ -15,13 +15,13 @@ mod describe;
 mod line;
 mod monitor;
 mod options;
-mod record;
+pub(crate) mod record;
 mod recorder;
 mod replay;
 mod secret;
 mod serve;
 mod session;
-mod tap;
+pub(crate) mod tap;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::net::SocketAddr;
@@ -65,8 +65,8 @@ Examples:
   ringway csta monitor 2001 --json | jq 'select(.name==\"DeliveredEvent\")'
   ringway csta monitor 2001 --xml > events.xml
 
-A DEVICE is a number, a range, or the PBX's own id such as 'N<2001!98>'. Ctrl-C stops the monitors and
-the session in good order. With --json and --xml, events alone are on standard output; all else is on
+A DEVICE is a number, a range, or the PBX's own id such as 'N<2001!98>'. Times are UTC. A link that is cut
+is made again. Ctrl-C stops the monitors and the session in good order. With --json and --xml, events alone are on standard output; all else is on
 standard error.";
 
 const CALL_HELP: &str = "\
@@ -87,7 +87,9 @@ FILE is text, one JSON object a line. The first says what it is; every other is 
   time      when, UTC            ms    milliseconds since the start
   from      us or pbx            invokeId  the four digits of the frame's header
   xml       the body as it was, or bytes: what is no UTF-8 or no frame, in hexadecimal
+  cut       with time and ms: the link was cut, and why; what follows is a session of its own
   missed    alone in a line: so many frames are missing there, as the file was not written in time
+A link that is cut is made again until the time is over or Ctrl-C comes.
 Read it with: ringway csta decode FILE. Serve it again with: ringway csta replay FILE.";
 
 const REPLAY_HELP: &str = "\
@@ -98,7 +100,9 @@ Examples:
 
 A client's request is answered as the same request was in the record. Events follow in the record's
 order, after the pauses that were between them, once the client has done what had been done before
-them; those of monitors that it does not start are left out. Each connection begins anew.";
+them; those of monitors that it does not start are left out, and the first event waits two seconds for
+them. Each connection begins anew; where the link was cut in the record, it is cut, and the next
+connection gets what followed.";
 
 const DECODE_HELP: &str = "\
 Examples:
@@ -138,11 +142,7 @@ pub(crate) enum Tool {
 #[derive(Debug, Args)]
 pub(crate) struct ConnectArgs {
     /// The PBX; the port is 8882, or 8883 with TLS, unless it is said.
-    #[arg(
-        value_name = "HOST[:PORT]",
-        required_unless_present_any = ["config", "pbx"],
-        conflicts_with = "pbx"
-    )]
+    #[arg(value_name = "HOST[:PORT]", conflicts_with = "pbx")]
     host: Option<String>,
     #[command(flatten)]
     pbx: PbxOptions,
@@ -270,21 +270,25 @@ fn print(line: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Waits until the tool is to end: the time is over, or Ctrl-C or SIGTERM came.
-async fn until_stopped(run_for: Option<Duration>) -> anyhow::Result<()> {
+/// Ends when the tool is to end: the time is over, or Ctrl-C or SIGTERM came.
+///
+/// The signals are caught from the call on, not from the first poll: what is printed after it
+/// may be answered with Ctrl-C.
+fn until_stopped(run_for: Option<Duration>) -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let over = async {
-        match run_for {
-            Some(time) => tokio::time::sleep(time).await,
-            None => std::future::pending().await,
+    Ok(async move {
+        let over = async {
+            match run_for {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = over => {}
         }
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        () = over => {}
-    }
-    Ok(())
+    })
 }

@@ -1,13 +1,14 @@
 //! The running gateway: its parts, started, supervised and stopped.
 
 use std::fs::DirBuilder;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cloud_uplink::event::LegChange;
 use cloud_uplink::session::gateway::Config as SessionConfig;
 use cloud_uplink::{EventData, IdSource, Identity};
 use csta::DeviceId;
@@ -20,17 +21,19 @@ use net::uplink::{
 use rand::RngExt as _;
 use sip::transport::Transport;
 use store::gateway::{CommandState, OutboxLimits, Recovered};
-use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::commands::Commands;
+use crate::config::SoftclientUser;
 use crate::engine::{Engine, EngineCommand};
 use crate::health::{SOFTWARE, View};
+use crate::legs::LegPipe;
 use crate::outbox::{Outbox, OutboxSource};
+use crate::portal::{self, PortalView, SettingsFile};
 use crate::status::Shared;
 use crate::supervise::{Restarts, supervise};
-use crate::telephony::{self, TelephonySettings};
+use crate::telephony::{self, TelephonySettings, Users, Ways};
 use crate::upkeep;
 
 /// Commands on their way to the engine; further askers wait.
@@ -38,6 +41,10 @@ const ENGINE_QUEUE: usize = 256;
 /// Commands on their way from the channel, and replies on their way back: what the far end may send
 /// unconfirmed, once from the connection before and once from this one.
 const COMMAND_QUEUE: usize = 2 * 256;
+/// How long the channel waits for what is known to be taken up.
+const RESTORE_WAIT: Duration = Duration::from_secs(5);
+/// Where the portal keeps its certificate, its accounts and its settings, under the state directory.
+pub const PORTAL_DIR: &str = "portal";
 /// Time that parts get to end at shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 
@@ -87,6 +94,7 @@ pub struct Gateway {
     engine: mpsc::Sender<EngineCommand>,
     portal: SocketAddr,
     sip: Vec<(Transport, SocketAddr)>,
+    softclients: watch::Sender<Users>,
     fingerprint: String,
     stop: watch::Sender<bool>,
     parts: JoinSet<anyhow::Result<()>>,
@@ -98,13 +106,19 @@ impl Gateway {
     /// # Errors
     /// A sentence naming the file or address that cannot be used.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        Self::start_with(settings, None).await
+    }
+
+    /// The same, with a file that the portal may lay settings over.
+    ///
+    /// # Errors
+    /// A sentence naming the file or address that cannot be used.
+    pub async fn start_with(
+        settings: Settings,
+        file: Option<SettingsFile>,
+    ) -> anyhow::Result<Self> {
         make_state_dir(&settings.state_dir)?;
-        let (outbox, recovered) = Outbox::open(
-            &settings.state_dir,
-            settings.outbox.clone(),
-            clock::unix_ms(),
-        )?;
-        let outbox = Arc::new(outbox);
+        let (outbox, recovered) = open_outbox(&settings)?;
         let restarts = Restarts::default();
         let (status_in, status) = watch::channel(UplinkStatus::new(clock::now()));
         let address = settings.pbx.endpoint.address.clone();
@@ -120,34 +134,37 @@ impl Gateway {
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox),
         };
-        let certificate = portal_certificate(&settings)?;
-        let (server, fingerprint) = start_portal(&settings, view, &certificate).await?;
+        let certificate = portal::certificate(&settings)?;
+        let view = PortalView::new(view, &settings, file);
+        let (server, fingerprint) = portal::start(&settings, view, &certificate).await?;
         let portal = server.addr();
         let listeners = settings
             .sip
             .as_ref()
             .map(|sip| sip.bind((&certificate.certificate, &certificate.key)))
             .transpose()?;
-        tracing::info!(
-            stream = %recovered.stream,
-            boot = recovered.boot,
-            high_water = recovered.high_water,
-            acked = recovered.acked,
-            "outbox open"
-        );
         close_unfinished(&recovered, &outbox, &engine).await;
 
         let mut portal_stop = stopped.clone();
-        let wiring = Wiring {
+        let mut wiring = Wiring {
+            told: None,
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox),
             engine: engine.clone(),
             restarts,
+            legs: LegPipe::new(settings.sip.is_some()),
             stopped,
+            restored: watch::Sender::new(false),
             boot: recovered.boot,
         };
         let sip = listeners.as_ref().map(Listeners::addresses);
-        let mut parts = wiring.start(&settings, engine_queue, status_in, listeners);
+        let users = settings.sip.as_ref().map(|sip| &sip.softclient_users);
+        let users = users.cloned().unwrap_or_default();
+        let (softclients, users) = watch::channel(Arc::new(users));
+        let (ways, told) = Ways::new(users, wiring.legs.clone(), engine.clone());
+        wiring.told = listeners.is_some().then_some(told);
+        let sip_part = listeners.map(|listeners| (listeners, ways));
+        let mut parts = wiring.start(&settings, engine_queue, status_in, sip_part);
         parts.spawn(async move {
             let _ = portal_stop.wait_for(|stop| *stop).await;
             server.shutdown(Duration::from_secs(1)).await;
@@ -159,6 +176,7 @@ impl Gateway {
             engine,
             portal,
             sip: sip.unwrap_or_default(),
+            softclients,
             fingerprint,
             stop,
             parts,
@@ -202,6 +220,11 @@ impl Gateway {
         let _ = self.engine.send(EngineCommand::SetDevices(devices)).await;
     }
 
+    /// These are the softphone users from now on: new ones register, others are unregistered.
+    pub fn set_softclients(&self, users: Vec<SoftclientUser>) {
+        self.softclients.send_replace(Arc::new(users));
+    }
+
     /// A fault switch for tests: the PBX link's part panics.
     #[doc(hidden)]
     pub async fn panic_pbx_part(&self) {
@@ -242,7 +265,12 @@ struct Wiring {
     outbox: Arc<Outbox>,
     engine: mpsc::Sender<EngineCommand>,
     restarts: Restarts,
+    legs: LegPipe,
+    /// Where legs are told that may be those of the SIP part's calls.
+    told: Option<mpsc::Sender<Box<LegChange>>>,
     stopped: watch::Receiver<bool>,
+    /// What was known before the start is taken up, and marked as not confirmed yet.
+    restored: watch::Sender<bool>,
     boot: u64,
 }
 
@@ -256,7 +284,7 @@ impl Wiring {
         settings: &Settings,
         engine_queue: mpsc::Receiver<EngineCommand>,
         status: watch::Sender<UplinkStatus>,
-        listeners: Option<Listeners>,
+        sip: Option<(Listeners, Ways)>,
     ) -> JoinSet<anyhow::Result<()>> {
         let mut parts = JoinSet::new();
         let mut spawn = |part, start| {
@@ -264,8 +292,8 @@ impl Wiring {
         };
         spawn("pbx", self.pbx(settings, engine_queue));
         spawn("far-end", self.far_end(settings, status));
-        if let (Some(settings), Some(listeners)) = (&settings.sip, listeners) {
-            spawn("sip", self.sip(settings.clone(), listeners));
+        if let (Some(settings), Some((listeners, ways))) = (&settings.sip, sip) {
+            spawn("sip", self.sip(settings.clone(), listeners, ways));
         }
         spawn("upkeep", self.upkeep());
         parts
@@ -273,7 +301,8 @@ impl Wiring {
 
     fn pbx(&self, settings: &Settings, queue: mpsc::Receiver<EngineCommand>) -> Start {
         let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
-        let stopped = self.stopped.clone();
+        let (stopped, told) = (self.stopped.clone(), self.told.clone());
+        let restored = self.restored.clone();
         let config = settings.pbx.clone();
         shared.set_devices(settings.extensions.iter().map(DeviceId::new).collect());
         let queue = Arc::new(Mutex::new(queue));
@@ -281,11 +310,13 @@ impl Wiring {
             let (shared, outbox) = (Arc::clone(&shared), Arc::clone(&outbox));
             let (config, devices) = (config.clone(), shared.devices());
             let (stopped, queue) = (stopped.clone(), Arc::clone(&queue));
+            let (told, restored) = (told.clone(), restored.clone());
             Box::pin(async move {
-                let build = move || Engine::new(outbox, shared, devices, random_ids);
+                let build = move || Engine::new(outbox, shared, devices, told, random_ids);
                 let mut engine = tokio::task::spawn_blocking(build)
                     .await
                     .context("building the engine panicked")??;
+                restored.send_replace(true);
                 let mut queue = queue.lock().await;
                 csta_link::run(config, &mut engine, &mut queue, stopped).await
             })
@@ -312,19 +343,27 @@ impl Wiring {
         };
         let (shared, outbox) = (Arc::clone(&self.shared), Arc::clone(&self.outbox));
         let (engine, stopped) = (self.engine.clone(), self.stopped.clone());
+        let (legs, restored) = (self.legs.clone(), self.restored.subscribe());
         Box::new(move || {
             let (shared, outbox) = (Arc::clone(&shared), Arc::clone(&outbox));
             let (engine, mut stopped) = (engine.clone(), stopped.clone());
+            let (legs, mut restored) = (legs.clone(), restored.clone());
             let (config, status) = (config.clone(), status.clone());
             Box::pin(async move {
+                // The far end is to hear first that what it knows may be old. It is not kept waiting
+                // for a part that cannot start.
+                let first = restored.wait_for(|restored| *restored);
+                let _ = tokio::time::timeout(RESTORE_WAIT, first).await;
                 let (commands_in, commands) = mpsc::channel(COMMAND_QUEUE);
                 let (replies, replies_out) = mpsc::channel(COMMAND_QUEUE);
+                let (leg_driver, leg_ports) = net::uplink::leg_ports();
                 let channel = Arc::clone(&shared);
                 let (latency, alive) = (Arc::clone(&shared), Arc::clone(&shared));
                 let ports = UplinkPorts {
                     outbox: outbox.tap(),
                     commands: commands_in,
                     replies: replies_out,
+                    legs: leg_driver,
                     status,
                     delivered: Box::new(move |took| latency.latency.record(took)),
                     alive: Box::new(move || alive.uplink_tick(clock::now())),
@@ -344,6 +383,7 @@ impl Wiring {
                 tokio::select! {
                     () = net::uplink::run(config, source, ports) => {}
                     () = executor.run(commands) => {}
+                    () = legs.relay(leg_ports) => {}
                     () = channel.watch_channel() => {}
                     () = ending => {}
                 }
@@ -352,28 +392,29 @@ impl Wiring {
         })
     }
 
-    fn sip(&self, settings: TelephonySettings, listeners: Listeners) -> Start {
+    fn sip(&self, settings: TelephonySettings, listeners: Listeners, ways: Ways) -> Start {
         let (settings, listeners) = (Arc::new(settings), Arc::new(listeners));
         let (shared, stopped) = (Arc::clone(&self.shared), self.stopped.clone());
         Box::new(move || {
             let (settings, listeners) = (Arc::clone(&settings), Arc::clone(&listeners));
+            let ways = ways.clone();
             let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
             Box::pin(async move {
                 shared.sip_is_down();
                 let listeners = listeners
                     .try_clone()
                     .context("cannot share the SIP sockets")?;
-                telephony::serve(settings, listeners, shared, stopped).await
+                telephony::serve(settings, listeners, ways, shared, stopped).await
             })
         })
     }
 
     fn upkeep(&self) -> Start {
-        let outbox = Arc::clone(&self.outbox);
+        let (outbox, shared) = (Arc::clone(&self.outbox), Arc::clone(&self.shared));
         let (engine, stopped) = (self.engine.clone(), self.stopped.clone());
         Box::new(move || {
-            let upkeep = upkeep::run(Arc::clone(&outbox), engine.clone(), stopped.clone());
-            Box::pin(upkeep)
+            let (outbox, shared) = (Arc::clone(&outbox), Arc::clone(&shared));
+            Box::pin(upkeep::run(outbox, shared, engine.clone(), stopped.clone()))
         })
     }
 }
@@ -387,48 +428,17 @@ fn make_state_dir(directory: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make {}", directory.display()))
 }
 
-fn portal_certificate(settings: &Settings) -> anyhow::Result<web::Certificate> {
-    let (names, addresses) = certificate_names(settings);
-    let directory = settings.state_dir.join("portal");
-    web::ensure_certificate(&directory, &names, &addresses, clock::unix_ms())
-}
-
-async fn start_portal(
-    settings: &Settings,
-    view: View,
-    certificate: &web::Certificate,
-) -> anyhow::Result<(web::Server, String)> {
-    let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
-    let listener = TcpListener::bind(settings.portal)
-        .await
-        .with_context(|| format!("cannot listen on {} for the portal", settings.portal))?;
-    let routes = local_portal::router(Arc::new(view));
-    let server = web::Server::start(listener, tls, routes, web::Limits::default())?;
-    Ok((server, certificate.fingerprint.clone()))
-}
-
-/// What the portal's certificate is for: the box's own name, loopback, and what was configured.
-fn certificate_names(settings: &Settings) -> (Vec<String>, Vec<IpAddr>) {
-    let mut names = settings.portal_names.clone();
-    names.push("localhost".to_owned());
-    // A box without the file has no name that a certificate could carry.
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    names.extend(Some(host.trim().to_owned()).filter(|host| !host.is_empty()));
-    let mut addresses = vec![
-        IpAddr::from(Ipv4Addr::LOCALHOST),
-        IpAddr::from(Ipv6Addr::LOCALHOST),
-    ];
-    addresses.push(settings.portal.ip());
-    // The PBX compares the address that it has reached, where SIP goes by TLS.
-    let listened = settings.sip.iter().flat_map(|sip| &sip.listen);
-    addresses.extend(listened.map(|at| at.address.ip()));
-    addresses.extend(settings.sip.iter().map(|sip| sip.media_address));
-    addresses.retain(|address| !address.is_unspecified());
-    names.sort();
-    names.dedup();
-    addresses.sort();
-    addresses.dedup();
-    (names, addresses)
+fn open_outbox(settings: &Settings) -> anyhow::Result<(Arc<Outbox>, Recovered)> {
+    let limits = settings.outbox.clone();
+    let (outbox, recovered) = Outbox::open(&settings.state_dir, limits, clock::unix_ms())?;
+    tracing::info!(
+        stream = %recovered.stream,
+        boot = recovered.boot,
+        high_water = recovered.high_water,
+        acked = recovered.acked,
+        "outbox open"
+    );
+    Ok((Arc::new(outbox), recovered))
 }
 
 /// Commands that were sent when the process died have an unknown outcome, and that is told.

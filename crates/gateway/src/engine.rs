@@ -4,32 +4,35 @@
 mod answers;
 mod inventory;
 mod questions;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use call_control::{HistoryChange, Registry, ViewChange};
+use call_control::{Registry, ViewChange};
 use cloud_uplink::command::{Accepted, Action};
-use cloud_uplink::{CommandError, ErrorCode, Event, EventData, IdSource, Outcome, Timestamp};
+use cloud_uplink::event::LegChange;
+use cloud_uplink::{
+    CommandError, EndpointView, ErrorCode, Event, EventData, IdSource, LegView, Outcome, Timestamp,
+};
 use csta::client::{Client, ClientEvent, CloseReason, InvocationError, UNKNOWN_NAMES_MAX};
 use csta::{DeviceId, Edition, InvokeId, Request, Response, SystemStatusValue};
 use net::clock;
 use net::csta_link::{CstaHandler, CstaLinkState};
+use net::tcp::BoxedStream;
+use serde::Serialize;
 use store::gateway::{Batch, Record, ViewChange as StoredChange};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use self::answers::Snapshot;
 use self::questions::Questions;
+use self::rows::history_row;
 use crate::outbox::{Outbox, wall};
 use crate::status::Shared;
 
 pub use inventory::{Devices, Features, Inventory};
-
-/// What the keys of extensions in the view begin with; those of legs are their ids.
-pub const ENDPOINT_KEY: &str = "endpoint/";
-/// What the keys of users' parts in calls begin with: they are for the next start, not for the far end.
-pub const HISTORY_KEY: &str = "history/";
+pub use rows::{ENDPOINT_KEY, HISTORY_KEY};
 
 /// Time that the PBX gets to answer a command.
 pub const PBX_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,6 +46,8 @@ pub enum EngineCommand {
     Execute(Action, Request, oneshot::Sender<Outcome>),
     /// Publish an event of our own.
     Publish(EventData),
+    /// The PBX tells by SIP whether messages wait for this extension.
+    MessageWaiting(Box<str>, bool),
     /// Follow these devices from now on.
     SetDevices(Vec<DeviceId>),
     /// A fault switch for tests: the PBX link's part panics.
@@ -63,8 +68,14 @@ pub struct Engine {
     snapshots: Vec<Snapshot>,
     questions: Questions,
     batch: Batch,
+    /// Where legs are told that may be those of the SIP part's calls.
+    told: Option<mpsc::Sender<Box<LegChange>>>,
+    /// Extensions of which CSTA tells whether messages wait, in this association.
+    messages: BTreeSet<String>,
     /// The association is over; its last figures are still to be taken, or were.
     over: Option<Over>,
+    /// Number of the first frame of the PBX's link that came since the last input.
+    heard: u64,
     /// Names of events that nobody knows, each logged once; at most [`UNKNOWN_NAMES_MAX`].
     unknown: BTreeSet<String>,
 }
@@ -77,6 +88,14 @@ enum Over {
 }
 
 impl Engine {
+    fn pbx_event(&mut self, device: &DeviceId, event: &csta::Event, stamp: Timestamp) {
+        self.shared.count_event(event.name());
+        if matches!(event, csta::Event::MessageWaiting(_)) {
+            self.messages.insert(device.number().to_owned());
+        }
+        self.registry.handle_event(device, event, stamp);
+    }
+
     /// An engine that goes on from the calls as last committed.
     ///
     /// # Errors
@@ -85,6 +104,7 @@ impl Engine {
         outbox: Arc<Outbox>,
         shared: Arc<Shared>,
         devices: Vec<DeviceId>,
+        told: Option<mpsc::Sender<Box<LegChange>>>,
         mut ids: impl FnMut() -> IdSource,
     ) -> anyhow::Result<Self> {
         // After a panic, the connection before did not end in good order.
@@ -96,7 +116,7 @@ impl Engine {
         registry.restore(view.legs);
         registry.restore_history(kept.history);
         registry.set_endpoints(devices.iter().cloned(), now());
-        let engine = Self {
+        let mut engine = Self {
             registry,
             outbox,
             shared,
@@ -106,9 +126,15 @@ impl Engine {
             snapshots: Vec::new(),
             questions: Questions::default(),
             batch: Batch::default(),
+            told,
+            messages: BTreeSet::new(),
             over: None,
+            heard: 0,
             unknown: BTreeSet::new(),
         };
+        engine.registry.handle_restart(now());
+        engine.collect(clock::now());
+        engine.commit();
         Ok(engine)
     }
 
@@ -177,6 +203,7 @@ impl Engine {
     fn status(&mut self, status: SystemStatusValue) {
         tracing::warn!(%status, "the PBX reports its status");
         if status == SystemStatusValue::MessagesLost {
+            self.registry.handle_messages_lost(now());
             self.questions.resynchronising();
             self.questions.all_anew();
         }
@@ -192,6 +219,7 @@ impl Engine {
     fn record(&mut self, event: &Event, received: Option<Instant>) {
         match serde_json::to_string(event) {
             Ok(body) => {
+                self.shared.recent.told(event, &body, self.heard);
                 let at_ms = wall(event.time.as_unix_ms());
                 self.batch.records.push(Record {
                     body,
@@ -206,32 +234,58 @@ impl Engine {
     /// Moves what the registry has to say into the batch.
     fn collect(&mut self, received: Instant) {
         while let Some(change) = self.registry.poll_change() {
+            if let (Some(told), Some(leg)) = (&self.told, change.event.body.leg_change())
+                && leg.leg.endpoint_id.is_some()
+                && told.try_send(Box::new(leg.clone())).is_err()
+            {
+                tracing::debug!("a leg is not compared with calls: too many wait");
+            }
             self.record(&change.event, Some(received));
             match change.view {
-                Some(ViewChange::Put(leg)) => match serde_json::to_string(&leg) {
-                    Ok(body) => {
-                        let key = leg.leg_id.to_string();
-                        self.batch.view.push(StoredChange::Put { key, body });
-                    }
-                    Err(error) => tracing::error!(%error, "a leg cannot be written as JSON"),
-                },
+                Some(ViewChange::Put(leg)) => self.put_leg(&leg),
                 Some(ViewChange::Delete(leg)) => {
                     self.batch.view.push(StoredChange::Delete {
                         key: leg.to_string(),
                     });
                 }
-                Some(ViewChange::PutEndpoint(endpoint)) => match serde_json::to_string(&endpoint) {
-                    Ok(body) => {
-                        let key = format!("{ENDPOINT_KEY}{}", endpoint.endpoint_id);
-                        self.batch.view.push(StoredChange::Put { key, body });
-                    }
-                    Err(error) => tracing::error!(%error, "an extension cannot be written as JSON"),
-                },
+                Some(ViewChange::PutEndpoint(endpoint)) => self.put_endpoint(&endpoint),
+                Some(ViewChange::PutAll(legs, endpoints)) => {
+                    legs.iter().for_each(|leg| self.put_leg(leg));
+                    endpoints.iter().for_each(|it| self.put_endpoint(it));
+                }
                 None => {}
             }
         }
         while let Some(change) = self.registry.poll_history() {
             self.batch.view.extend(history_row(change));
+        }
+    }
+
+    fn put_leg(&mut self, leg: &LegView) {
+        self.put(leg.leg_id.to_string(), leg);
+    }
+
+    fn put_endpoint(&mut self, endpoint: &EndpointView) {
+        self.put(format!("{ENDPOINT_KEY}{}", endpoint.endpoint_id), endpoint);
+    }
+
+    fn put(&mut self, key: String, row: &impl Serialize) {
+        match serde_json::to_string(row) {
+            Ok(body) => self.batch.view.push(StoredChange::Put { key, body }),
+            Err(error) => tracing::error!(%error, "a row of the view cannot be written as JSON"),
+        }
+    }
+
+    /// Hands the batch to the outbox.
+    fn commit(&mut self) {
+        if self.batch.records.is_empty() && self.batch.view.is_empty() {
+            return;
+        }
+        if let Err(overloaded) = self.outbox.append(std::mem::take(&mut self.batch)) {
+            tracing::error!(
+                lost = overloaded.lost,
+                "the outbox does not keep up: events lost"
+            );
         }
     }
 }
@@ -241,6 +295,10 @@ impl CstaHandler for Engine {
 
     fn devices(&self) -> Vec<DeviceId> {
         self.devices.clone()
+    }
+
+    fn connected(&mut self, stream: BoxedStream) -> BoxedStream {
+        self.shared.recent.listen_to(stream)
     }
 
     fn link_state(&mut self, state: CstaLinkState) {
@@ -286,8 +344,7 @@ impl CstaHandler for Engine {
                 self.snapshot_failed(&device, &error);
             }
             ClientEvent::Event { device, event } => {
-                self.shared.count_event(event.name());
-                self.registry.handle_event(&device, &event, stamp);
+                self.pbx_event(&device, &event, stamp);
             }
             ClientEvent::Synchronised {
                 devices,
@@ -320,6 +377,7 @@ impl CstaHandler for Engine {
             ClientEvent::Closed { reason, .. } => {
                 tracing::debug!(%reason, "PBX association over");
                 self.shared.count_close(close_kind(&reason));
+                self.messages.clear();
                 self.over = Some(Over::Told);
             }
         }
@@ -342,15 +400,8 @@ impl CstaHandler for Engine {
             self.end_snapshots(received);
             self.ask(client, received);
         }
-        if self.batch.records.is_empty() && self.batch.view.is_empty() {
-            return;
-        }
-        if let Err(overloaded) = self.outbox.append(std::mem::take(&mut self.batch)) {
-            tracing::error!(
-                lost = overloaded.lost,
-                "the outbox does not keep up: events lost"
-            );
-        }
+        self.heard = self.shared.recent.next_frame();
+        self.commit();
     }
 
     fn command(&mut self, command: EngineCommand, client: Option<&mut Client>, at: Instant) {
@@ -366,6 +417,12 @@ impl CstaHandler for Engine {
                 self.execute(action, request, reply, client, at);
             }
             EngineCommand::Publish(body) => self.publish(body),
+            // What CSTA says of an extension counts, where it says anything.
+            EngineCommand::MessageWaiting(extension, on) => {
+                if !self.messages.contains(&*extension) {
+                    self.registry.handle_message_summary(&extension, on, now());
+                }
+            }
             EngineCommand::SetDevices(devices) => {
                 self.registry.set_endpoints(devices.iter().cloned(), now());
                 if let Some(client) = client {
@@ -387,27 +444,6 @@ impl CstaHandler for Engine {
         let client = client.filter(|_| self.over.is_none());
         self.shared
             .pbx_tick(at, client.map(Client::stats), self.registry.stats());
-    }
-}
-
-/// What is kept of a user's part in a call, as a row.
-fn history_row(change: HistoryChange) -> Option<StoredChange> {
-    let key =
-        |call: cloud_uplink::CallId, endpoint: &str| format!("{HISTORY_KEY}{call}/{endpoint}");
-    match change {
-        HistoryChange::Put(record) => {
-            let body = serde_json::to_string(&record)
-                .inspect_err(|error| tracing::error!(%error, "a record cannot be written as JSON"))
-                .ok()?;
-            let key = key(record.call_id, &record.endpoint_id);
-            Some(StoredChange::Put { key, body })
-        }
-        HistoryChange::Delete {
-            call_id,
-            endpoint_id,
-        } => Some(StoredChange::Delete {
-            key: key(call_id, &endpoint_id),
-        }),
     }
 }
 

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloud_uplink::Timestamp;
-use local_portal::{GatewayView, Health, Part, State3};
+use local_portal::{Health, Part, State3};
 use net::clock;
 use net::csta_link::CstaLinkState;
 use net::uplink::UplinkState;
 use store::gateway::StoreHealth;
 
-use call_control::bridge::PeerState;
+use call_control::bridge::{PeerRole, PeerStanding, PeerState};
 
 use crate::engine::{Devices, Features, Inventory};
 use crate::metrics;
 use crate::outbox::Outbox;
 use crate::status::Shared;
+use crate::telephony::{MediaStatus, SoftclientStatus};
 
 /// Name and version of the software.
 pub const SOFTWARE: &str = concat!("ringway/", env!("CARGO_PKG_VERSION"));
@@ -37,8 +38,10 @@ pub struct View {
     pub outbox: Arc<Outbox>,
 }
 
-impl GatewayView for View {
-    fn health(&self) -> Health {
+impl View {
+    /// How every part is, now.
+    #[must_use]
+    pub fn health(&self) -> Health {
         let (pbx, pbx_ready) = self.pbx();
         let (far_end, far_end_ready) = self.far_end();
         let outbox = self.outbox_part();
@@ -57,12 +60,11 @@ impl GatewayView for View {
         }
     }
 
-    fn metrics(&self) -> String {
+    /// The figures, as OpenMetrics text.
+    pub fn metrics(&self) -> String {
         metrics::render(&self.shared, &self.outbox)
     }
-}
 
-impl View {
     fn pbx(&self) -> (Part, bool) {
         let pbx = self.shared.pbx();
         let address = &self.shared.pbx_address;
@@ -126,36 +128,46 @@ impl View {
                 last_error: None,
             });
         };
-        let (up, all) = (sip.up(), sip.peers.len());
-        let unknown = sip
-            .peers
-            .iter()
-            .any(|peer| peer.state == PeerState::Unknown);
-        let state = match () {
-            () if up == all => State3::Ok,
-            () if up > 0 || unknown => State3::Degraded,
-            () => State3::Down,
-        };
-        let silent: Vec<&str> = sip
-            .peers
-            .iter()
-            .filter(|peer| peer.state == PeerState::Down)
-            .map(|peer| &*peer.name)
-            .collect();
-        let last_error =
-            (!silent.is_empty()).then(|| format!("no answer from {}", silent.join(", ")));
-        let changed = sip.peers.iter().map(|peer| peer.since).max();
-        let now = clock::now();
-        let since = ago(now.saturating_duration_since(changed.unwrap_or(now)));
+        let softclients = sip.softclients.as_ref();
+        let mut state = softclients.map_or(State3::Ok, softclient_state);
+        let mut said = Vec::new();
+        let mut trouble = Vec::new();
+        for (role, name) in [
+            (PeerRole::Trunk, "trunk"),
+            (PeerRole::CallThrough, "call-through"),
+        ] {
+            let pbx = sip.pbx(role);
+            if pbx.all > 0 {
+                state = state.max(pbx.state());
+                said.push(format!(
+                    "{name}: {} of {} addresses answer",
+                    pbx.up, pbx.all
+                ));
+                trouble.extend(pbx.trouble());
+            }
+        }
         let (taken, max) = (sip.bridge.channels, sip.channels_max);
+        said.push(format!("{taken} of {max} channels in use"));
+        let users = softclients.map(|status| format!("; {}", status.in_words()));
+        let is_troubled = |peer: &PeerStanding| peer.state == PeerState::Down || peer.refuses_us;
+        let troubled = sip.peers.iter().filter(|(_, peer)| is_troubled(peer));
+        let changed = match trouble.is_empty() {
+            // The oldest trouble that lasts, or the end of the last one.
+            false => troubled.map(|(_, peer)| peer.since).min(),
+            true => sip.peers.iter().map(|(_, peer)| peer.since).max(),
+        };
+        let now = clock::now();
         Some(Part {
             name: "sip",
             state,
-            since,
+            since: ago(now.saturating_duration_since(changed.unwrap_or(now))),
             detail: format!(
-                "trunk: {up} of {all} addresses answer, {taken} of {max} channels in use"
+                "{}{}{}",
+                said.join(", "),
+                users.unwrap_or_default(),
+                sip.media.map_or_else(String::new, not_heard)
             ),
-            last_error,
+            last_error: (!trouble.is_empty()).then(|| trouble.join("; ")),
         })
     }
 
@@ -256,6 +268,24 @@ impl View {
             detail,
             last_error,
         }
+    }
+}
+
+/// Calls of which a side is not heard: one phone's or one firewall's trouble, and no state of the trunk.
+fn not_heard(media: MediaStatus) -> String {
+    match media.silent {
+        0 => String::new(),
+        1 => "; 1 call with a side that is not heard".to_owned(),
+        calls => format!("; {calls} calls with a side that is not heard"),
+    }
+}
+
+/// Red when users cannot register and nobody has; a few without a registration are no outage.
+const fn softclient_state(status: &SoftclientStatus) -> State3 {
+    match () {
+        () if status.registered == status.all => State3::Ok,
+        () if status.registered > 0 || status.trying > 0 => State3::Degraded,
+        () => State3::Down,
     }
 }
 

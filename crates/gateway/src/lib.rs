@@ -16,11 +16,18 @@ pub mod demo;
 pub mod engine;
 pub mod health;
 pub mod latency;
+pub mod legs;
 pub mod logging;
 pub mod metrics;
 pub mod outbox;
+pub mod portal;
+mod recent;
 pub mod settings;
 pub mod status;
 pub mod supervise;
 pub mod telephony;
 mod upkeep;
+
+/// What a busy hour took goes back to the system when it is over.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -1,13 +1,13 @@
 //! The figures of `/metrics`: read from plain numbers when asked, in OpenMetrics text.
 
+mod sip;
+
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use net::clock;
 use net::csta_link::CstaLinkState;
-use net::sip::{Closed, SipStats};
 use net::uplink::UplinkState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -22,7 +22,6 @@ use store::gateway::StoreHealth;
 use crate::engine::Inventory;
 use crate::outbox::Outbox;
 use crate::status::{PbxStatus, Shared};
-use crate::telephony::SipStatus;
 
 /// Bounds of the latency histogram.
 const LATENCY_BOUNDS: [Duration; 12] = [
@@ -78,6 +77,25 @@ impl Page<'_> {
             .0
             .encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(value).encode(encoder)
+    }
+
+    /// One gauge per value of a label.
+    fn gauges<'k>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'k str, f64)>,
+    ) -> fmt::Result {
+        let mut encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (key, value) in values {
+            let labels = [(label, key)];
+            let family: MetricEncoder<'_> = encoder.encode_family(&labels)?;
+            ConstGauge::new(value).encode(family)?;
+        }
+        Ok(())
     }
 
     /// One counter per value of a label.
@@ -226,6 +244,12 @@ impl Figures {
             pbx.unknown_events(),
         )?;
         page.counters(
+            "ringway_csta_questions_unanswered",
+            "Questions of the gateway's own that the PBX refused or did not answer: what they are about stays unknown",
+            "service",
+            pbx.unanswered.iter().map(|(service, count)| (*service, *count)),
+        )?;
+        page.counters(
             "ringway_csta_link_closes",
             "Ends of associations with the PBX, by reason",
             "reason",
@@ -324,103 +348,6 @@ impl Figures {
             MetricType::Histogram,
         )?;
         encoder.encode_histogram::<NoLabelSet>(view.sum.as_secs_f64(), view.count(), &buckets, None)
-    }
-
-    fn sip(&self, page: &mut Page<'_>) -> fmt::Result {
-        let Some(sip) = self.shared.sip() else {
-            return Ok(());
-        };
-        let size = |number: usize| float(number as u64);
-        page.gauge(
-            "ringway_sip_peers_up",
-            "Addresses of the PBX that answer OPTIONS",
-            size(sip.up()),
-        )?;
-        page.gauge(
-            "ringway_sip_channels",
-            "Channels of the trunk in use",
-            size(sip.bridge.channels),
-        )?;
-        page.counter(
-            "ringway_sip_calls",
-            "Calls of the trunk that were taken",
-            sip.bridge.begun,
-        )?;
-        page.counter(
-            "ringway_sip_calls_answered",
-            "Calls of the trunk that were answered",
-            sip.bridge.answered,
-        )?;
-        page.counter(
-            "ringway_sip_emergency_calls",
-            "Calls to emergency numbers",
-            sip.bridge.emergency,
-        )?;
-        page.counter(
-            "ringway_sip_fail_overs",
-            "Calls that were tried at another address of the PBX",
-            sip.bridge.failed_over,
-        )?;
-        page.counters(
-            "ringway_sip_calls_refused",
-            "Calls of the trunk refused, by reason",
-            "reason",
-            sip.bridge.refused.iter().map(|(why, count)| (*why, *count)),
-        )?;
-        page.counter(
-            "ringway_sip_audit_failures",
-            "Refused calls that could not be written down",
-            sip.audit_failures,
-        )?;
-        Self::sip_core(page, &sip)?;
-        Self::sip_sockets(page, &sip.net)
-    }
-
-    fn sip_core(page: &mut Page<'_>, sip: &SipStatus) -> fmt::Result {
-        let size = |number: usize| float(number as u64);
-        page.gauge(
-            "ringway_sip_sessions",
-            "SIP sessions, each leg one",
-            size(sip.ua.sessions),
-        )?;
-        page.gauge("ringway_sip_dialogs", "SIP dialogs", size(sip.ua.dialogs))?;
-        page.counters(
-            "ringway_sip_requests_refused",
-            "SIP requests that the user agent core refused, by reason",
-            "reason",
-            [
-                ("full", sip.ua.refused_full),
-                ("request", sip.ua.refused_request),
-                ("no-dialog", sip.ua.no_dialog),
-            ],
-        )
-    }
-
-    fn sip_sockets(page: &mut Page<'_>, net: &SipStats) -> fmt::Result {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        page.counters(
-            "ringway_sip_messages",
-            "SIP messages, by what became of them",
-            "fate",
-            [
-                ("received", read(&net.received)),
-                ("sent", read(&net.sent)),
-                ("unreadable", read(&net.unreadable)),
-                ("unsent", read(&net.unsent)),
-                ("stranger", read(&net.strangers)),
-            ],
-        )?;
-        page.gauge(
-            "ringway_sip_links",
-            "TCP and TLS links open",
-            float(read(&net.links)),
-        )?;
-        page.counters(
-            "ringway_sip_links_closed",
-            "TCP and TLS links closed, by reason",
-            "reason",
-            Closed::ALL.map(|why| (why.as_str(), net.closed(why))),
-        )
     }
 
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -92,6 +92,8 @@ pub(crate) fn pbx(config: &Config) -> anyhow::Result<CstaLinkConfig> {
             login,
             dialect: section.dialect(),
             session_duration: Duration::from_secs(section.session_duration_s.0),
+            check_period: Some(Duration::from_secs(section.check_period_s.0))
+                .filter(|it| !it.is_zero()),
             resync_in_flight_max: usize::try_from(section.requests_in_flight.0).unwrap_or(1),
             ..csta::client::Config::default()
         },

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::engine::{Devices, Features, Inventory};
 use crate::latency::Latency;
+use crate::recent::{Counted, Recent};
 use crate::supervise::Restarts;
 use crate::telephony::SipStatus;
 
@@ -35,6 +36,8 @@ pub struct Shared {
     pub restarts: Restarts,
     /// Frame received to acknowledgement by the far end.
     pub latency: Latency,
+    /// What happened lately.
+    pub(crate) recent: Recent,
     pbx: Mutex<PbxStatus>,
     channel: Mutex<Standing>,
     counters: Mutex<Counters>,
@@ -82,6 +85,8 @@ pub struct PbxStatus {
     finished: ClientStats,
     /// Ends of associations, by reason.
     pub closes: BTreeMap<&'static str, u64>,
+    /// Questions of the gateway's own that the PBX did not answer, by service.
+    pub unanswered: BTreeMap<&'static str, u64>,
     /// The registry's own figures.
     pub registry: RegistryStats,
     /// What the PBX has, as it said last.
@@ -203,12 +208,14 @@ impl Shared {
             uplink,
             restarts,
             latency: Latency::default(),
+            recent: Recent::default(),
             pbx: Mutex::new(PbxStatus {
                 link: CstaLinkState::Connecting,
                 standing: Standing::new(origin),
                 retry_at: None,
                 finished: ClientStats::default(),
                 closes: BTreeMap::new(),
+                unanswered: BTreeMap::new(),
                 link_up_at: None,
                 synchronised_after: None,
                 last_error: None,
@@ -226,6 +233,17 @@ impl Shared {
             sip_tick_ms: AtomicU64::new(u64::MAX),
             sip: Mutex::new(Sip::Absent),
             origin,
+        }
+    }
+
+    /// What was counted so far, for the figures by minute.
+    pub(crate) fn counted(&self) -> Counted {
+        let media = self.sip().and_then(|sip| sip.media);
+        Counted {
+            events: lock(&self.counters).csta_events.values().sum(),
+            calls: lock(&self.pbx).registry.calls as u64,
+            latency: self.latency.view(),
+            voice: media.map_or_else(Default::default, |media| media.ended),
         }
     }
 
@@ -291,6 +309,11 @@ impl Shared {
 
     pub(crate) fn count_close(&self, kind: &'static str) {
         *lock(&self.pbx).closes.entry(kind).or_insert(0) += 1;
+    }
+
+    /// A question of our own was refused or had no answer.
+    pub(crate) fn count_unanswered(&self, service: &'static str) {
+        *lock(&self.pbx).unanswered.entry(service).or_insert(0) += 1;
     }
 
     /// Whether the channel is up, and since when.

@@ -4,50 +4,63 @@
 //! ```text
 //! net::sip (UDP, TCP, TLS) ── Telephony ── sip::ua::UserAgent ── call_control::bridge::Switchboard
 //!                                 ├── door: who is read at all          ├── echo: ports that reflect
-//!                                 └── status: health and metrics        └── audit: refused calls
+//!                                 ├── status: health and metrics        └── audit: refused calls
+//!                                 └── softclients: users registered at the PBX
 //! ```
 
 mod audit;
 mod door;
 mod echo;
+mod ids;
+mod media;
+mod orders;
+mod peers;
 mod settings;
+mod softclients;
 mod status;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use call_control::bridge::{BridgeConfig, Notice, Peer, PeerState, Switchboard, TrunkSecret};
+use call_control::bridge::correlate::Correlator;
+use call_control::bridge::{BridgeConfig, Notice, Switchboard, TrunkSecret};
 use net::clock;
 use net::sip::{Listeners, SipHandler, SipNet, SipNetConfig, SipStats, run, spawn};
 use rand::RngExt as _;
+use sip::Response;
 use sip::digest::{DigestServer, DigestServerConfig, StoredSecret};
-use sip::id::IdSource;
 use sip::message::{Message, ParseError};
-use sip::transaction::TransactionConfig;
-use sip::transport::{Flow, Transmit, Transport};
-use sip::ua::{Logins, UserAgent, UserAgentConfig};
-use sip::uri::HostPort;
+use sip::transport::{Flow, Transmit};
+use sip::ua::{Logins, RequestKey, UserAgent, UserAgentEvent};
 use tokio::sync::{mpsc, watch};
 
 use self::audit::Audit;
 use self::door::Door;
 use self::echo::EchoPorts;
-use crate::config::SipTarget;
-use crate::health::SOFTWARE;
+use self::ids::{RandomIds, leg_ids};
+use self::media::{RelayFigures, RelayedCalls};
+use self::orders::{ORDERS, Order, pass_on};
+use self::peers::{AGAIN, Peers, follow_names};
+use self::softclients::{Change, Softclients};
+use crate::engine::EngineCommand;
+use crate::legs::{LegIn, LegMouth};
 use crate::status::Shared;
 
-pub use self::settings::TelephonySettings;
-pub use self::status::{PeerStanding, SipStatus};
+pub use self::media::MediaStatus;
+pub use self::orders::{Users, Ways};
+pub use self::settings::{MediaSettings, TelephonySettings};
+pub use self::softclients::SoftclientSettings;
+pub use self::status::{PbxStanding, SipStatus, SoftclientStatus};
 
 /// Time that calls get to end by themselves at shutdown; then they are ended.
 const CALLS_END: Duration = Duration::from_secs(3);
+/// Time in which softclients unregister where the PBX bears the pace: 5,000 at 1,250 a second.
+const FAREWELLS: Duration = Duration::from_secs(4);
+/// Time after which those who have not are left to run out.
+const FAREWELLS_END: Duration = Duration::from_secs(5);
 /// Time for everything at shutdown.
 const GRACE: Duration = Duration::from_secs(6);
-/// Longest time for looking up the names of the PBX's addresses.
-const LOOKUP: Duration = Duration::from_secs(10);
-/// Calls at once that the cores are made for: above any number of channels, with both legs of each.
-const SESSIONS_MAX: usize = 10_000;
 
 /// Runs the part until shutdown.
 ///
@@ -56,104 +69,104 @@ const SESSIONS_MAX: usize = 10_000;
 pub async fn serve(
     settings: Arc<TelephonySettings>,
     listeners: Listeners,
+    ways: Ways,
     shared: Arc<Shared>,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let trunk = lookup(&settings.trunk, &listeners).await?;
-    let call_through = lookup(&settings.call_through, &listeners).await?;
+    let bound = listeners.addresses();
+    let peers = Peers::look_up(&settings, &bound).await?;
     let stats = Arc::new(SipStats::default());
-    let door = Arc::new(Door::new(trunk.iter().chain(&call_through), &settings));
+    let door = Arc::new(Door::default());
+    door.let_in(peers.all(), &settings);
     spawn(move || async move {
-        let mut telephony =
-            Telephony::new(&settings, trunk, call_through, shared, Arc::clone(&stats));
+        let (mouth, ear) = ways.legs.telephony().await;
+        let told = ways.told.lock_owned().await;
+        let others = Others {
+            mouth,
+            engine: ways.engine,
+            shared,
+            net: Arc::clone(&stats),
+        };
+        let (orders, mut queue) = mpsc::channel(ORDERS);
+        let relayed = match &settings.media {
+            Some(media) => {
+                let address = settings.media_address;
+                let orders = orders.clone();
+                Some(RelayedCalls::start(address, media, orders)?)
+            }
+            None => None,
+        };
+        let mut telephony = Telephony::new(&settings, peers.clone(), others);
+        if let (Some(relayed), Some(media)) = (relayed, &settings.media) {
+            telephony.relay(relayed, media.srtp);
+        }
         let net = SipNet {
             config: SipNetConfig {
                 limits: settings.limits.clone(),
                 tls_client: settings.tls_client.clone(),
             },
             listeners,
-            gatekeeper: door,
+            gatekeeper: Arc::<Door>::clone(&door),
             stats,
             grace: GRACE,
         };
-        // Nothing is ordered yet: calls come from the trunk alone.
-        let (_orders, mut queue) = mpsc::channel(1);
-        run(net, &mut telephony, &mut queue, stopped).await
+        tokio::select! {
+            ended = run(net, &mut telephony, &mut queue, stopped) => ended,
+            never = follow_names(&settings, &bound, peers, &door, &orders, AGAIN) => match never {},
+            never = pass_on(ways.users, ear, told, orders.clone()) => match never {},
+        }
     })
     .await
 }
 
-/// The addresses behind the targets; a name may have several.
-async fn lookup(targets: &[SipTarget], listeners: &Listeners) -> anyhow::Result<Vec<Peer>> {
-    let mut peers = Vec::new();
-    for target in targets {
-        let address = &target.address.0;
-        let looking = tokio::net::lookup_host(address);
-        let found = tokio::time::timeout(LOOKUP, looking)
-            .await
-            .with_context(|| format!("{address} was not looked up in time"))?
-            .with_context(|| format!("cannot look up {address}"))?;
-        for remote in found {
-            let bound = listeners.addresses();
-            let fits = |at: &&(Transport, std::net::SocketAddr)| {
-                at.0 == target.transport && at.1.is_ipv4() == remote.is_ipv4()
-            };
-            let of_family =
-                |at: &&(Transport, std::net::SocketAddr)| at.1.is_ipv4() == remote.is_ipv4();
-            let Some((_, local)) = bound
-                .iter()
-                .find(fits)
-                .or_else(|| bound.iter().find(of_family))
-            else {
-                continue;
-            };
-            peers.push(Peer {
-                name: target.to_string().into(),
-                host: HostPort::from(remote),
-                flow: Flow {
-                    transport: target.transport,
-                    local: *local,
-                    remote,
-                    link: None,
-                },
-            });
-        }
-    }
-    anyhow::ensure!(
-        targets.is_empty() || !peers.is_empty(),
-        "none of the PBX's addresses is of a kind (IPv4, IPv6) that sip.listen has"
-    );
-    Ok(peers)
+/// Whom the part tells something.
+struct Others {
+    mouth: LegMouth,
+    engine: mpsc::Sender<EngineCommand>,
+    shared: Arc<Shared>,
+    net: Arc<SipStats>,
 }
 
 /// What the sockets' loop drives.
 struct Telephony {
     ua: UserAgent,
     switchboard: Switchboard,
+    softclients: Option<Softclients>,
+    /// Whether users' messages have to be asked for.
+    subscribes: bool,
+    correlator: Correlator,
+    /// Extensions of which the PBX told by SIP whether messages wait, as not yet passed on.
+    messages: BTreeMap<Box<str>, bool>,
     ports: EchoPorts,
     audit: Audit,
-    shared: Arc<Shared>,
-    net: Arc<SipStats>,
+    others: Others,
     channels: usize,
-    peers_since: Vec<(PeerState, Instant)>,
+    /// Relayed media, where they are.
+    media: Option<Arc<RelayFigures>>,
     /// When shutdown began, and whether calls were ended since.
     draining: Option<(Instant, bool)>,
 }
 
 impl Telephony {
-    fn new(
-        settings: &TelephonySettings,
-        trunk: Vec<Peer>,
-        call_through: Vec<Peer>,
-        shared: Arc<Shared>,
-        net: Arc<SipStats>,
-    ) -> Self {
+    fn new(settings: &TelephonySettings, peers: Peers, others: Others) -> Self {
         let now = clock::now();
-        let peers_since = vec![(PeerState::Unknown, now); trunk.len() + call_through.len()];
-        let ua = UserAgent::new(user_agent(settings), Box::new(RandomIds));
+        let Peers {
+            trunk,
+            call_through,
+            registrar,
+        } = peers;
+        let softclients = settings.softclients.clone().map(|softclients| {
+            let advertise = settings.advertise.as_ref().map(|at| &at.host);
+            let ids = Box::new(RandomIds);
+            Softclients::new(softclients, registrar, advertise, ids, now)
+        });
+        let ua = UserAgent::new(settings.user_agent(), Box::new(RandomIds));
         let secret = settings.gateway_login.as_ref().map(|login| TrunkSecret {
             server: DigestServer::new(
-                DigestServerConfig::new(&*settings.domain),
+                DigestServerConfig {
+                    algorithms: settings.digest.clone(),
+                    ..DigestServerConfig::new(&*settings.domain)
+                },
                 rand::rng().random(),
                 now,
             ),
@@ -171,92 +184,187 @@ impl Telephony {
             policy: settings.policy.clone(),
             secret,
             logins: settings.pbx_login.clone().map(Logins::from),
-            retry_after_s: RETRY_AFTER_S,
+            private_numbering: settings.private_numbering,
+            no_answer: settings.no_answer,
+            retry_after_s: settings::RETRY_AFTER_S,
             seed: rand::rng().random(),
         };
         Self {
             ua,
-            switchboard: Switchboard::new(config, now),
+            switchboard: Switchboard::new(config, leg_ids(), now),
+            softclients,
+            subscribes: settings
+                .softclients
+                .as_ref()
+                .is_some_and(|it| it.subscribe_messages),
+            correlator: Correlator::default(),
+            messages: BTreeMap::new(),
             ports: EchoPorts::new(settings.media_address),
             audit: Audit::new(&settings.audit_file),
-            shared,
-            net,
+            others,
             channels: settings.channels,
-            peers_since,
+            media: None,
             draining: None,
         }
     }
 
-    /// Hands over what the user agent tells, and writes down what the switchboard notes.
+    /// Media go through the gateway.
+    fn relay(&mut self, calls: RelayedCalls, srtp: ::media::sdp::SrtpPolicy) {
+        self.media = Some(calls.figures());
+        self.switchboard.set_relay(Box::new(calls), srtp);
+    }
+
+    /// Hands over what each tells the others, until nobody has anything more to say.
     fn drain(&mut self, now: Instant) {
-        while let Some(event) = self.ua.poll_event() {
-            let left = self
-                .switchboard
-                .handle_event(event, &mut self.ua, &mut self.ports, now);
-            if let Some(event) = left {
-                tracing::debug!(?event, "nobody's event");
+        loop {
+            self.pump(now);
+            while let Some(event) = self.ua.poll_event() {
+                let left = self
+                    .switchboard
+                    .handle_event(event, &mut self.ua, &mut self.ports, now);
+                if let Some(UserAgentEvent::Response { key, response }) = left {
+                    self.answered(key, &response, now);
+                } else if let Some(event) = left {
+                    tracing::debug!(?event, "nobody's event");
+                }
+                self.pump(now);
+            }
+            while let Some(notice) = self.switchboard.poll_notice() {
+                self.note(notice, now);
+            }
+            while let Some((call, call_id)) = self.correlator.poll_match() {
+                self.switchboard.correlated(call, call_id);
+            }
+            if !self.speak(now) {
+                return;
             }
         }
-        while let Some(notice) = self.switchboard.poll_notice() {
-            self.note(notice, now);
+    }
+
+    /// Tells the far end what cloud legs have to say. One for which there is no room is lost, which has
+    /// consequences.
+    fn speak(&mut self, now: Instant) -> bool {
+        let mut lost = false;
+        while let Some((leg, signal)) = self.switchboard.poll_leg() {
+            if self.others.mouth.say(leg, signal).is_err() {
+                self.switchboard.handle_leg_lost(leg, &mut self.ua, now);
+                lost = true;
+            }
+        }
+        lost
+    }
+
+    /// Passes on which messages wait. What finds no room goes with the next tick.
+    fn tell_messages(&mut self) {
+        let engine = &self.others.engine;
+        self.messages.retain(|extension, on| {
+            let command = EngineCommand::MessageWaiting(extension.clone(), *on);
+            engine.try_send(command).is_err()
+        });
+    }
+
+    /// A response that is not for the switchboard.
+    fn answered(&mut self, key: RequestKey, response: &Response, now: Instant) {
+        let softclients = self.softclients.as_mut();
+        if !softclients.is_some_and(|it| it.answered(key, response, now)) {
+            tracing::debug!(status = %response.status, "nobody's response");
+        }
+    }
+
+    /// Sends what registrations want sent, and tells the switchboard who is registered.
+    fn pump(&mut self, now: Instant) {
+        let Some(softclients) = &mut self.softclients else {
+            return;
+        };
+        softclients.pump(&mut self.ua, now);
+        while let Some(change) = softclients.poll_change() {
+            match change {
+                Change::Is(softclient, registered) => {
+                    tracing::debug!(extension = %softclient.extension, registered, "softclient");
+                    let extension = softclient.extension.clone();
+                    self.switchboard.set_softclient(*softclient, registered);
+                    if registered && self.subscribes {
+                        self.switchboard
+                            .subscribe_messages(&extension, &mut self.ua, now);
+                    }
+                }
+                Change::Gone(extension) => self.switchboard.remove_softclient(&extension),
+            }
         }
     }
 
     fn note(&mut self, notice: Notice, now: Instant) {
         match notice {
-            Notice::Begun(call, to) => tracing::info!(call = call.0, ?to, "trunk call"),
-            Notice::Ended(call, summary) => tracing::info!(
-                call = call.0,
-                to = ?summary.destination,
-                rang_ms = summary.rang.as_millis(),
-                talked_ms = summary.talked.map(|time| time.as_millis()),
-                status = summary.status,
-                "trunk call ended"
-            ),
+            Notice::Begun(call, begun) => {
+                tracing::info!(call = call.0, to = %begun.destination, "call");
+                self.correlator.begun(call, &begun, now);
+            }
+            Notice::MessageWaiting {
+                extension,
+                messages,
+            } => {
+                tracing::debug!(waiting = messages.waiting, "message waiting");
+                self.messages.insert(extension, messages.waiting);
+                self.tell_messages();
+            }
+            Notice::Ended(call, summary) => {
+                self.correlator.ended(call);
+                tracing::info!(
+                    call = call.0,
+                    to = %summary.begun.destination,
+                    call_id = summary.call_id.map(tracing::field::display),
+                    rang_ms = summary.rang.as_millis(),
+                    talked_ms = summary.talked.map(|time| time.as_millis()),
+                    cause = ?summary.cause,
+                    status = summary.status,
+                    "call ended"
+                );
+            }
             Notice::Refused {
                 from,
                 to,
                 source,
                 reason,
             } => {
-                tracing::warn!(reason = reason.as_str(), "trunk call refused");
+                let peer = source.map(tracing::field::display);
+                tracing::warn!(reason = %reason, peer, "call refused");
                 self.audit.refused(&from, &to, source, reason.as_str());
             }
             Notice::Peer { name, state } => {
                 tracing::info!(peer = %name, state = state.as_str(), "PBX address");
-                self.publish(now);
+                self.publish();
             }
         }
     }
 
     /// Tells health and metrics how things are.
-    fn publish(&mut self, now: Instant) {
-        let peers = self.switchboard.peers().zip(&mut self.peers_since);
-        let peers = peers.map(|((peer, state), known)| {
-            if known.0 != state {
-                *known = (state, now);
-            }
-            PeerStanding {
-                name: peer.name.clone(),
-                state,
-                since: known.1,
-            }
+    fn publish(&mut self) {
+        let peers = self.switchboard.peers();
+        let peers = peers.map(|(peer, standing)| (peer.name.clone(), standing));
+        let peers = peers.collect();
+        let softclients = self.softclients.as_mut().map(|softclients| {
+            let status = softclients.status();
+            softclients.log(&status);
+            status
         });
         let status = SipStatus {
-            peers: peers.collect(),
+            softclients,
+            media: self.media.as_ref().map(|media| media.status()),
+            correlation: self.correlator.stats(),
+            peers,
             channels_max: self.channels,
             bridge: self.switchboard.stats(),
             ua: self.ua.stats(),
             transactions: self.ua.transaction_stats(),
-            net: Arc::clone(&self.net),
+            net: Arc::clone(&self.others.net),
             audit_failures: self.audit.failures(),
         };
-        self.shared.set_sip(status);
+        self.others.shared.set_sip(status);
     }
 }
 
 impl SipHandler for Telephony {
-    type Command = std::convert::Infallible;
+    type Command = Order;
 
     fn message(&mut self, message: Message, flow: Flow, now: Instant) {
         self.ua.handle_message(message, flow, now);
@@ -274,6 +382,10 @@ impl SipHandler for Telephony {
         tracing::debug!(reason, "a SIP flow failed");
         self.ua.handle_transport_failure(&flow, now);
         self.drain(now);
+        if let Some(softclients) = &mut self.softclients {
+            softclients.flow_failed(&flow, now);
+        }
+        self.drain(now);
     }
 
     fn timeout(&mut self, now: Instant) {
@@ -283,15 +395,56 @@ impl SipHandler for Telephony {
         if self.switchboard.poll_timeout().is_some_and(|at| at <= now) {
             self.switchboard.handle_timeout(&mut self.ua, now);
         }
+        if let Some(softclients) = &mut self.softclients {
+            softclients.timeout(&mut self.ua, now);
+        }
+        if self.correlator.poll_timeout().is_some_and(|at| at <= now) {
+            self.correlator.handle_timeout(now);
+        }
         self.drain(now);
     }
 
-    fn command(&mut self, command: Self::Command, _: Instant) {
-        match command {}
+    fn command(&mut self, order: Order, now: Instant) {
+        match order {
+            Order::Softclients(users) => {
+                if let Some(softclients) = self
+                    .softclients
+                    .as_mut()
+                    .filter(|_| self.draining.is_none())
+                {
+                    softclients.set_users(&users, now);
+                }
+            }
+            Order::Peers(peers) => {
+                let Peers {
+                    trunk,
+                    call_through,
+                    registrar,
+                } = *peers;
+                self.switchboard.set_peers(trunk, call_through, now);
+                if let Some(softclients) = &mut self.softclients {
+                    softclients.set_registrar(registrar, now);
+                }
+            }
+            Order::Leg(LegIn::Signal(leg, signal)) => {
+                self.switchboard.handle_leg(leg, signal, &mut self.ua, now);
+            }
+            Order::Leg(LegIn::Lost(leg)) => {
+                self.switchboard.handle_leg_lost(leg, &mut self.ua, now);
+            }
+            Order::Told(change) => self.correlator.leg(&change, now),
+            Order::Digit(call, called, digit) => {
+                self.switchboard
+                    .handle_digit(call, called, digit, &mut self.ua, now);
+            }
+        }
+        self.drain(now);
     }
 
-    fn tick(&mut self, now: Instant) {
-        self.publish(now);
+    fn tick(&mut self, _: Instant) {
+        self.tell_messages();
+        self.switchboard.look_at_media();
+        self.publish();
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -299,54 +452,43 @@ impl SipHandler for Telephony {
     }
 
     fn poll_timeout(&mut self) -> Option<Instant> {
-        let timeouts = [self.ua.poll_timeout(), self.switchboard.poll_timeout()];
+        let softclients = self.softclients.as_ref();
+        let timeouts = [
+            self.ua.poll_timeout(),
+            self.switchboard.poll_timeout(),
+            softclients.and_then(Softclients::poll_timeout),
+            self.correlator.poll_timeout(),
+        ];
         timeouts.into_iter().flatten().min()
     }
 
     fn drained(&mut self, now: Instant) -> bool {
+        if self.draining.is_none()
+            && let Some(softclients) = &mut self.softclients
+        {
+            softclients.leave(FAREWELLS, now);
+            self.pump(now);
+        }
         let (since, ended) = *self.draining.get_or_insert((now, false));
         self.switchboard.drain();
-        if !ended && now.saturating_duration_since(since) >= CALLS_END {
+        let over = now.saturating_duration_since(since) >= CALLS_END;
+        if !ended && over {
             self.draining = Some((since, true));
             self.switchboard.end_all(&mut self.ua, now);
             self.drain(now);
         }
-        self.switchboard.calls() == 0 && self.ua.stats().sessions == 0
-    }
-}
-
-/// `Retry-After` of what passes by itself, in seconds.
-const RETRY_AFTER_S: u32 = 5;
-
-fn user_agent(settings: &TelephonySettings) -> UserAgentConfig {
-    let contact = settings.advertise.clone();
-    let sent_by = contact.iter().flat_map(|host| {
-        let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
-        transports.map(|transport| (transport, settings.sent_by(transport, host)))
-    });
-    UserAgentConfig {
-        transactions: TransactionConfig {
-            retry_after_secs: RETRY_AFTER_S,
-            sent_by: sent_by.collect(),
-            ..TransactionConfig::default()
-        },
-        product: Some(SOFTWARE.to_owned()),
-        contact,
-        sessions_max: SESSIONS_MAX,
-        retry_after_s: RETRY_AFTER_S,
-        ..UserAgentConfig::default()
-    }
-}
-
-/// Identifiers from the system's randomness.
-struct RandomIds;
-
-impl IdSource for RandomIds {
-    fn token(&mut self) -> String {
-        format!("{:032x}", rand::rng().random::<u128>())
-    }
-
-    fn number(&mut self) -> u64 {
-        rand::rng().random()
+        let left = self.softclients.as_ref().map_or(0, Softclients::left);
+        let time_is_up = now.saturating_duration_since(since) >= FAREWELLS_END;
+        let farewells_over = left == 0 || time_is_up;
+        let drained =
+            farewells_over && self.switchboard.calls() == 0 && self.ua.stats().sessions == 0;
+        if left > 0 && time_is_up {
+            tracing::warn!(
+                left,
+                "softclients stay registered at the PBX until that runs out"
+            );
+            self.softclients = None;
+        }
+        drained
     }
 }

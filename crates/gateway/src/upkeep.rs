@@ -1,4 +1,4 @@
-//! What has to be looked after now and then: retention of the outbox, alarms.
+//! What has to be looked after now and then: retention of the outbox, alarms, figures by minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::engine::EngineCommand;
 use crate::outbox::{Outbox, wall};
+use crate::status::Shared;
 use crate::supervise::Fatal;
 
 /// Time between two looks at the parts' health.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Looks between two runs of retention.
-const PRUNE_EVERY: u32 = 60;
+/// Looks between two runs of retention, and two minutes of figures.
+const LOOKS_A_MINUTE: u32 = 60;
 
 /// Looks after things until it is time to stop.
 ///
@@ -24,6 +25,7 @@ const PRUNE_EVERY: u32 = 60;
 /// When the engine is gone; [`Fatal`] when the outbox is.
 pub(crate) async fn run(
     outbox: Arc<Outbox>,
+    shared: Arc<Shared>,
     engine: mpsc::Sender<EngineCommand>,
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
@@ -35,8 +37,12 @@ pub(crate) async fn run(
             _ = timer.tick() => {}
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
         }
-        if looks.is_multiple_of(PRUNE_EVERY) {
+        if looks.is_multiple_of(LOOKS_A_MINUTE) {
             outbox.store().prune(wall(clock::unix_ms()));
+            shared
+                .recent
+                .minutes()
+                .end(clock::unix_ms(), shared.counted());
         }
         looks = looks.wrapping_add(1);
         let health = outbox.store().health();

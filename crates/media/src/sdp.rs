@@ -6,6 +6,7 @@
 mod attribute;
 mod capability;
 mod crypto;
+mod events;
 mod local;
 mod negotiate;
 mod parse;

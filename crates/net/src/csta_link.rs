@@ -65,6 +65,10 @@ pub trait CstaHandler: Send {
 
     /// The devices to follow, asked for at each connect.
     fn devices(&self) -> Vec<DeviceId>;
+    /// The stream to the PBX is there. Who listens to what passes gives back another in front of it.
+    fn connected(&mut self, stream: BoxedStream) -> BoxedStream {
+        stream
+    }
     /// The state of the link changed.
     fn link_state(&mut self, state: CstaLinkState);
     /// An event of the computing function; `received` is when its bytes were read.
@@ -103,6 +107,7 @@ pub async fn run<H: CstaHandler>(
                 if let Some(mode) = association.take() {
                     client.dialect = client.dialect.with_association(mode);
                 }
+                let stream = handler.connected(stream);
                 let ended = serve(client, stream, handler, commands, &mut shutdown).await?;
                 association = ended.try_next;
                 if ended.was_up {

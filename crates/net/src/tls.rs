@@ -4,11 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
 
 /// Largest PEM file that is read, in bytes: a system's bundle of roots is a fifth of this.
 const PEM_LEN_MAX: u64 = 1024 * 1024;
@@ -30,7 +36,7 @@ pub enum Trust {
 #[non_exhaustive]
 pub enum TlsError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
@@ -51,7 +57,7 @@ pub enum TlsError {
         reason: String,
     },
     /// Certificate and key cannot be used together, or at all.
-    #[error("{} cannot be used: {source}", file.display())]
+    #[error("{} cannot be used", file.display())]
     Unusable {
         /// The file.
         file: PathBuf,
@@ -60,57 +66,105 @@ pub enum TlsError {
     },
 }
 
+/// A certificate, followed by those that signed it, and its key: PEM files.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// The certificate and those that signed it.
+    pub certificate: &'a Path,
+    /// Its key.
+    pub key: &'a Path,
+}
+
 /// A client's configuration.
 ///
 /// # Errors
 /// [`TlsError`], naming the file.
 pub fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError> {
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|source| unusable(trust.file(), source))?;
-    let config = match trust {
-        Trust::Roots(file) => builder
-            .with_root_certificates(roots(file)?)
-            .with_no_client_auth(),
-        Trust::Pinned(file) => {
-            let certificate = certificates(file)?.swap_remove(0);
-            let verifier = Pin::new(Some(certificate));
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(verifier)
-                .with_no_client_auth()
-        }
-        Trust::Loopback => {
-            let verifier = Pin::new(None);
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(verifier)
-                .with_no_client_auth()
-        }
-    };
+    Ok(Arc::new(trusting(trust)?.with_no_client_auth()))
+}
+
+/// The configuration of a client that shows a certificate of its own where the server asks for one.
+///
+/// # Errors
+/// [`TlsError`], naming the file.
+pub fn client_config_as(
+    trust: &Trust,
+    identity: Identity<'_>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let (chain, private) = identity.read()?;
+    let config = trusting(trust)?
+        .with_client_auth_cert(chain, private)
+        .map_err(|source| unusable(identity.key, source))?;
     Ok(Arc::new(config))
 }
 
-/// A server's configuration: its certificate, followed by those that signed it, and its key.
+fn trusting(trust: &Trust) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|source| unusable(trust.file(), source))?;
+    let pin = |certificate| {
+        let builder = builder.clone().dangerous();
+        builder.with_custom_certificate_verifier(Pin::new(certificate))
+    };
+    Ok(match trust {
+        Trust::Roots(file) => builder.clone().with_root_certificates(roots(file)?),
+        Trust::Pinned(file) => pin(Some(certificates(file)?.swap_remove(0))),
+        Trust::Loopback => pin(None),
+    })
+}
+
+/// A server's configuration.
 ///
 /// # Errors
 /// [`TlsError`], naming the file.
 pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = certificates(certificate)?;
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| TlsError::Pem {
-        file: key.to_owned(),
-        wanted: "private key",
-        reason: error.to_string(),
-    })?;
+    serving(Identity { certificate, key }, None)
+}
+
+/// The configuration of a server that takes only clients with a certificate that `clients`, a PEM file
+/// of roots, leads to. One that says what it is for has to say TLS clients (RFC 5280 §4.2.1.12).
+///
+/// # Errors
+/// [`TlsError`], naming the file.
+pub fn mutual_server_config(
+    identity: Identity<'_>,
+    clients: &Path,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let roots = Arc::new(roots(clients)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
+        .build()
+        .map_err(|error| unusable(clients, rustls::Error::General(error.to_string())))?;
+    serving(identity, Some(verifier))
+}
+
+fn serving(
+    identity: Identity<'_>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let (chain, private) = identity.read()?;
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
+            let clients = clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
             builder
-                .with_no_client_auth()
+                .with_client_cert_verifier(clients)
                 .with_single_cert(chain, private)
         })
-        .map_err(|source| unusable(key, source))?;
+        .map_err(|source| unusable(identity.key, source))?;
     Ok(Arc::new(config))
+}
+
+impl Identity<'_> {
+    fn read(self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+        let chain = certificates(self.certificate)?;
+        let private =
+            PrivateKeyDer::from_pem_slice(&read(self.key)?).map_err(|error| TlsError::Pem {
+                file: self.key.to_owned(),
+                wanted: "private key",
+                reason: error.to_string(),
+            })?;
+        Ok((chain, private))
+    }
 }
 
 impl Trust {

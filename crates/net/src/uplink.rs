@@ -20,9 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_uplink::frame::Response;
+use cloud_uplink::leg::LegSignal;
 use cloud_uplink::session::gateway::{CommandRef, ReadRequest};
 use cloud_uplink::session::{Item, View};
-use cloud_uplink::{Command, StreamId};
+use cloud_uplink::{CloudLegId, Command, StreamId};
 use tokio::sync::{mpsc, watch};
 
 use self::driver::Driver;
@@ -75,15 +76,46 @@ pub struct IncomingCommand {
 
 /// What the gateway says about commands.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "each command has both, and only a few wait in the queue"
-)]
 pub enum CommandReply {
     /// It is stored: a crash no longer loses it.
     Stored(CommandRef),
     /// What became of it.
     Outcome(Response),
+}
+
+/// Most signals of cloud legs between the driver and the gateway, in each direction. When full, the
+/// gateway waits, and what comes is not acknowledged.
+pub const LEG_SIGNALS_MAX: usize = 256;
+
+/// A signal of a cloud leg.
+pub type OfLeg = (CloudLegId, LegSignal);
+
+/// The driver's ends of the queues of cloud legs.
+#[derive(Debug)]
+pub struct LegDriverPorts {
+    received: mpsc::Sender<OfLeg>,
+    to_send: mpsc::Receiver<OfLeg>,
+}
+
+/// The gateway's ends of the queues of cloud legs.
+#[derive(Debug)]
+pub struct LegPorts {
+    /// What the far end says. An end is the last of its leg.
+    pub received: mpsc::Receiver<OfLeg>,
+    /// What is said to the far end; see [`cloud_uplink::session::Legs::send`].
+    pub to_send: mpsc::Sender<OfLeg>,
+}
+
+/// The queues of cloud legs.
+#[must_use]
+pub fn leg_ports() -> (LegDriverPorts, LegPorts) {
+    let (received_in, received) = mpsc::channel(LEG_SIGNALS_MAX);
+    let (to_send, to_send_out) = mpsc::channel(LEG_SIGNALS_MAX);
+    let driver = LegDriverPorts {
+        received: received_in,
+        to_send: to_send_out,
+    };
+    (driver, LegPorts { received, to_send })
 }
 
 /// What the driver is connected to inside the gateway.
@@ -95,6 +127,8 @@ pub struct UplinkPorts {
     pub commands: mpsc::Sender<IncomingCommand>,
     /// What the gateway says about them.
     pub replies: mpsc::Receiver<CommandReply>,
+    /// Signals of cloud legs.
+    pub legs: LegDriverPorts,
     /// How the channel is.
     pub status: watch::Sender<UplinkStatus>,
     /// Told for each event how long it took from [`Fresh::received`] to the far end's acknowledgement.

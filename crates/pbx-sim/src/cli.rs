@@ -1,6 +1,7 @@
 //! The command line of `ringway-pbx-sim`.
 
 mod run;
+mod sip;
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -82,7 +83,10 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.verb {
-        Verb::Run(args) => in_runtime(run_pbx(args.config(cli.control))),
+        Verb::Run(args) => {
+            let config = args.config(cli.control)?;
+            in_runtime(run_pbx(config))
+        }
         Verb::Replay(args) => in_runtime(run_replay(args)),
         Verb::Scenario { files } => play_scenarios(&files),
         Verb::Tell(words) => tell(cli.control, &words),
@@ -102,24 +106,38 @@ fn in_runtime(program: impl Future<Output = Result<()>>) -> Result<()> {
 
 async fn run_pbx(config: Config) -> Result<()> {
     let extensions = config.extensions.len();
+    let two: Vec<String> = config
+        .extensions
+        .iter()
+        .take(2)
+        .map(ToString::to_string)
+        .collect();
+    let stopped = until_stopped()?;
     let pbx = PbxSim::start(config).await?;
     say(&format!(
         "CSTA     {}  ({extensions} extensions)",
         pbx.addr()
     ))?;
+    for address in pbx.sip_addresses() {
+        say(&format!("SIP      {address}"))?;
+    }
     if let Some(control) = pbx.control_addr() {
         say(&format!("control  {control}"))?;
         let option = match control == loopback(CONTROL_PORT) {
             true => String::new(),
             false => format!(" --control {control}"),
         };
-        say(&format!("try      ringway-pbx-sim{option} call 2001 2002"))?;
+        if let [from, to] = &two[..] {
+            say(&format!(
+                "try      ringway-pbx-sim{option} call {from} {to}"
+            ))?;
+        }
     }
     if io::stdin().is_terminal() {
         let handle = pbx.handle();
         std::thread::spawn(move || obey_terminal(&handle));
     }
-    until_stopped().await?;
+    stopped.await;
     pbx.shutdown().await;
     Ok(())
 }
@@ -143,6 +161,7 @@ async fn run_replay(args: ReplayArgs) -> Result<()> {
                 .into(),
         );
     }
+    let stopped = until_stopped()?;
     let replay = Replay::start(ReplayConfig {
         listen: args.listen,
         captures,
@@ -161,7 +180,7 @@ async fn run_replay(args: ReplayArgs) -> Result<()> {
     say(&format!(
         "plays    {files} captures once {after} monitored and snapshotted"
     ))?;
-    until_stopped().await?;
+    stopped.await;
     replay.shutdown().await;
     Ok(())
 }
@@ -202,12 +221,16 @@ fn tell(mut control: SocketAddr, words: &[String]) -> Result<()> {
     say(&control::tell(control, &line)?)
 }
 
-async fn until_stopped() -> Result<()> {
+/// Ends with Ctrl-C or SIGTERM, which are caught from the call on, not from the first poll.
+fn until_stopped() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result.context("waiting for Ctrl-C"),
-        _ = terminate.recv() => Ok(()),
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 fn say(line: &str) -> Result<()> {
@@ -246,6 +269,11 @@ Examples:
   ringway-pbx-sim run --do 'drop every 10' --do 'unknown 2005 on'
   ringway-pbx-sim run --events-per-second 1000 --extensions 2000-2499
   ringway-pbx-sim run --dialect mivoice-400 --terminals 2001=2 --set resulting-call=primary
+  ringway-pbx-sim run --sip udp:127.0.0.1:5070 --sip-password secret
+                                        2000 to 2019 may register as SIP terminals
+  ringway-pbx-sim run --sip tcp:127.0.0.1:5070 --trunk tcp:127.0.0.1:5060 --trunk-code 43800 \
+      --trunk-login pbx:secret --trunk-gateway-login officelinkmxone:secret
+                                        and 43800 rings at the gateway
   ringway-pbx-sim scenario tests/golden/*.scenario
   ringway-pbx-sim replay capture.bin    plays it once its device is monitored
 "
@@ -270,7 +298,7 @@ mod tests {
         let line = "x run --extensions 300-302 --seed 7 --talk 0.5 --credentials a:b:c";
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
         let Verb::Run(args) = cli.verb else { panic!() };
-        let config = args.config(loopback(1));
+        let config = args.config(loopback(1)).unwrap();
         assert_eq!((config.extensions.len(), config.traffic.seed), (3, 7));
         assert_eq!(config.traffic.talk_mean, Duration::from_millis(500));
         let credentials = config.association.credentials.unwrap();
@@ -296,7 +324,7 @@ mod tests {
         ];
         let cli = Cli::try_parse_from(line.into_iter().chain(more)).unwrap();
         let Verb::Run(args) = cli.verb else { panic!() };
-        let config = args.config(loopback(1));
+        let config = args.config(loopback(1)).unwrap();
         let dialect = config.association.dialect;
         assert_eq!(dialect.name(), "mivoice-400");
         assert_eq!(dialect.snapshot(), csta::dialect::SnapshotForm::Segmented);

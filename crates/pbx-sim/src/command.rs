@@ -11,8 +11,9 @@ use csta::value::CallOrigination;
 use csta::{CallId, CstaError, SystemStatusValue};
 
 use crate::session::SessionRefusal;
+use crate::sip::SipFault;
 use crate::switching::{AgentAct, ForwardingType};
-use crate::truth::{Ledger, Truth};
+use crate::truth::{Ledger, Truth, TruthSip};
 
 /// Longest delay of responses that can be set.
 pub const DELAY_MAX: Duration = Duration::from_secs(3600);
@@ -102,6 +103,10 @@ pub enum Command {
     MonitorLimit(Option<usize>),
     /// Sends bytes to every client as they are.
     Raw(Bytes),
+    /// Something goes wrong on the SIP side.
+    Sip(SipFault),
+    /// Registrations and sessions of the SIP side as they are.
+    SipState,
     /// All calls as they are.
     State,
     /// What was counted.
@@ -204,6 +209,8 @@ pub enum Reply {
     Call(CallId),
     /// So many calls or links or clients were touched.
     Count(usize, &'static str),
+    /// Registrations and sessions of the SIP side.
+    SipState(TruthSip),
     /// All calls.
     State(Truth),
     /// What was counted.
@@ -220,6 +227,7 @@ impl fmt::Display for Reply {
             Self::AlreadySo => f.write_str("ok already so"),
             Self::Call(call) => write!(f, "ok call {call}"),
             Self::Count(count, what) => write!(f, "ok {count} {what}"),
+            Self::SipState(truth) => f.write_str(&json(serde_json::to_string(truth))?),
             Self::State(truth) => f.write_str(&json(serde_json::to_string(truth))?),
             Self::Ledger(ledger) => f.write_str(&json(serde_json::to_string(ledger))?),
             Self::Help => f.write_str(help().trim_end()),
@@ -233,6 +241,9 @@ pub enum CommandError {
     /// The switching function refused.
     #[error("the PBX refuses: {0}")]
     Refused(#[from] CstaError),
+    /// The SIP side is off.
+    #[error("the SIP side is off: start with --sip")]
+    NoSip,
     /// No such extension.
     #[error("there is no extension {0}")]
     NoSuchExtension(String),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use csta::{Dialect, Edition};
 
 use crate::command::{Command, SessionFault};
+use crate::sip::SipConfig;
 use crate::switching::SwitchingOptions;
 
 /// Where a CSTA client finds the PBX unless told otherwise.
@@ -45,6 +46,8 @@ pub struct Config {
     pub traffic: TrafficConfig,
     /// The CSTA associations.
     pub association: AssociationConfig,
+    /// The SIP side; `None` leaves it off.
+    pub sip: Option<SipConfig>,
     /// What is told to the PBX before the first client comes.
     pub commands: Vec<Command>,
     /// Part of every call id, so that none comes twice; `None` takes the wall clock's seconds.
@@ -66,6 +69,7 @@ impl Default for Config {
             switching: SwitchingOptions::default(),
             traffic: TrafficConfig::default(),
             association: AssociationConfig::default(),
+            sip: None,
             commands: Vec::new(),
             boot: None,
         }
@@ -73,6 +77,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Numbers that begin so are reached through the SIP trunk.
+    #[must_use]
+    pub fn routes(&self) -> &[String] {
+        let trunk = self.sip.as_ref().and_then(|sip| sip.trunk.as_ref());
+        trunk.map_or(&[], |trunk| &trunk.codes)
+    }
+
     /// The default PBX on free ports of loopback: for tests and demonstrations.
     #[must_use]
     pub fn on_free_ports() -> Self {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | inputs | [`Exchange::handle_frame`], [`Exchange::handle_frame_error`], [`Exchange::handle_timeout`] |
 //! | commands | [`Exchange::open_link`], [`Exchange::close_link`], [`Exchange::command`] |
+//! | the SIP side | `handle_sip_…`, [`Exchange::poll_transmit`], [`Exchange::sip_truth`] |
 //! | outputs | [`Exchange::poll_output`], [`Exchange::poll_timeout`] |
 //! | queries | [`Exchange::truth`], [`Exchange::ledger`] |
 //!
@@ -17,6 +18,7 @@ mod device;
 mod fault;
 mod monitor;
 mod serve;
+mod sip;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ use csta::{Edition, Frame, FrameError, InvokeId, Message, Request, Response, Sys
 
 use crate::config::{AssociationConfig, Config};
 use crate::session::Session;
+use crate::sip::SipSide;
 use crate::switching::{AssociationId, Forking, Moment, SwitchingFunction, Terminals};
 use crate::traffic::Traffic;
 use crate::truth::{Ledger, Truth, count};
@@ -62,6 +65,7 @@ pub enum Output {
 pub struct Exchange {
     association: AssociationConfig,
     pbx: SwitchingFunction,
+    sip: Option<Box<SipSide>>,
     traffic: Traffic,
     links: BTreeMap<AssociationId, Link>,
     last_link: u64,
@@ -119,6 +123,10 @@ impl Exchange {
         Self {
             association: config.association.clone(),
             pbx,
+            sip: config
+                .sip
+                .clone()
+                .map(|sip| Box::new(SipSide::new(sip, now))),
             traffic,
             links: BTreeMap::new(),
             last_link: 0,
@@ -200,7 +208,7 @@ impl Exchange {
                 self.answer(id, frame.invoke_id, &crate::switching::unreadable().into());
             }
         }
-        self.drain_events();
+        self.follow_sip(now);
     }
 
     /// A client has sent what is no frame: the link is closed.
@@ -221,6 +229,7 @@ impl Exchange {
         self.carry_out_pending(now);
         self.end_losing(now);
         self.expire_sessions(now);
+        self.run_sip(now);
     }
 
     /// When to call [`Self::handle_timeout`] next.
@@ -233,7 +242,9 @@ impl Exchange {
             None => self.model_timeout().map(|due| due + self.stood_still),
         };
         let losing = self.faults.losing_until;
-        link.into_iter().chain(model).chain(losing).min()
+        let sip = self.sip.as_ref().and_then(|sip| sip.poll_timeout());
+        let parts = link.into_iter().chain(model).chain(losing);
+        parts.chain(sip).min()
     }
 
     /// The next thing for the links to do.
@@ -275,6 +286,7 @@ impl Exchange {
             calls_lost_in_restarts: stats.calls_lost,
             events_unmonitored: stats.unmonitored,
             monitors: self.pbx.monitor_count() as u64,
+            sip: self.sip_counts(),
             links_open: self.links.len() as u64,
             ..self.ledger.clone()
         }

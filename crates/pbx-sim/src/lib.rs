@@ -5,6 +5,7 @@
 //! | [`switching`] | extensions, calls, connections and monitors of ECMA-269; no I/O, no clock |
 //! | [`traffic`] | users who place calls: seeded, in virtual time |
 //! | [`exchange`] | both of these behind CSTA associations (ECMA-354 session, services); no I/O, no clock |
+//! | [`sip`] | the PBX's SIP side: registrar, terminals, trunk, tied to the call model; no I/O, no clock |
 //! | [`scenario`] | readable files of what happens and what clients are told, played in virtual time |
 //! | [`replay`] | plays captured frames at a client that monitors their devices |
 //! | [`PbxSim`] | all of it on TCP, with the control port |
@@ -21,6 +22,8 @@ mod pbx;
 pub mod replay;
 pub mod scenario;
 pub mod session;
+pub mod sip;
+mod sip_link;
 pub mod switching;
 pub mod traffic;
 pub mod truth;

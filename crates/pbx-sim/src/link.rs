@@ -1,11 +1,12 @@
 //! CSTA clients on TCP: bytes in, bytes out; no decision about CSTA.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use csta::FrameDecoder;
+use sip::transport::Transmit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,12 +35,16 @@ pub(crate) struct Shared {
     /// The next timeout may have come nearer.
     rearm: Notify,
     out_queue_frames: usize,
+    /// Wakes the SIP side's loop: there is something to send.
+    sip: Option<mpsc::Sender<()>>,
 }
 
 #[derive(Debug)]
 struct State {
     exchange: Exchange,
     links: BTreeMap<AssociationId, LinkHandle>,
+    /// SIP messages that the loop has not sent yet.
+    sip_out: VecDeque<Transmit>,
 }
 
 #[derive(Debug)]
@@ -49,15 +54,26 @@ struct LinkHandle {
 }
 
 impl Shared {
-    pub(crate) fn new(exchange: Exchange, out_queue_frames: usize) -> Self {
+    pub(crate) fn new(
+        exchange: Exchange,
+        out_queue_frames: usize,
+        sip: Option<mpsc::Sender<()>>,
+    ) -> Self {
         Self {
             state: Mutex::new(State {
                 exchange,
                 links: BTreeMap::new(),
+                sip_out: VecDeque::new(),
             }),
             rearm: Notify::new(),
             out_queue_frames,
+            sip,
         }
+    }
+
+    /// The next SIP message to send.
+    pub(crate) fn poll_transmit(&self) -> Option<Transmit> {
+        self.lock().sip_out.pop_front()
     }
 
     /// One input for the exchange, and then everything that it gives.
@@ -67,7 +83,12 @@ impl Shared {
         let result = input(&mut state.exchange, net::clock::now());
         state.flush();
         let after = state.exchange.poll_timeout();
+        let sends = !state.sip_out.is_empty();
         drop(state);
+        if let Some(sip) = self.sip.as_ref().filter(|_| sends) {
+            // A full queue wakes it, too; a loop that is gone sends nothing.
+            let _ = sip.try_send(());
+        }
         if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
             self.rearm.notify_one();
         }
@@ -150,6 +171,9 @@ impl Shared {
 
 impl State {
     fn flush(&mut self) {
+        while let Some(transmit) = self.exchange.poll_transmit() {
+            self.sip_out.push_back(transmit);
+        }
         while let Some(output) = self.exchange.poll_output() {
             match output {
                 Output::Send(id, bytes) => self.send(id, bytes),

@@ -1,10 +1,11 @@
-//! The whole PBX on TCP.
+//! The whole PBX on its sockets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::command::{Command, CommandError, Reply};
@@ -12,6 +13,8 @@ use crate::config::Config;
 use crate::control;
 use crate::exchange::Exchange;
 use crate::link::Shared;
+use crate::sip::SipAddress;
+use crate::sip_link;
 use crate::truth::{Ledger, Truth};
 
 /// A running PBX; dropping it stops it.
@@ -19,8 +22,11 @@ use crate::truth::{Ledger, Truth};
 pub struct PbxSim {
     addr: SocketAddr,
     control_addr: Option<SocketAddr>,
+    sip_addresses: Vec<SipAddress>,
     handle: Handle,
     tasks: JoinSet<()>,
+    /// The SIP side's thread ends when this is gone.
+    _stop: watch::Sender<bool>,
 }
 
 /// Commands and questions for a running PBX, from any thread.
@@ -73,14 +79,30 @@ impl PbxSim {
         let control_addr = control.as_ref().map(TcpListener::local_addr).transpose()?;
         let boot = config.boot.unwrap_or_else(wall_seconds);
         let mut exchange = Exchange::new(&config, boot, net::clock::now());
+        let sip = match &config.sip {
+            Some(sip) => Some(sip_link::bind(sip).await?),
+            None => None,
+        };
+        if let Some(bound) = &sip {
+            exchange.sip_bound(bound.listen.clone(), bound.media_address);
+        }
+        let sip_addresses = sip.as_ref().map(|bound| bound.listen.clone());
         for command in config.commands {
             let text = format!("{command:?}");
             let done = exchange.command(command, net::clock::now(), boot);
             done.with_context(|| format!("at the start: {text}"))?;
         }
-        let shared = Arc::new(Shared::new(exchange, config.association.out_queue_frames));
+        let (wake, wakes) = mpsc::channel(1);
+        let frames = config.association.out_queue_frames;
+        let wake = sip.as_ref().map(|_| wake);
+        let shared = Arc::new(Shared::new(exchange, frames, wake));
         let handle = Handle(Arc::clone(&shared));
         let mut tasks = JoinSet::new();
+        let (stop, stopped) = watch::channel(false);
+        if let Some(bound) = sip {
+            let shared = Arc::clone(&shared);
+            tasks.spawn(sip_link::serve(bound, shared, wakes, stopped));
+        }
         let acceptor = Arc::clone(&shared);
         tasks.spawn(async move { acceptor.accept(listener).await });
         tasks.spawn(async move { shared.run_timers().await });
@@ -90,9 +112,17 @@ impl PbxSim {
         Ok(Self {
             addr,
             control_addr,
+            sip_addresses: sip_addresses.unwrap_or_default(),
             handle,
             tasks,
+            _stop: stop,
         })
+    }
+
+    /// Where SIP is spoken; nowhere without a SIP side.
+    #[must_use]
+    pub fn sip_addresses(&self) -> &[SipAddress] {
+        &self.sip_addresses
     }
 
     /// Where CSTA clients connect.

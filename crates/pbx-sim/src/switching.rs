@@ -16,6 +16,7 @@
 //! | `route`, `fork`, `distribution` | where a call goes: forwarding, terminals, queues |
 //! | `feature` | what devices are set to |
 //! | `monitor`, `report`, `event` | who is told, and what |
+//! | `leg` | the connections as those see them who carry the calls |
 //! | `journal` | what happened, whoever is told |
 
 mod call;
@@ -26,6 +27,7 @@ mod event;
 mod feature;
 mod fork;
 mod journal;
+mod leg;
 mod merge;
 mod monitor;
 mod options;
@@ -50,6 +52,7 @@ pub use feature::{
     MessageWaiting,
 };
 pub use journal::{Changed, MOMENTS_MAX, MergedCalls, Moment};
+pub use leg::{Leg, LegId};
 pub use merge::Merged;
 use monitor::{Monitor, MonitorObject};
 pub use options::{
@@ -101,11 +104,16 @@ pub struct SwitchingFunction {
     stats: Stats,
     feature_changes: BTreeMap<&'static str, u64>,
     journal: journal::Journal,
+    /// Grows with whatever happens to a call.
+    revision: u64,
+    last_leg: LegId,
 }
 
 #[derive(Debug)]
 struct Settings {
     trunk_prefix: String,
+    /// Numbers that begin so are reached through a trunk that somebody carries.
+    routes: Vec<String>,
     timing: Timing,
     diverted_to_all: bool,
     options: SwitchingOptions,
@@ -159,8 +167,11 @@ impl SwitchingFunction {
             stats: Stats::default(),
             feature_changes: BTreeMap::new(),
             journal: journal::Journal::default(),
+            revision: 0,
+            last_leg: LegId::default(),
             config: Settings {
                 trunk_prefix: config.trunk_prefix.clone(),
+                routes: config.routes().to_vec(),
                 timing: config.timing,
                 diverted_to_all: config.diverted_to_all,
                 options,
@@ -172,6 +183,7 @@ impl SwitchingFunction {
     pub fn restart(&mut self, boot: u32) {
         self.stats.calls_lost += self.calls.len() as u64;
         self.journal.restarted();
+        self.revision += 1;
         self.boot = boot;
         self.last_call = 0;
         self.queued = 0;
@@ -246,7 +258,11 @@ impl SwitchingFunction {
     }
 
     /// Puts a connection into a call.
-    fn enter(&mut self, key: CallKey, leg: Connection) {
+    fn enter(&mut self, key: CallKey, mut leg: Connection) {
+        if leg.leg == LegId::default() {
+            self.last_leg = self.last_leg.next();
+            leg.leg = self.last_leg;
+        }
         if let Some(extension) = self.extensions.get_mut(&leg.line)
             && !extension.calls.contains(&key)
         {
@@ -305,6 +321,7 @@ impl SwitchingFunction {
             last_redirection: None,
             connections: Vec::with_capacity(2),
             established: false,
+            failure: None,
             cause: EventCause::NEW_CALL,
             consult: None,
             data: CallData::default(),

@@ -112,6 +112,39 @@ pub struct TruthConnection {
     pub outside: bool,
 }
 
+/// The SIP side as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthSip {
+    /// Who is registered where, by number.
+    pub bindings: Vec<TruthBinding>,
+    /// The sessions with terminals and with the trunk.
+    pub legs: Vec<TruthSipLeg>,
+}
+
+/// Where a number is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthBinding {
+    /// The number.
+    pub number: String,
+    /// Its contact.
+    pub contact: String,
+    /// The seconds that are left.
+    pub seconds: u64,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthSipLeg {
+    /// The extension, or the number of the party beyond the trunk.
+    pub line: String,
+    /// `caller`, `terminal` or `trunk`.
+    pub role: String,
+    /// Whether it was answered.
+    pub talks: bool,
+    /// The direction of media as the PBX described it last.
+    pub direction: String,
+}
+
 /// What was counted since the process started; a restart of the PBX does not reset it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,6 +173,9 @@ pub struct Ledger {
     /// Faults that were asked for and have bitten, by name.
     #[serde(default)]
     pub faults: BTreeMap<String, u64>,
+    /// What happened on the SIP side, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sip: BTreeMap<String, u64>,
     /// Frames and bodies that could not be read, by kind.
     pub bad_frames: BTreeMap<String, u64>,
     /// Monitors that are running now.

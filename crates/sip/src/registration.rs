@@ -4,6 +4,7 @@
 mod config;
 mod entry;
 mod event;
+mod farewell;
 mod pace;
 
 use std::cmp::Reverse;
@@ -11,10 +12,9 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use self::entry::{Entry, Phase};
+use self::entry::{Entry, Phase, challenges};
 use self::pace::Pace;
-use crate::digest::Challenger;
-use crate::header::{Challenge, MinExpires, ProxyAuthenticate, RetryAfter, WwwAuthenticate};
+use crate::header::{MinExpires, RetryAfter};
 use crate::id::IdSource;
 use crate::message::{Request, Response};
 use crate::status::StatusCode;
@@ -48,6 +48,8 @@ pub struct Registrations {
     /// No refresh before this.
     refresh_at: Option<Instant>,
     in_flight: usize,
+    /// The registrar did not answer somebody, and has granted nothing since.
+    silent: bool,
     requests: VecDeque<(RegistrationKey, Request, Flow)>,
     events: VecDeque<RegistrationEvent>,
     stats: RegistrationStats,
@@ -75,6 +77,7 @@ impl Registrations {
             refresh: VecDeque::new(),
             refresh_at: None,
             in_flight: 0,
+            silent: false,
             requests: VecDeque::new(),
             events: VecDeque::new(),
             stats: RegistrationStats::default(),
@@ -92,28 +95,35 @@ impl Registrations {
         key
     }
 
-    /// Unregisters a user and forgets it. `Unregistered` follows.
-    pub fn remove(&mut self, key: RegistrationKey, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&key) else {
-            return;
-        };
-        entry.is_leaving = true;
-        entry.retries = 0;
-        // The answer of a request that is out decides what there is to undo.
-        if entry.phase != Phase::InFlight {
-            match entry.bound_until {
-                Some(_) => self.wait(key, Duration::ZERO, now),
-                None => self.forget(key),
-            }
-        }
-        self.work(now);
+    /// How many are kept, those that are leaving among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
-    /// From now on this user's requests go over another flow.
-    pub fn set_flow(&mut self, key: RegistrationKey, flow: Flow) {
-        if let Some(entry) = self.entries.get_mut(&key) {
+    /// Whether none are kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// From now on all requests go over `flow`; who is registered over another one registers anew.
+    pub fn set_flow(&mut self, flow: Flow, now: Instant) {
+        let mut moved = Vec::new();
+        for (key, entry) in &mut self.entries {
+            let elsewhere = entry.account.flow != flow;
             entry.account.flow = flow;
+            if elsewhere
+                && matches!(entry.phase, Phase::Waiting(_))
+                && entry.bound_until.take().is_some()
+            {
+                moved.push(*key);
+            }
         }
+        for key in moved {
+            self.wait(key, Duration::ZERO, now);
+        }
+        self.work(now);
     }
 
     /// A response came to the request that is out for `key`.
@@ -139,6 +149,10 @@ impl Registrations {
     /// The request that is out for `key` was not answered or could not be sent.
     pub fn handle_failure(&mut self, key: RegistrationKey, now: Instant) {
         if self.land(key) {
+            self.silent = true;
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.unanswered = true;
+            }
             self.fail(key, None, now);
             self.work(now);
         }
@@ -222,11 +236,12 @@ impl Registrations {
             return self.leave(key, now);
         }
         let expires = entry.granted(response);
-        let is_new = entry.bound_until.is_none();
+        let is_new = entry.bound_until.is_none() || entry.failures > 0;
         let life = Duration::from_secs(expires.into());
         entry.bound_until = Some(now + life);
         entry.failures = 0;
         entry.retries = 0;
+        entry.unanswered = false;
         if is_new {
             self.tell(key, RegistrationChange::Registered { expires });
         }
@@ -236,6 +251,27 @@ impl Registrations {
             life.mul_f64(to as f64 / 100.0),
         );
         self.wait(key, after.max(Duration::from_secs(1)), now);
+        if std::mem::take(&mut self.silent) {
+            self.revive(now);
+        }
+    }
+
+    /// The registrar is back: whom it did not answer is tried in turn, as fast as all are. The times of
+    /// RFC 5626 §4.5 are for one user, who cannot know; with many, one finds out for all.
+    fn revive(&mut self, now: Instant) {
+        let left = self
+            .entries
+            .iter_mut()
+            .filter(|(_, entry)| entry.unanswered && matches!(entry.phase, Phase::Waiting(_)));
+        let mut keys = Vec::new();
+        for (key, entry) in left {
+            entry.unanswered = false;
+            entry.failures = 0;
+            keys.push(*key);
+        }
+        for key in keys {
+            self.wait(key, Duration::ZERO, now);
+        }
     }
 
     fn handle_challenge(&mut self, key: RegistrationKey, response: &Response, now: Instant) {
@@ -341,23 +377,6 @@ impl Registrations {
         Some(wait)
     }
 
-    /// An answer came for one that is leaving: if that was to its farewell, it is gone.
-    fn leave(&mut self, key: RegistrationKey, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&key) else {
-            return;
-        };
-        if entry.said_farewell() {
-            self.forget(key);
-        } else {
-            self.wait(key, Duration::ZERO, now);
-        }
-    }
-
-    fn forget(&mut self, key: RegistrationKey) {
-        self.entries.remove(&key);
-        self.tell(key, RegistrationChange::Unregistered);
-    }
-
     /// Takes note that the request that was out has ended.
     fn land(&mut self, key: RegistrationKey) -> bool {
         match self.entries.get_mut(&key) {
@@ -459,18 +478,5 @@ impl fmt::Debug for Registrations {
         f.debug_struct("Registrations")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-fn challenges(response: &Response) -> (Challenger, Vec<Challenge>) {
-    let headers = &response.headers;
-    if response.status == StatusCode::UNAUTHORIZED {
-        let challenges: Vec<WwwAuthenticate> = headers.all().unwrap_or_default();
-        let challenges = challenges.into_iter().map(|header| header.0);
-        (Challenger::Server, challenges.collect())
-    } else {
-        let challenges: Vec<ProxyAuthenticate> = headers.all().unwrap_or_default();
-        let challenges = challenges.into_iter().map(|header| header.0);
-        (Challenger::Proxy, challenges.collect())
     }
 }

@@ -100,10 +100,14 @@ impl StreamDecoder {
     }
 
     fn read_head(&mut self) -> Result<(), StreamError> {
+        // Judged before the end is looked for, which may have come in the same read.
+        if self.buffer.first().is_some_and(|&byte| !is_begin(byte)) {
+            let head = Head::read(&self.buffer);
+            return Err(self.lose(head, ParseErrorKind::NoEnd));
+        }
         let Some(end) = head_end(&self.buffer, self.searched) else {
             self.searched = self.buffer.len();
-            let begin_is_wrong = self.buffer.first().is_some_and(|&byte| !is_begin(byte));
-            if begin_is_wrong || self.buffer.len() > HEAD_LEN_MAX {
+            if self.buffer.len() > HEAD_LEN_MAX {
                 let head = Head::read(&self.buffer);
                 return Err(self.lose(head, ParseErrorKind::NoEnd));
             }

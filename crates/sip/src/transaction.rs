@@ -25,6 +25,7 @@ mod timer;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::hash::Hash;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -177,7 +178,7 @@ impl Transactions {
         self.transmits.push_back(Transmit { flow, bytes });
     }
 
-    /// Keeps the head of the timer queue honest and its size in proportion.
+    /// Keeps the head of the timer queue honest, and the size of everything in proportion.
     fn tidy(&mut self) {
         while let Some(entry) = self.timers.peek()
             && !self.is_valid(&entry)
@@ -188,6 +189,9 @@ impl Transactions {
         let (clients, servers) = (&self.clients, &self.servers);
         self.timers
             .sweep(live, |entry| is_valid(clients, servers, entry));
+        give_back(&mut self.client_keys);
+        give_back(&mut self.server_keys);
+        give_back(&mut self.requests);
     }
 
     fn is_valid(&self, entry: &Entry) -> bool {
@@ -204,10 +208,43 @@ fn is_valid(clients: &Table<Client>, servers: &Table<Server>, (at, side, key): &
     queued == Some(*at)
 }
 
+/// Entries for which a map keeps room always.
+const ROOM_MIN: usize = 512;
+
+/// Gives back what a map took in a busier time, once it is four times too large.
+fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V, Seeded>) {
+    let enough = ROOM_MIN.max(map.len() * 2);
+    if map.capacity() / 4 > enough {
+        map.shrink_to(enough);
+    }
+}
+
 impl fmt::Debug for Transactions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transactions")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_gives_back_what_a_busier_time_took() {
+        let mut table = Table::default();
+        let mut map = HashMap::with_hasher(Seeded(1));
+        for number in 0..100 * ROOM_MIN {
+            map.insert(number, table.insert(()));
+            give_back(&mut map);
+        }
+        let busy = map.capacity();
+        for number in 1..100 * ROOM_MIN {
+            map.remove(&number);
+            give_back(&mut map);
+        }
+        assert!(map.contains_key(&0));
+        assert!(busy >= 100 * ROOM_MIN && map.capacity() <= 8 * ROOM_MIN);
     }
 }

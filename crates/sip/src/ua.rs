@@ -44,6 +44,7 @@ use crate::header::{ContentType, Reason, Replaces};
 use crate::headers::Headers;
 use crate::id::IdSource;
 use crate::message::{Message, Request, Response};
+use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{TransactionStats, Transactions};
 use crate::transport::{Flow, Transmit};
@@ -103,6 +104,12 @@ pub struct UserAgent {
     requests: Requests,
 }
 
+/// The session description in a message: its body, or that part of a multipart body (RFC 5621 §3.1).
+#[must_use]
+pub fn description_of(request: &Request) -> Option<Bytes> {
+    session::sdp(&request.headers, &request.body)
+}
+
 impl UserAgent {
     /// A user agent without calls.
     #[must_use]
@@ -114,6 +121,12 @@ impl UserAgent {
             subscriptions: BTreeMap::new(),
             requests: Requests::default(),
         }
+    }
+
+    /// Query: the methods that are taken.
+    #[must_use]
+    pub fn methods(&self) -> &[Method] {
+        &self.core.config.methods
     }
 
     /// Takes a message that came in.

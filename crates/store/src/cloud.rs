@@ -8,6 +8,7 @@ mod commands;
 mod endpoints;
 mod engine;
 mod log;
+mod reading;
 mod records;
 mod schema;
 mod streams;
@@ -23,12 +24,14 @@ use uuid::Uuid;
 
 pub use self::commands::COMMANDS_KEPT_MS;
 use self::engine::{CloudEngine, Counters, Due, Job, Snapshot};
+pub use self::reading::Reading;
 use self::schema::SCHEMA;
 pub use self::types::{
-    Apply, CloudStats, CommandPut, Content, Done, Endpoint, EndpointChange, EndpointFilter,
-    EndpointPlace, EventFilter, EventPage, Ingest, IngestItem, Ingested, Leg, LegChange, LegFilter,
-    NewCommand, OnCommit, OwnedEndpoint, OwnedLeg, OwnedRecord, Owner, Record, RecordFilter,
-    RecordPage, RecordPlace, Retention, StoredCommand, StoredEvent, StreamInfo, StreamState, View,
+    AllChange, Apply, ApplyAll, CloudStats, CommandPut, Content, Done, Endpoint, EndpointChange,
+    EndpointFilter, EndpointPlace, EventFilter, EventPage, Ingest, IngestItem, Ingested, Leg,
+    LegChange, LegFilter, NewCommand, OnCommit, OwnedEndpoint, OwnedLeg, OwnedRecord, Owner,
+    Record, RecordFilter, RecordPage, RecordPlace, Retention, StoredCommand, StoredEvent,
+    StreamInfo, StreamState, View,
 };
 use crate::db::{self, Db, Lock, io_error, read_error};
 use crate::error::{IngestError, OpenError, StoreError};
@@ -135,32 +138,17 @@ impl CloudStore {
         Ok(found.map(|(_, state)| state))
     }
 
-    /// Live legs.
+    /// Reads several things as they are at one moment.
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn legs(&self, filter: &LegFilter) -> Result<Vec<OwnedLeg>, StoreError> {
-        self.read(|conn| view::select(conn, filter))
-    }
-
-    /// Live legs of one call.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn call_legs(&self, account: &str, call_id: &str) -> Result<Vec<OwnedLeg>, StoreError> {
-        self.read(|conn| view::of_call(conn, account, call_id))
-    }
-
-    /// Endpoints, at most `rows_max`, ordered by endpoint, site and gateway.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn endpoints(
+    pub fn at_once<T>(
         &self,
-        filter: &EndpointFilter,
-        rows_max: usize,
-    ) -> Result<Vec<OwnedEndpoint>, StoreError> {
-        self.read(|conn| endpoints::select(conn, filter, rows_max))
+        read: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let moment = reader.unchecked_transaction().map_err(|e| read_error(&e))?;
+        read(&Reading { conn: &moment })
     }
 
     /// Call records behind `after`, newest first.

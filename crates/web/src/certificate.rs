@@ -123,7 +123,10 @@ fn self_signed(
 }
 
 /// Writes a file that only its owner may read: whole or not at all, also across a power cut.
-fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let temporary = path.with_extension("new");
     let write = || {
         let mut file = OpenOptions::new()

@@ -206,8 +206,9 @@ fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
                 inner.line(),
                 inner.column()
             );
-            return ApiError::invalid(&error.path().to_string(), message)
-                .with("reason", reason_without_values(&inner.to_string()));
+            let told = inner.to_string();
+            return ApiError::invalid(&field(&error.path().to_string(), &told), message)
+                .with("reason", reason_without_values(&told));
         }
         ApiError::bad_request(format!(
             "the body is no JSON from line {}, column {} on",
@@ -219,6 +220,17 @@ fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         .end()
         .map_err(|_| ApiError::bad_request("there is something behind the JSON value"))?;
     Ok(value)
+}
+
+/// The field at `path` that is meant. A missing, unknown or repeated one is named in the text alone.
+fn field(path: &str, told: &str) -> String {
+    let named = told.split_once(" field `").map(|(_, rest)| rest);
+    match (named.and_then(|rest| rest.split('`').next()), path) {
+        (None, path) => path.to_owned(),
+        (Some(name), ".") => name.to_owned(),
+        (Some(name), path) if path.rsplit('.').next() == Some(name) => path.to_owned(),
+        (Some(name), path) => format!("{path}.{name}"),
+    }
 }
 
 /// serde quotes the offending value between `invalid …:` and `, expected`; only what was expected and
@@ -308,6 +320,9 @@ mod tests {
         assert_eq!(error.details["reason"], "expected u8");
         let error = read_json::<Body>(br#"{"to":"1"}"#).unwrap_err();
         assert_eq!(error.details["reason"], "missing field `count`");
+        assert_eq!(error.details["field"], "count");
+        let error = read_json::<Vec<Body>>(br#"[{"to":"1","count":1,"x":2}]"#).unwrap_err();
+        assert_eq!(error.details["field"], "[0].x");
     }
 
     #[derive(Debug, Deserialize)]

@@ -20,7 +20,7 @@ pub mod secret;
 pub mod serve;
 pub mod tls;
 
-pub use certificate::{Certificate, ensure_certificate};
+pub use certificate::{Certificate, ensure_certificate, write_atomically};
 pub use error::{ApiError, Json, Query};
 pub use host::HostNames;
 pub use layer::{CorrelationId, finish};

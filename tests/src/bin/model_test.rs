@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
-use system_tests::model::{Options, Report, run};
+use system_tests::model::{Defect, Options, Report, run};
 
 /// Users, commands and bad luck at random, in virtual time: afterwards the far end has to believe what
 /// is true, and every event has to have been legal.
@@ -28,6 +28,9 @@ struct Args {
     /// Tells this many lines of what happened before the first complaint of each run
     #[arg(long, value_name = "N", default_value_t = 0)]
     trace: usize,
+    /// Breaks the gateway on purpose, which has to be found
+    #[arg(long, value_name = "NAME")]
+    defect: Option<Defect>,
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
             extensions: args.extensions,
             terminals: (args.seed + number).is_multiple_of(2),
             trace: args.trace,
+            defect: args.defect,
         }));
         let done = number + 1;
         if done.is_multiple_of((args.runs / 20).max(1)) {

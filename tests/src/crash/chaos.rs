@@ -133,6 +133,9 @@ impl Run {
             if faults.is_multiple_of(self.options.quiet_every) {
                 self.quiet_point().await?;
                 say(&self.progress());
+                // Between faults there may be no time for an answer: these calls get one.
+                self.order()?;
+                self.pause().await;
             }
         }
         self.quiet_point().await?;
@@ -148,6 +151,7 @@ impl Run {
             && self.report.bites.never().is_empty()
             && self.report.undelivered > 0
             && self.report.in_flight > 0
+            && self.dialler.has_accepted()
     }
 
     async fn pause(&mut self) {

@@ -136,6 +136,13 @@ impl Dialler {
             .collect()
     }
 
+    /// Whether some order was accepted.
+    #[must_use]
+    pub fn has_accepted(&self) -> bool {
+        let book = lock(&self.book);
+        book.orders.iter().any(|order| order.call.is_some())
+    }
+
     /// Waits, not for ever, until every request has its answer or none is to be expected.
     pub async fn settle(&mut self, limit: Duration) {
         let all = async { while self.tasks.join_next().await.is_some() {} };

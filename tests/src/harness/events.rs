@@ -78,9 +78,17 @@ impl EventStream {
     /// # Errors
     /// [`ConnectError`].
     pub async fn open(api: &Api, cursor: u64) -> Result<Self, ConnectError> {
+        Self::open_with(api, &format!("cursor={cursor}")).await
+    }
+
+    /// Opens the stream with that query.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn open_with(api: &Api, query: &str) -> Result<Self, ConnectError> {
         let away = |error: anyhow::Error| ConnectError::Away(error);
         let stream = api.connect().await.map_err(away)?;
-        let url = format!("wss://{}/events/v1?cursor={cursor}", api.addr());
+        let url = format!("wss://{}/events/v1?{query}", api.addr());
         let mut request = url
             .into_client_request()
             .map_err(|error| away(error.into()))?;

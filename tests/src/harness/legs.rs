@@ -49,6 +49,9 @@ pub fn differences(first: &[Leg], second: &[Leg]) -> Vec<String> {
     lines.extend(new.map(|leg| line('+', leg)));
     if lines.is_empty() && first.len() != second.len() {
         lines.push(format!("{} legs against {}", first.len(), second.len()));
+        let all = [first, second].map(|list| list.windows(2).filter(|two| two[0] == two[1]));
+        let twice = all.into_iter().flatten();
+        lines.extend(twice.map(|two| format!("{} twice", line('=', &two[0]))));
     }
     lines
 }

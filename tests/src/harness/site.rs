@@ -34,7 +34,8 @@ const TOKENS: (&str, &str) = (
 pub struct SiteConfig {
     /// The programs.
     pub programs: Programs,
-    /// How many extensions there are, from [`FIRST_EXTENSION`].
+    /// How many extensions there are, from `FIRST_EXTENSION`; more than four digits hold are from
+    /// `FIRST_OF_MANY`.
     pub extensions: u32,
     /// CSTA events per second that the users' calls give; none for no calls.
     pub events_per_second: Option<NonZeroU32>,
@@ -46,6 +47,8 @@ pub struct SiteConfig {
 
 /// The lowest extension.
 pub const FIRST_EXTENSION: u32 = 2000;
+/// The first number of a site that has more extensions than four digits hold: all are of one length.
+const FIRST_OF_MANY: u32 = 10_000;
 
 /// A site with its far end. Dropped, every process is killed and the folder removed.
 #[derive(Debug)]
@@ -87,8 +90,7 @@ impl Site {
     pub async fn start(config: &SiteConfig) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("ringway-site-").tempdir()?;
         let path = folder.path();
-        let last = FIRST_EXTENSION + config.extensions.max(1) - 1;
-        let extensions = format!("{FIRST_EXTENSION}-{last}");
+        let extensions = numbers(config.extensions.max(1));
 
         let mut pbx_part = Part::new(
             &config.programs,
@@ -257,6 +259,16 @@ impl Site {
 pub fn tail(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+/// The range of so many numbers.
+fn numbers(count: u32) -> String {
+    let first = if FIRST_EXTENSION + count <= FIRST_OF_MANY {
+        FIRST_EXTENSION
+    } else {
+        FIRST_OF_MANY
+    };
+    format!("{first}-{}", first + count - 1)
 }
 
 fn pbx_arguments(config: &SiteConfig, extensions: &str) -> Vec<String> {

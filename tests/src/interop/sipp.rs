@@ -8,21 +8,26 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use net::clock;
 
-use super::gateway::{CALL_THROUGH, ECHO, Gateway, PORT};
+use super::figures::LINGER;
+use super::gateway::{Addresses, CALL_THROUGH, ECHO, Gateway, PORT, Setup, TLS_PORT};
+use super::others;
 use super::table::{Table, Verdict};
 use crate::harness::Programs;
+use crate::harness::site::tail;
 
 /// Longest time for one scenario with few calls.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How often is looked whether one has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Time for the second PBX to listen.
-const LISTEN: Duration = Duration::from_millis(300);
+/// Longest wait for a program to listen.
+const LISTEN: Duration = Duration::from_secs(10);
 /// The port of the PBX as a caller: not the trunk's, which the gateway's OPTIONS go to.
-const CALLER_PORT: u16 = 6060;
+pub const CALLER_PORT: u16 = 6060;
+/// The port of the second PBX behind a hop that speaks TLS.
+const CALLEE_PORT: u16 = 6070;
 /// How much of the messages is printed when a scenario fails.
 const TRACE_LINES: usize = 120;
 
@@ -32,6 +37,10 @@ struct Scenario {
     caller: &'static str,
     callee: Option<&'static str>,
     authenticate: bool,
+    /// The proof is MD5, which SIPp knows.
+    md5: bool,
+    /// By what a Kamailio in front of the second PBX asks who the gateway is: SIPp 3.6 knows MD5 alone.
+    asks: &'static str,
     calls: u32,
     /// Percent of the messages that are lost, both ways; over UDP only.
     lost: u32,
@@ -43,6 +52,8 @@ const fn echo(name: &'static str, caller: &'static str) -> Scenario {
         caller,
         callee: None,
         authenticate: false,
+        md5: false,
+        asks: "",
         calls: 1,
         lost: 0,
     }
@@ -63,6 +74,17 @@ impl Scenario {
         }
     }
 
+    const fn by_md5(self) -> Self {
+        Self {
+            md5: true,
+            ..self.challenged()
+        }
+    }
+
+    const fn asked_by(self, asks: &'static str) -> Self {
+        Self { asks, ..self }
+    }
+
     const fn lossy(self, calls: u32, lost: u32) -> Self {
         Self {
             calls,
@@ -72,15 +94,40 @@ impl Scenario {
     }
 }
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 23] = [
     echo("echo", "caller_basic"),
     echo("echo, challenged", "caller_is_challenged").challenged(),
+    echo("echo, the PBX proves itself", "caller_proves_itself").by_md5(),
     echo("echo, hold and resume", "caller_holds"),
     echo("echo, no offer", "caller_offerless"),
     echo("echo, UPDATE", "caller_updates"),
     echo("echo, session timer", "caller_session_timer"),
     echo("echo, 20 calls, 10 % lost", "caller_basic").lossy(20, 10),
     through("through", "caller_basic", "callee_answers"),
+    through(
+        "through, the PBX proves itself",
+        "caller_proves_itself",
+        "callee_answers",
+    )
+    .by_md5(),
+    through(
+        "through, the gateway proves itself by MD5",
+        "caller_basic",
+        "callee_answers",
+    )
+    .asked_by("MD5"),
+    through(
+        "through, the gateway proves itself by SHA-256",
+        "caller_basic",
+        "callee_answers",
+    )
+    .asked_by("SHA-256"),
+    through(
+        "through, the gateway proves itself to SIPp",
+        "caller_basic",
+        "callee_asks",
+    ),
+    through("through, REFER", "caller_refers", "callee_is_referred"),
     through("through, CANCEL", "caller_cancels", "callee_is_cancelled"),
     through("through, busy", "caller_hears_busy", "callee_is_busy"),
     through(
@@ -105,16 +152,17 @@ const SCENARIOS: [Scenario; 17] = [
     .lossy(10, 10),
 ];
 
-/// Runs the scenarios whose name contains `only`, over UDP and TCP.
+/// Runs the scenarios whose name contains `only`, over UDP, TCP and TLS. Debian's SIPp speaks no TLS: a
+/// Kamailio does that for it.
 ///
 /// # Errors
 /// SIPp is not installed, or a gateway does not start.
 pub fn run(programs: &Programs, only: &str, mut say: impl FnMut(&str)) -> Result<Table> {
     let mut table = Table::default();
-    for transport in ["udp", "tcp"] {
+    for transport in ["udp", "tcp", "tls"] {
         for scenario in &SCENARIOS {
             let name = format!("sipp {transport}: {}", scenario.name);
-            if !name.contains(only) || (scenario.lost > 0 && transport == "tcp") {
+            if !name.contains(only) || (scenario.lost > 0 && transport != "udp") {
                 continue;
             }
             let verdict = play(programs, scenario, transport, name, &mut say)?;
@@ -138,7 +186,8 @@ pub fn call(
 ) -> Result<(bool, String)> {
     let scenario = echo("", "");
     let from = (own, CALLER_PORT);
-    let mut caller = Sipp::start(gateway, &scenario, transport, file, from, proxy)?;
+    let sending = Sending::of(&scenario, transport);
+    let mut caller = Sipp::start(gateway, &sending, file, from, proxy)?;
     let end = clock::now() + LIMIT;
     let mut ended = None;
     while clock::now() < end && ended.is_none() {
@@ -155,25 +204,31 @@ fn play(
     name: String,
     say: &mut impl FnMut(&str),
 ) -> Result<Verdict> {
-    let mut gateway = Gateway::start(programs, transport, scenario.authenticate)?;
+    let began = clock::now();
+    let mut gateway = Gateway::start_as(programs, &setup(scenario, transport)?)?;
     let at = gateway.at;
-    let mut callee = match scenario.callee {
-        Some(file) => {
-            let callee = Sipp::start(
-                &gateway,
-                scenario,
-                transport,
-                file,
-                (at.second, PORT),
-                at.gateway,
-            )?;
-            sleep(LISTEN);
-            Some(callee)
-        }
-        None => None,
+    let by_tls = transport == "tls";
+    let hop = if by_tls || !scenario.asks.is_empty() {
+        Some(others::hop(
+            &gateway,
+            transport,
+            CALLEE_PORT,
+            scenario.asks,
+        )?)
+    } else {
+        None
     };
+    // SIPp speaks UDP with the hop.
+    let calling = Sending::of(scenario, if by_tls { "udp" } else { transport });
+    let called = Sending {
+        proves: false,
+        ..Sending::of(scenario, if hop.is_some() { "udp" } else { transport })
+    };
+    let port = if hop.is_some() { CALLEE_PORT } else { PORT };
+    let mut callee = second_pbx(&gateway, scenario, &called, port)?;
     let (file, from) = (scenario.caller, (at.pbx, CALLER_PORT));
-    let mut caller = Sipp::start(&gateway, scenario, transport, file, from, at.gateway)?;
+    let to = if by_tls { at.pbx } else { at.gateway };
+    let mut caller = Sipp::start(&gateway, &calling, file, from, to)?;
     let end = clock::now() + LIMIT;
     // SIPp forgets a called party whose answer to BYE is lost: then the caller alone is judged.
     let unjudged = callee.is_none() || scenario.lost > 0;
@@ -187,72 +242,192 @@ fn play(
     }
     let alive = gateway.is_running();
     let right = alive && calls == Some(true) && called == Some(true);
-    let said = |ended: Option<bool>| match ended {
-        Some(true) => "as played",
-        Some(false) => "not as played",
-        None => "no end",
-    };
     if !right {
-        say(&format!("{name}\n{}", caller.trace()));
-        if let Some(callee) = &callee {
-            say(&format!("{name}, second PBX\n{}", callee.trace()));
+        let log = tail(&gateway.log());
+        let traces = [
+            ("caller", caller.trace()),
+            (
+                "second PBX",
+                callee.map(|callee| callee.trace()).unwrap_or_default(),
+            ),
+            ("hop", hop.map(|hop| hop.said()).unwrap_or_default()),
+            ("gateway", log),
+        ];
+        for (who, trace) in traces {
+            say(&format!("{name}, {who}\n{trace}"));
         }
     }
     let second = match scenario.callee {
-        Some(_) if !unjudged => format!(", second PBX {}", said(called)),
+        Some(_) if !unjudged => format!(", second PBX {}", as_played(called)),
         _ => String::new(),
     };
     Ok(Verdict {
         name,
         must: "as played".to_owned(),
-        got: format!("{}{second}", said(calls)),
+        got: format!("{}{second}", as_played(calls)),
         right,
-        note: if alive { "" } else { "the gateway died" }.to_owned(),
+        note: if alive {
+            let took = clock::now().saturating_duration_since(began);
+            format!("{:.1} s", took.as_secs_f64())
+        } else {
+            "the gateway died".to_owned()
+        },
     })
 }
 
+/// The second PBX, where the scenario has one, as soon as it listens.
+fn second_pbx(
+    gateway: &Gateway,
+    scenario: &Scenario,
+    sending: &Sending<'_>,
+    port: u16,
+) -> Result<Option<Sipp>> {
+    let Some(file) = scenario.callee else {
+        return Ok(None);
+    };
+    let at = (gateway.at.second, port);
+    let sipp = Sipp::start(gateway, sending, file, at, gateway.at.gateway)?;
+    wait_until_bound(sending.transport, at)?;
+    Ok(Some(sipp))
+}
+
+/// The gateway of a scenario.
+fn setup<'a>(scenario: &Scenario, transport: &'a str) -> Result<Setup<'a>> {
+    Ok(Setup {
+        at: Addresses {
+            ports: if transport == "tls" {
+                [PORT, TLS_PORT, TLS_PORT]
+            } else {
+                [PORT; 3]
+            },
+            ..Addresses::choose()?
+        },
+        transport,
+        authenticate: scenario.authenticate,
+        md5: scenario.md5,
+        channels: 30,
+        more: "",
+    })
+}
+
+/// Waits until somebody has bound that address; a connection would take SIPp's only one.
+///
+/// # Errors
+/// Nobody does.
+pub fn wait_until_bound(transport: &str, (ip, port): (Ipv4Addr, u16)) -> Result<()> {
+    let table = if transport == "udp" { "udp" } else { "tcp" };
+    let table = format!("/proc/net/{table}");
+    // As the kernel prints it: in the machine's byte order.
+    let address = u32::from_ne_bytes(ip.octets());
+    let entry = format!(": {address:08X}:{port:04X} 00000000:0000 ");
+    let end = clock::now() + LISTEN;
+    while clock::now() < end {
+        if std::fs::read_to_string(&table)?.contains(&entry) {
+            return Ok(());
+        }
+        sleep(LOOK_AGAIN);
+    }
+    bail!("nobody listens at {transport}:{ip}:{port}")
+}
+
+/// What a SIPp sends.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending<'a> {
+    /// `udp` or `tcp`.
+    pub transport: &'a str,
+    /// Calls in all.
+    pub calls: u32,
+    /// Calls begun in a second.
+    pub rate: u32,
+    /// Calls at once.
+    pub limit: u32,
+    /// The number called.
+    pub number: &'a str,
+    /// Percent of the messages that are lost, both ways.
+    pub lost: u32,
+    /// After how many seconds it gives up.
+    pub seconds: u64,
+    /// Whether every message is written down.
+    pub trace: bool,
+    /// Whether it proves by digest who it is, for the URI that it calls. SIPp takes that URI for what
+    /// it verifies, too, so that who verifies is not told.
+    pub proves: bool,
+}
+
+impl<'a> Sending<'a> {
+    const fn of(scenario: &Scenario, transport: &'a str) -> Self {
+        Self {
+            transport,
+            calls: scenario.calls,
+            rate: 5,
+            limit: 10,
+            number: match scenario.callee {
+                Some(_) => CALL_THROUGH,
+                None => ECHO,
+            },
+            lost: scenario.lost,
+            seconds: 50,
+            trace: true,
+            proves: scenario.md5,
+        }
+    }
+}
+
 /// One SIPp process; dropped, it is killed.
-struct Sipp {
+#[derive(Debug)]
+pub struct Sipp {
     child: Child,
     files: PathBuf,
 }
 
 impl Sipp {
-    fn start(
+    /// Starts the scenario of that name at an address of its own.
+    ///
+    /// # Errors
+    /// SIPp is not installed.
+    pub fn start(
         gateway: &Gateway,
-        scenario: &Scenario,
-        transport: &str,
+        sending: &Sending<'_>,
         file: &str,
         (own, port): (Ipv4Addr, u16),
         to: Ipv4Addr,
     ) -> Result<Self> {
-        let files = gateway.folder().join(file);
+        let files = gateway.folder().join(format!("{file}-{port}"));
         let path = |suffix: &str| files.with_extension(suffix);
-        let number = match scenario.callee {
-            Some(_) => CALL_THROUGH,
-            None => ECHO,
-        };
         let mut command = Command::new("sipp");
         command
             .arg(format!("{to}:{PORT}"))
             .arg("-sf")
             .arg(scenario_file(file))
             .args(["-i", &own.to_string(), "-p", &port.to_string()])
-            .args(["-t", if transport == "udp" { "u1" } else { "t1" }])
-            .args(["-m", &scenario.calls.to_string(), "-r", "5", "-l", "10"])
-            .args(["-s", number])
-            .args(["-nostdin", "-timeout", "50", "-timeout_error"])
-            .args(["-trace_msg", "-message_file"])
-            .arg(path("messages"))
+            .args([
+                "-t",
+                if sending.transport == "udp" {
+                    "u1"
+                } else {
+                    "t1"
+                },
+            ])
+            .args(["-m", &sending.calls.to_string()])
+            .args(["-r", &sending.rate.to_string()])
+            .args(["-l", &sending.limit.to_string()])
+            .args(["-s", sending.number])
+            .args(["-nostdin", "-timeout_error"])
+            .args(["-timeout", &sending.seconds.to_string()])
             .args(["-trace_err", "-error_file"])
             .arg(path("errors"));
-        if scenario.lost > 0 {
-            command.args([
-                "-lost",
-                &scenario.lost.to_string(),
-                "-recv_timeout",
-                "40000",
-            ]);
+        if sending.proves {
+            command.args(["-auth_uri", &format!("{}@{to}:{PORT}", sending.number)]);
+        }
+        if sending.trace {
+            command.args(["-trace_msg", "-message_file"]);
+            command.arg(path("messages"));
+        }
+        if sending.lost > 0 {
+            command.args(["-lost", &sending.lost.to_string()]);
+            command.args(["-recv_timeout", "40000"]);
+            // As called party it ends a call whose INVITE comes again, when 180 and 200 were lost.
+            command.args(["-default_behaviors", "all,-abortunexp"]);
         }
         let child = command
             .stdin(Stdio::null())
@@ -264,12 +439,16 @@ impl Sipp {
     }
 
     /// Whether every call went as in the scenario, once it has ended.
-    fn ended(&mut self) -> Result<Option<bool>> {
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn ended(&mut self) -> Result<Option<bool>> {
         Ok(self.child.try_wait()?.map(|status| status.success()))
     }
 
     /// The begin of its messages, and its errors.
-    fn trace(&self) -> String {
+    #[must_use]
+    pub fn trace(&self) -> String {
         let read = |suffix: &str| {
             let bytes = std::fs::read(self.files.with_extension(suffix)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
@@ -277,6 +456,31 @@ impl Sipp {
         let messages = read("messages");
         let lines: Vec<_> = messages.lines().take(TRACE_LINES).collect();
         format!("{}\n{}{}", lines.join("\n"), read("errors"), read("stderr"))
+    }
+}
+
+/// How it ended, once it has.
+#[must_use]
+pub fn as_played(ended: Option<bool>) -> &'static str {
+    match ended {
+        Some(true) => "as played",
+        Some(false) => "NOT as played",
+        None => "without end",
+    }
+}
+
+/// Waits until it has ended, but not longer than what is left behind lives.
+///
+/// # Errors
+/// The system does not tell.
+pub fn wait(sipp: &mut Sipp) -> Result<Option<bool>> {
+    let end = clock::now() + LINGER;
+    loop {
+        let ended = sipp.ended()?;
+        if ended.is_some() || clock::now() > end {
+            return Ok(ended);
+        }
+        sleep(LOOK_AGAIN);
     }
 }
 
@@ -288,7 +492,7 @@ impl Drop for Sipp {
     }
 }
 
-fn scenario_file(name: &str) -> PathBuf {
+pub(super) fn scenario_file(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sipp");
     folder.join(format!("{name}.xml"))
 }

@@ -45,7 +45,7 @@ impl fmt::Display for Table {
         let must = longest(|line| &line.must);
         let got = longest(|line| &line.got);
         for line in &self.0 {
-            let verdict = if line.right { "ok   " } else { "WRONG" };
+            let verdict = if line.right { "OK    " } else { "FAILED" };
             writeln!(
                 f,
                 "{verdict} {:name$}  must: {:must$}  got: {:got$}  {}",

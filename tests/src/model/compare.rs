@@ -14,9 +14,9 @@ use crate::harness::Leg;
 use crate::harness::legs::{differences, word};
 use crate::harness::pbx::{legs_of, progress};
 
-/// Longest wait at a quiet point until everything is in order: more than a session lives, so that
-/// every time-out has run out.
-const QUIET_MAX: Duration = Duration::from_secs(400);
+/// Longest wait at a quiet point until everything is in order: two of the slow checks and some, in which
+/// every session and time-out has run out, too.
+const QUIET_MAX: Duration = Duration::from_secs(1_300);
 /// What ends every fault that goes on.
 const AMENDS: &[&str] = &[
     "delay 0",
@@ -39,16 +39,13 @@ impl World {
         for line in AMENDS {
             self.tell(line);
         }
-        if std::mem::take(&mut self.denied) {
-            // A device that the PBX denied to have is asked for again by the next association.
-            self.tell("cut");
-        }
         let end = self.now + QUIET_MAX;
         loop {
             self.advance(Duration::from_secs(5));
             let settled = self.synchronised
                 && self.all_monitored()
                 && self.truth() == self.view()
+                && self.unconfirmed().next().is_none()
                 && self.feature_differences().is_empty();
             if settled || self.now > end {
                 break;
@@ -63,6 +60,12 @@ impl World {
         self.history.begin_anew();
     }
 
+    /// Legs of which nobody has told since the link was lost whether they go on.
+    fn unconfirmed(&self) -> impl Iterator<Item = String> {
+        let lost = self.far_end.legs().filter(|leg| leg.known_until.is_some());
+        lost.map(|leg| format!("{} in {} is not confirmed", leg.device, leg.pbx.call_id))
+    }
+
     fn all_monitored(&self) -> bool {
         self.pbx.ledger().monitors == u64::from(self.options.extensions)
     }
@@ -74,6 +77,7 @@ impl World {
         lines.extend(self.leg_differences());
         lines.extend(self.record_differences());
         lines.extend(self.kept_in_vain());
+        lines.extend(self.unconfirmed());
         self.far_end.check_records();
         if !self.synchronised {
             self.complain("not synchronised in time");
@@ -84,7 +88,11 @@ impl World {
         let own: Vec<_> = self.legs.values().cloned().collect();
         let theirs: Vec<_> = self.far_end.legs().cloned().collect();
         if own != theirs {
-            self.complain("the stored view is not the one that the events lead to");
+            let stored = own.iter().find(|leg| !theirs.contains(leg));
+            let led_to = theirs.iter().find(|leg| !own.contains(leg));
+            self.complain(&format!(
+                "the stored view is not the one that the events lead to: {stored:?} is {led_to:?}"
+            ));
         }
         let found = std::mem::take(&mut self.far_end.complaints);
         self.report.complaints.extend(found);
@@ -170,7 +178,7 @@ impl World {
     fn record_differences(&mut self) -> Vec<String> {
         let mut done = self.history.take_done();
         // What is known of a part in full is looked for first.
-        done.sort_by_key(|done| (!done.seen, done.forked));
+        done.sort_by_key(|done| (done.back, !done.seen, done.forked));
         let records = std::mem::take(&mut self.far_end.records);
         if !self.clean {
             return Vec::new();
@@ -185,6 +193,7 @@ impl World {
             seen,
             forked,
             moved,
+            back,
         } in done
         {
             let part = if self.exact { part } else { part.timeless() };
@@ -203,7 +212,7 @@ impl World {
             let found = parts.iter().position(same);
             match found {
                 Some(index) => drop(parts.remove(index)),
-                None if open => {}
+                None if open || back => {}
                 None => lines.push(format!("not recorded: {part:?}")),
             }
             self.report.records.0 += 1;

@@ -45,6 +45,16 @@ impl FarEnd {
             self.complain(format!("time goes back: {json}"));
         }
         self.last = Some(event.time);
+        if let Some(lost) = event.body.loses() {
+            let until = lost.known_until.unwrap_or(event.time);
+            let of = |leg: &LegView| {
+                lost.endpoint_id
+                    .is_none_or(|lost| leg.endpoint_id.as_deref() == Some(lost))
+            };
+            for leg in self.legs.values_mut().filter(|leg| of(leg)) {
+                leg.lose(until);
+            }
+        }
         if let EventData::CallRecorded(record) = &event.body {
             self.record(record, json);
         }
@@ -143,7 +153,11 @@ impl FarEnd {
         // Of a party beyond a trunk the network tells that it was reached, and then perhaps that it rings.
         let reached = leg.endpoint_id.is_none()
             && (from, leg.state) == (Some(LegState::Initiated), LegState::Alerting);
-        let stays = joined && from == Some(leg.state);
+        let confirmed = matches!(body, EventData::CallConfirmed(_));
+        if confirmed && from != Some(leg.state) {
+            return Err("a leg that is only confirmed changes".to_owned());
+        }
+        let stays = (joined || confirmed) && from == Some(leg.state);
         if !(may_follow(from, leg.state) || reached || stays) {
             return Err(format!("{from:?} cannot become {:?}", leg.state));
         }

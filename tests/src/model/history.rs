@@ -81,6 +81,10 @@ pub(super) struct Done {
     pub(super) forked: bool,
     /// It was transferred or conferenced.
     pub(super) moved: bool,
+    /// The call came back to the extension and was sent on at once. As the connection's identifier is
+    /// the same, that cannot be told from a late copy of the first time; it can after an outage, over
+    /// which no copy comes.
+    pub(super) back: bool,
 }
 
 /// All conversations so far.
@@ -90,6 +94,8 @@ pub(super) struct History {
     calls: BTreeMap<String, usize>,
     talks: BTreeMap<usize, Talk>,
     next: usize,
+    /// Changes so far.
+    changes: u64,
     done: Vec<Done>,
 }
 
@@ -112,13 +118,16 @@ struct Talk {
 struct Connection {
     state: State,
     calls: bool,
-    since: Timestamp,
+    /// The change with which it first talked.
+    talks_since: Option<u64>,
 }
 
 /// A part that goes on.
 #[derive(Debug)]
 struct Doing {
     part: Part,
+    /// The change with which it began.
+    began: u64,
     reached: bool,
     failure: Option<bool>,
 }
@@ -216,6 +225,7 @@ impl History {
     }
 
     fn change(&mut self, changed: &Changed, now: Timestamp) {
+        self.changes += 1;
         let key = self.talk_of(changed);
         let Some(talk) = self.talks.get_mut(&key) else {
             return;
@@ -237,26 +247,27 @@ impl History {
             Change::NetworkReached => State::Initiated,
             _ => changed.state,
         };
-        let since = known.filter(|known| known.state == state);
+        let talked = known.and_then(|known| known.talks_since);
         let connection = Connection {
             state,
             calls,
-            since: since.map_or(now, |known| known.since),
+            talks_since: talked.or_else(|| talks(state).then_some(self.changes)),
         };
         let ends = matches!(changed.change, Change::Diverted | Change::ConnectionCleared);
         let diverted = changed.change == Change::Diverted;
-        // A call that comes back and is sent on at once cannot be told from a late copy of the first
-        // time, as the connection's identifier is the same: it is no further part.
         let here = (line.clone(), changed.call.as_str().to_owned());
-        let back = diverted && talk.been.contains(&here);
-        if self.extensions.contains(&line) && (!ends || diverted) && !back {
+        let back = diverted && talk.been.contains(&here) && !talk.parts.contains_key(&line);
+        if self.extensions.contains(&line) && (!ends || diverted) {
             talk.been.insert(here);
-            talk.join_in(&line, calls, now);
+            talk.join_in(&line, calls, (now, self.changes));
         }
         if ends {
             talk.connections.remove(&id);
             let done = talk.leave(&line, diverted, now);
-            self.done.extend(done);
+            self.done.extend(done.map(|done| Done { back, ..done }));
+            // Nobody tells of those who talk among themselves or wait: they count as gone, and if the
+            // call comes back they are not heard of again.
+            talk.seen &= !talk.is_unheard(&self.extensions);
             return;
         }
         talk.connections.insert(id, connection);
@@ -319,7 +330,7 @@ impl History {
 }
 
 impl Talk {
-    fn join_in(&mut self, line: &str, calls: bool, now: Timestamp) {
+    fn join_in(&mut self, line: &str, calls: bool, (now, began): (Timestamp, u64)) {
         if self.parts.contains_key(line) {
             return;
         }
@@ -339,6 +350,7 @@ impl Talk {
         };
         let mut doing = Doing {
             part,
+            began,
             reached: false,
             failure: None,
         };
@@ -348,14 +360,22 @@ impl Talk {
         self.parts.insert(line.to_owned(), doing);
     }
 
-    /// One more call begins: who calls is in it too.
+    /// One more call begins: whoever is not called is in it too.
     fn fork(&mut self, call: &str) {
         self.calls += 1;
-        let callers = self.connections.iter().filter(|(_, it)| it.calls);
-        let again: Vec<_> = callers
+        let there = self.connections.iter().filter(|(_, it)| talks(it.state));
+        let again: Vec<_> = there
             .map(|((line, id), connection)| ((line.clone(), place(call, id)), *connection))
             .collect();
         self.connections.extend(again);
+    }
+
+    /// Whether nobody is in it whom anybody listens to, but somebody who has answered.
+    fn is_unheard(&self, extensions: &BTreeSet<String>) -> bool {
+        let mut lines = self.connections.keys().map(|(line, _)| line);
+        let mut others = self.connections.values();
+        lines.all(|line| !extensions.contains(line))
+            && others.any(|other| !other.calls && talks(other.state))
     }
 
     /// A user's part is over if no connection is left.
@@ -365,13 +385,15 @@ impl Talk {
         }
         let Doing {
             mut part,
+            began,
             reached,
             failure,
         } = self.parts.remove(line)?;
         let elsewhere = self
             .connections
             .values()
-            .any(|other| !other.calls && talks(other.state) && other.since >= part.started);
+            .filter(|other| !other.calls && talks(other.state))
+            .any(|other| other.talks_since.is_some_and(|since| since > began));
         part.outcome = match (part.direction, failure) {
             _ if part.answered.is_some() => CallOutcome::Answered,
             (Direction::Inbound, _) if elsewhere => CallOutcome::AnsweredElsewhere,
@@ -388,6 +410,7 @@ impl Talk {
             seen: self.seen,
             forked: self.calls > 1,
             moved: self.moved,
+            back: false,
         })
     }
 

@@ -1,10 +1,12 @@
 //! PBX, client, registry and far end, and what lies between them.
+//!
+//! Size: one wiring, of which no part stands by itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use call_control::{HistoryChange, Registry, ViewChange};
+use call_control::{Change, HistoryChange, Registry, ViewChange};
 use cloud_uplink::command::Action;
 use cloud_uplink::{CallId, CallRecord, EndpointView, LegId, LegView, Timestamp};
 use csta::client::{Client, ClientEvent, Config};
@@ -18,6 +20,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::config::{
     FIRST_EXTENSION, Question, Variant, pbx_config, questions, registry, variants,
 };
+use super::defect::Spoiler;
 use super::far_end::FarEnd;
 use super::history::History;
 use super::{Options, Report};
@@ -29,7 +32,7 @@ const BEGIN_MS: u64 = 1_800_000_000_000;
 /// Longest wait for the answer to a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Within this time every device is snapshotted once more: what nobody reported is found so.
-const CHECK_PERIOD: Duration = Duration::from_secs(60);
+const CHECK_PERIOD: Duration = Duration::from_secs(600);
 /// Questions about features in flight.
 const QUESTIONS_MAX: usize = 4;
 /// See the module.
@@ -68,12 +71,12 @@ pub struct World {
     pub(super) sure: BTreeSet<(String, &'static str)>,
     /// Of these, what was set since the last quiet point: it may still be under way.
     pub(super) pending: BTreeSet<(String, &'static str)>,
-    /// The PBX denied to have a device.
-    pub(super) denied: bool,
     /// Something goes on to be wrong after the next quiet point: a request that was not answered.
     pub(super) lingers: bool,
     /// Part of the call ids after a restart of the PBX.
     boots: u32,
+    /// Breaks the gateway, where that is asked for.
+    spoiler: Spoiler,
     /// What happened last, for whoever looks for a cause.
     trace: VecDeque<String>,
 }
@@ -122,9 +125,9 @@ impl World {
             exact: false,
             sure: BTreeSet::new(),
             pending: BTreeSet::new(),
-            denied: false,
             lingers: false,
             boots: 1,
+            spoiler: Spoiler::new(options.defect),
             trace: VecDeque::new(),
         };
         world.history = History::new(world.extensions());
@@ -223,6 +226,7 @@ impl World {
         self.registry.restore_endpoints(endpoints);
         self.registry
             .restore_history(self.kept.values().cloned().collect());
+        self.registry.handle_restart(self.stamp());
         self.start_gateway();
     }
 
@@ -363,7 +367,9 @@ impl World {
                     retry,
                 } => registry.handle_unmonitored(&device, &reason.to_string(), retry, stamp),
                 ClientEvent::Snapshot { device, calls } => {
-                    registry.handle_snapshot(&device, &calls, stamp);
+                    if !self.spoiler.loses(&calls) {
+                        registry.handle_snapshot(&device, &calls, stamp);
+                    }
                     link.questions
                         .retain(|question| !question.is_about(&device));
                     link.questions.extend(questions(&device));
@@ -417,20 +423,8 @@ impl World {
 
     fn publish(&mut self) {
         while let Some(change) = self.registry.poll_change() {
-            match change.view {
-                Some(ViewChange::Put(leg)) => drop(self.legs.insert(leg.leg_id, leg)),
-                Some(ViewChange::Delete(leg)) => drop(self.legs.remove(&leg)),
-                Some(ViewChange::PutEndpoint(view)) => {
-                    self.endpoints.insert(view.endpoint_id.clone(), view);
-                }
-                None => {}
-            }
-            match serde_json::to_string(&change.event) {
-                Ok(json) => {
-                    self.far_end.take(&json);
-                    self.note(|| format!("  out {json}"));
-                }
-                Err(error) => self.report.complaints.push(error.to_string()),
+            for change in self.spoiler.spoil(change) {
+                self.tell_far_end(change);
             }
         }
         while let Some(change) = self.registry.poll_history() {
@@ -444,6 +438,31 @@ impl World {
                     endpoint_id,
                 } => drop(self.kept.remove(&(call_id, endpoint_id))),
             }
+        }
+    }
+
+    /// Stores a change, and sends it.
+    fn tell_far_end(&mut self, change: Change) {
+        match change.view {
+            Some(ViewChange::Put(leg)) => drop(self.legs.insert(leg.leg_id, leg)),
+            Some(ViewChange::Delete(leg)) => drop(self.legs.remove(&leg)),
+            Some(ViewChange::PutEndpoint(view)) => {
+                self.endpoints.insert(view.endpoint_id.clone(), view);
+            }
+            Some(ViewChange::PutAll(legs, views)) => {
+                let legs = legs.into_iter().map(|leg| (leg.leg_id, leg));
+                self.legs.extend(legs);
+                let views = views.into_iter().map(|it| (it.endpoint_id.clone(), it));
+                self.endpoints.extend(views);
+            }
+            None => {}
+        }
+        match serde_json::to_string(&change.event) {
+            Ok(json) => {
+                self.far_end.take(&json);
+                self.note(|| format!("  out {json}"));
+            }
+            Err(error) => self.report.complaints.push(error.to_string()),
         }
     }
 

@@ -1,156 +1,40 @@
-//! What one leg's news mean to the other.
+//! What one party's news mean to the other.
 
 use std::time::Instant;
 
 use bytes::Bytes;
-use sip::header::{ContentType, MaxForwards, MediaType, Reason};
-use sip::ua::{
-    EndCause, EndedBy, InviteRequest, Refusal, Sdp, SessionKey, UserAgent, UserAgentEvent,
-};
-use sip::{HeaderName, Headers, Request, Response, StatusCode, Uri};
+use cloud_uplink::leg::LegSignal;
+use sip::StatusCode;
+use sip::ua::{ForkId, Sdp, UserAgent};
 
-use super::call::{CallKey, Far, Side};
-use super::config::Notice;
-use super::echo::EchoMedia;
+use super::call::{CallKey, Exchange};
+use super::cause::Ending;
+use super::notice::Notice;
+use super::party::{Line, Party, Side, Tell};
 use super::switchboard::Switchboard;
+use super::timers::{OFFER_ANSWER, Timer};
+use cloud_uplink::leg::LegEndCause;
 
-/// What goes on with a call beside its addresses: who is asserted to call, whether that is private, and
-/// how the call came here (RFC 3325, 3323, 5806, 7044).
-const CARRIED: [HeaderName; 4] = [
-    HeaderName::PAssertedIdentity,
-    HeaderName::Privacy,
-    HeaderName::Diversion,
-    HeaderName::HistoryInfo,
+/// Statuses that refuse an offer and leave the dialog as it is: others end it, 408 and 481 among them
+/// (RFC 5057 §5.1).
+const ENDS_NOTHING: [StatusCode; 9] = [
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_ACCEPTABLE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::REQUEST_TERMINATED,
+    StatusCode::NOT_ACCEPTABLE_HERE,
+    StatusCode::REQUEST_PENDING,
+    StatusCode::SERVER_INTERNAL_ERROR,
+    StatusCode::SERVER_TIMEOUT,
+    StatusCode::NOT_ACCEPTABLE_ANYWHERE,
 ];
 
-/// The header fields of an INVITE that go on.
-pub(super) fn carried(request: &Request) -> Headers {
-    let mut headers = Headers::default();
-    for name in &CARRIED {
-        headers.copy(&request.headers, name);
-    }
-    let hops = request.headers.get::<MaxForwards>().ok().flatten();
-    let MaxForwards(hops) = hops.unwrap_or(MaxForwards(70));
-    headers.set(MaxForwards(hops.saturating_sub(1)));
-    headers
-}
-
-/// The session description of a request, if it has one.
-pub(super) fn body_of(request: &Request) -> Option<Bytes> {
-    (!request.body.is_empty()).then(|| request.body.clone())
-}
-
 impl Switchboard {
-    /// Takes the news of a leg. What is not the switchboard's comes back.
-    pub(super) fn forward(
-        &mut self,
-        event: UserAgentEvent,
-        ua: &mut UserAgent,
-        media: &mut dyn EchoMedia,
-        now: Instant,
-    ) -> Option<UserAgentEvent> {
-        let Some(session) = session_of(&event) else {
-            return Some(event);
-        };
-        let Some((key, side)) = self.legs.get(&session).copied() else {
-            // The leg that is to take another's place is in no call yet.
-            return match event {
-                UserAgentEvent::Ended { .. } => {
-                    self.replacement_gone(session);
-                    None
-                }
-                UserAgentEvent::Replaced { .. } => None,
-                event => Some(event),
-            };
-        };
-        match event {
-            UserAgentEvent::Progress {
-                response,
-                sdp,
-                reliable,
-                ..
-            } => self.progress(key, response.status, sdp, reliable, ua, now),
-            UserAgentEvent::Answered { sdp, .. } => self.answered(key, sdp, ua, now),
-            UserAgentEvent::Offer { sdp, .. } => self.offer(key, side, sdp, ua, now),
-            UserAgentEvent::OfferAnswered { sdp, .. } => {
-                self.offer_answered(key, side, sdp, ua, now);
-            }
-            UserAgentEvent::OfferRefused { status, .. } => {
-                self.offer_refused(key, side, status, ua, now);
-            }
-            UserAgentEvent::Referred { refer, target, .. } => {
-                self.referred(key, (side, session, refer), &target, ua, now);
-            }
-            UserAgentEvent::ReferProgress {
-                refer, progress, ..
-            } => self.refer_went(refer, progress, ua, now),
-            UserAgentEvent::Info {
-                content_type, body, ..
-            } => self.info(key, side, &content_type, body, ua, now),
-            UserAgentEvent::Ended { cause, .. } => {
-                self.ended(key, side, session, cause, ua, media, now);
-            }
-            UserAgentEvent::Confirmed { .. }
-            | UserAgentEvent::Replaced { .. }
-            | UserAgentEvent::InfoAnswered { .. } => {}
-            other => return Some(other),
-        }
-        None
-    }
-
-    /// Calls the next address of the second PBX; when there is none left, refuses the caller with what
-    /// the last one said.
-    pub(super) fn try_next(
+    /// The called side rings, or lets hear something.
+    pub(super) fn progress(
         &mut self,
         key: CallKey,
-        said: Option<EndCause>,
-        ua: &mut UserAgent,
-        now: Instant,
-    ) {
-        while let Some((peer, order)) = self.next_try(key) {
-            match ua.invite(order, now) {
-                Ok(session) => {
-                    if let Some(leg) = self.calls.get_mut(&key).and_then(|call| call.b_leg()) {
-                        leg.session = Some(session);
-                    }
-                    self.legs.insert(session, (key, Side::B));
-                    return;
-                }
-                Err(error) => {
-                    let name = &self.peers.get(peer).name;
-                    tracing::warn!(peer = %name, %error, "no call can be made to this address");
-                }
-            }
-        }
-        let Some(call) = self.calls.get_mut(&key) else {
-            return;
-        };
-        let refusal = refusal(said);
-        call.status = refusal.status.map(StatusCode::code);
-        if let Some(a_leg) = call.a_leg {
-            let _ = ua.reject(a_leg, refusal, now);
-        }
-    }
-
-    fn next_try(&mut self, key: CallKey) -> Option<(usize, InviteRequest)> {
-        let call = self.calls.get_mut(&key)?;
-        let to = call.to.clone();
-        let leg = call.b_leg()?;
-        let number = leg.untried.pop_front()?;
-        let peer = self.peers.get(number);
-        let uri = Uri::sip(to.as_str(), peer.host.clone());
-        let mut order = InviteRequest::new(uri, leg.invite.from.uri.clone(), peer.flow);
-        order.from = leg.invite.from.clone();
-        order.headers = leg.invite.headers.clone();
-        order.offer = leg.invite.offer.clone();
-        order.credentials = self.config.logins.clone();
-        Some((number, order))
-    }
-
-    fn progress(
-        &mut self,
-        key: CallKey,
-        status: StatusCode,
+        (status, fork): (StatusCode, Option<ForkId>),
         sdp: Sdp,
         reliable: bool,
         ua: &mut UserAgent,
@@ -159,52 +43,98 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };
-        let a_leg = call.a_leg;
-        if let Some(leg) = call.b_leg() {
-            leg.progressed = true;
+        if let Some(outgoing) = &mut call.outgoing {
+            outgoing.progressed = true;
         }
-        let Some(a_leg) = a_leg else {
-            return;
-        };
+        let Some(a) = call.a.line() else { return };
+        let by_sip = matches!(a, Line::Sip(_));
         let (sdp, must) = match sdp {
             Sdp::None => (None, false),
             Sdp::Preview(sdp) => (Some(sdp), false),
             Sdp::Answer(sdp) => (Some(sdp), reliable),
-            // The caller offered nothing: this offer is the caller's to answer, and must arrive.
-            Sdp::Offer(sdp) => (Some(sdp), true),
+            // The caller offered nothing: this offer is the caller's to answer, and must arrive. Where
+            // it cannot be acknowledged it comes with the answer.
+            Sdp::Offer(sdp) if !by_sip || call.caller_reliable => {
+                call.offerless = false;
+                call.exchange = Exchange::Supplied(Side::A);
+                (Some(sdp), true)
+            }
+            Sdp::Offer(_) => (None, false),
         };
-        let told = ua.progress(a_leg, status, sdp, must, now);
+        if let Some(sdp) = &sdp {
+            call.describe_early(fork, sdp);
+            if must && by_sip && call.caller_reliable && call.told_early.is_none() {
+                call.told_early = Some(sdp.clone());
+            }
+        }
+        let rings = !std::mem::replace(&mut call.rings, true);
+        let tell = |sdp, reliable| Tell::Progress {
+            status,
+            sdp,
+            reliable,
+        };
+        let told = self.tell(a, tell(sdp, must), ua, now);
         // Another branch's description after the first one's has no place: that it rings has.
         if told.is_err() {
-            let _ = ua.progress(a_leg, status, None, false, now);
+            let _ = self.tell(a, tell(None, false), ua, now);
+        }
+        if rings {
+            self.tell_watchers_of(key, ua, now);
         }
     }
 
-    fn answered(&mut self, key: CallKey, sdp: Sdp, ua: &mut UserAgent, now: Instant) {
+    /// The called side answers.
+    pub(super) fn answered(
+        &mut self,
+        key: CallKey,
+        fork: Option<ForkId>,
+        sdp: Sdp,
+        ua: &mut UserAgent,
+        now: Instant,
+    ) {
+        self.set_timer(key, Timer::NoAnswer, None);
+        self.relay_answered(key);
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };
         call.answered = Some(now);
+        call.outgoing = None;
         self.stats.answered += 1;
-        let (a_leg, b_leg) = (call.a_leg, call.session(Side::B));
-        let Some(a_leg) = a_leg else {
+        let Some(a) = call.a.line() else {
             // The caller has gone at the same time.
-            end(ua, b_leg, None, now);
-            return;
+            return self.clear(key, Side::B, &Ending::new(LegEndCause::Cancelled), ua, now);
         };
-        let sdp = match sdp {
-            Sdp::None => None,
-            Sdp::Preview(sdp) | Sdp::Answer(sdp) | Sdp::Offer(sdp) => Some(sdp),
+        let (sdp, offers) = match sdp {
+            Sdp::None => (call.described_early(fork), false),
+            Sdp::Preview(sdp) | Sdp::Answer(sdp) => (Some(sdp), false),
+            Sdp::Offer(sdp) => (Some(sdp), true),
         };
-        if let Err(error) = ua.answer(a_leg, sdp, now) {
-            tracing::warn!(%error, "an answer could not be passed on");
-            end(ua, Some(a_leg), None, now);
-            end(ua, b_leg, None, now);
+        if offers {
+            call.offerless = false;
+            call.exchange = Exchange::Supplied(Side::A);
         }
+        if let Some(sdp) = &sdp {
+            call.describe(Side::B, sdp);
+        }
+        let told = call
+            .told_early
+            .take()
+            .filter(|told| sdp.as_ref() != Some(told));
+        if self.tell(a, Tell::Answer(sdp.clone()), ua, now).is_err() {
+            tracing::warn!("an answer could not be passed on");
+            return self.end_call(key, &Ending::new(LegEndCause::Failed), ua, now);
+        }
+        if offers {
+            self.set_timer(key, Timer::Offer, Some(now + OFFER_ANSWER));
+        } else if let (Some(_), Some(sdp)) = (told, sdp) {
+            // The branch that answers is not the one whose answer the caller had acknowledged.
+            self.own_offer(key, Side::A, sdp, ua, now);
+        }
+        self.tell_watchers_of(key, ua, now);
     }
 
-    /// A leg offers anew, or wants an offer: the other one is asked.
-    fn offer(
+    /// A party offers anew, or wants an offer: the other one is asked.
+    pub(super) fn offer(
         &mut self,
         key: CallKey,
         side: Side,
@@ -215,37 +145,73 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };
-        let (here, there) = (call.session(side), call.session(side.other()));
-        let leg = match &mut call.far {
-            Far::Echo(echo) => {
-                if let Some(here) = here {
-                    echo.renew(ua, here, sdp.as_ref(), now);
-                }
-                return;
-            }
-            Far::Leg(leg) => leg,
-        };
-        let (Some(here), Some(there)) = (here, there) else {
-            return;
-        };
-        if leg.asked == Some(side.other()) {
-            // This is the offer that the other leg has asked for.
-            leg.asked = None;
-            if let Some(sdp) = sdp {
-                let _ = ua.answer_offer(there, sdp, now);
-            }
-            return;
+        let Some(here) = call.line(side) else { return };
+        if let (Line::Sip(session), Party::Echo(echo)) = (here, call.party_mut(side.other())) {
+            return echo.renew(ua, session, sdp.as_ref(), now);
         }
-        leg.asked = sdp.is_none().then_some(side);
-        if let Err(error) = ua.offer(there, sdp, now) {
-            tracing::debug!(%error, "an offer could not be passed on");
-            leg.asked = None;
-            let _ = ua.refuse_offer(here, StatusCode::REQUEST_PENDING, now);
+        let there = call.line(side.other());
+        let joins = call
+            .joining
+            .as_ref()
+            .is_some_and(|joining| joining.is_offered());
+        let told = match (call.exchange, there, sdp) {
+            _ if joins => Err(()),
+            (Exchange::Wanted(by), Some(there), Some(sdp)) if by == side.other() => {
+                call.exchange = Exchange::Supplied(by);
+                call.describe(side, &sdp);
+                self.tell(there, Tell::WantedOffer(sdp), ua, now)
+                    .map_err(drop)
+            }
+            (Exchange::Idle, Some(there), sdp) => {
+                call.exchange = match &sdp {
+                    Some(_) => Exchange::Offered(side),
+                    None => Exchange::Wanted(side),
+                };
+                if let Some(sdp) = &sdp {
+                    call.describe(side, sdp);
+                }
+                let told = self.tell(there, Tell::Offer(sdp), ua, now);
+                if told.is_err() {
+                    self.exchanged(key);
+                }
+                told.map_err(drop)
+            }
+            _ => Err(()),
+        };
+        match told {
+            Ok(()) => self.set_timer(key, Timer::Offer, Some(now + OFFER_ANSWER)),
+            // Two offers have crossed, or there is nobody yet who could answer: once more later.
+            Err(()) => {
+                let pending = Tell::RefuseOffer(StatusCode::REQUEST_PENDING);
+                let _ = self.tell(here, pending, ua, now);
+            }
         }
     }
 
-    /// A leg answered: the answer belongs to whoever offered on the other side.
-    fn offer_answered(
+    /// The exchange of offer and answer is over.
+    pub(super) fn exchanged(&mut self, key: CallKey) {
+        self.set_timer(key, Timer::Offer, None);
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.exchange = Exchange::Idle;
+        }
+    }
+
+    /// Nobody has answered the offer.
+    pub(super) fn offer_timed_out(&mut self, key: CallKey, ua: &mut UserAgent, now: Instant) {
+        let Some(call) = self.calls.get(&key) else {
+            return;
+        };
+        let answers = match call.exchange {
+            Exchange::Offered(by) | Exchange::Wanted(by) => by.other(),
+            Exchange::Supplied(by) | Exchange::Own(by) => by,
+            Exchange::Idle => return,
+        };
+        let status = Some(StatusCode::SERVER_TIMEOUT);
+        self.offer_refused(key, answers, status, ua, now);
+    }
+
+    /// Offers a side something that nobody has offered just now.
+    pub(super) fn own_offer(
         &mut self,
         key: CallKey,
         side: Side,
@@ -256,18 +222,61 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };
-        let there = call.session(side.other());
-        let replacing = call.b_leg().and_then(|leg| leg.replacing);
-        if let Some((new, replaced)) = replacing.filter(|(_, replaced)| *replaced != side) {
-            self.take_place(key, new, replaced, sdp, ua, now);
+        let Some(line) = call.line(side).filter(|_| call.exchange == Exchange::Idle) else {
             return;
-        }
-        if let Some(there) = there {
-            let _ = ua.answer_offer(there, sdp, now);
+        };
+        call.exchange = Exchange::Own(side);
+        if self.tell(line, Tell::Offer(Some(sdp)), ua, now).is_err() {
+            self.exchanged(key);
+        } else {
+            self.set_timer(key, Timer::Offer, Some(now + OFFER_ANSWER));
         }
     }
 
-    fn offer_refused(
+    /// A party answered: the answer belongs to whoever offered on the other side.
+    pub(super) fn offer_answered(
+        &mut self,
+        key: CallKey,
+        side: Side,
+        sdp: Bytes,
+        ua: &mut UserAgent,
+        now: Instant,
+    ) {
+        let Some(call) = self.calls.get_mut(&key) else {
+            return;
+        };
+        let joins = call.joining.as_ref();
+        if joins.is_some_and(|joining| joining.is_offered() && joining.replaced != side) {
+            call.describe(side, &sdp);
+            return self.join_answered(key, sdp, ua, now);
+        }
+        let there = call.line(side.other());
+        match call.exchange {
+            Exchange::Offered(by) if by != side => {}
+            Exchange::Supplied(by) if by == side => {}
+            Exchange::Own(of) if of == side => {
+                let restore = std::mem::take(&mut call.restore);
+                self.relay_heard(key, side, &sdp);
+                self.exchanged(key);
+                if restore {
+                    self.restore(key, side, ua, now);
+                }
+                return;
+            }
+            _ => {
+                self.stats.stray_signals += 1;
+                return;
+            }
+        }
+        call.describe(side, &sdp);
+        self.exchanged(key);
+        if let Some(there) = there {
+            let _ = self.tell(there, Tell::OfferAnswer(sdp), ua, now);
+        }
+    }
+
+    /// A party refused the offer, or will not offer; or it takes its own offer back.
+    pub(super) fn offer_refused(
         &mut self,
         key: CallKey,
         side: Side,
@@ -278,180 +287,130 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };
-        let there = call.session(side.other());
-        let mut new = None;
-        if let Some(leg) = call.b_leg() {
-            leg.asked = None;
-            new = leg.replacing.take();
-        }
         let status = status
-            .filter(|status| status.is_final() && !status.is_success())
+            .filter(|status| ENDS_NOTHING.contains(status))
             .unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE);
-        if let Some((new, _)) = new {
-            let _ = ua.reject(new, Refusal::status(status), now);
-        } else if let Some(there) = there {
-            let _ = ua.refuse_offer(there, status, now);
+        let joins = call.joining.as_ref();
+        if joins.is_some_and(|joining| joining.is_offered() && joining.replaced != side) {
+            return self.join_failed(key, status, true, ua, now);
+        }
+        let there = call.line(side.other());
+        let waits = match call.exchange {
+            Exchange::Offered(by) | Exchange::Wanted(by) => by != side,
+            Exchange::Supplied(by) => by == side,
+            Exchange::Own(of) => of != side,
+            Exchange::Idle => return,
+        };
+        self.exchanged(key);
+        if let Some(there) = there.filter(|_| waits) {
+            let _ = self.tell(there, Tell::RefuseOffer(status), ua, now);
         }
     }
 
-    fn info(
+    /// A party is gone.
+    pub(super) fn ended(
         &mut self,
         key: CallKey,
         side: Side,
-        content_type: &str,
-        body: Bytes,
+        mut ending: Ending,
         ua: &mut UserAgent,
         now: Instant,
     ) {
-        let there = self
-            .calls
-            .get(&key)
-            .and_then(|call| call.session(side.other()));
-        let kind = content_type.split_once('/');
-        if let (Some(there), Some((kind, subtype))) = (there, kind) {
-            let content = ContentType(MediaType::new(kind, subtype));
-            let _ = ua.info(there, content, body, now);
-        }
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of one event, and its context"
-    )]
-    fn ended(
-        &mut self,
-        key: CallKey,
-        side: Side,
-        session: SessionKey,
-        cause: EndCause,
-        ua: &mut UserAgent,
-        media: &mut dyn EchoMedia,
-        now: Instant,
-    ) {
-        self.legs.remove(&session);
-        self.refers.retain(|_, (leg, _)| *leg != session);
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };
-        let was_answered = call.answered.is_some();
-        let has_caller = call.a_leg.is_some();
-        match (side, &mut call.far) {
-            (Side::A, _) => call.a_leg = None,
-            (Side::B, Far::Leg(leg)) => leg.session = None,
-            (Side::B, Far::Echo(_)) => {}
+        let Some(line) = call.line(side) else { return };
+        *call.party_mut(side) = Party::Nobody;
+        let (answered, other) = (call.is_answered(), call.line(side.other()));
+        self.legs.remove(&line);
+        if self.was_handed_over(line) {
+            ending = Ending::new(LegEndCause::Transferred);
         }
-        if side == Side::B && !was_answered && has_caller {
-            let again = call
-                .b_leg()
-                .is_some_and(|leg| !leg.progressed && !leg.untried.is_empty())
-                && may_try_another(&cause);
-            self.stats.failed_over += u64::from(again);
-            if !again && let Some(leg) = call.b_leg() {
-                leg.untried.clear();
-            }
-            self.try_next(key, Some(cause), ua, now);
+        self.forget_refers(line, now);
+        if side == Side::B && !answered && other.is_some() && self.may_fail_over(key, &ending) {
+            return self.try_next(key, Some(ending), ua, now);
+        }
+        self.join_failed(
+            key,
+            StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+            false,
+            ua,
+            now,
+        );
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.note_ending(&ending);
+        }
+        self.clear(key, side.other(), &ending, ua, now);
+        self.finish_if_over(key, ua, now);
+    }
+
+    /// Ends both sides.
+    pub(super) fn end_call(
+        &mut self,
+        key: CallKey,
+        ending: &Ending,
+        ua: &mut UserAgent,
+        now: Instant,
+    ) {
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.note_ending(ending);
+        }
+        self.clear(key, Side::B, ending, ua, now);
+        self.clear(key, Side::A, ending, ua, now);
+    }
+
+    /// Ends one side as its state wants it. A session tells later that it has ended.
+    pub(super) fn clear(
+        &mut self,
+        key: CallKey,
+        side: Side,
+        ending: &Ending,
+        ua: &mut UserAgent,
+        now: Instant,
+    ) {
+        let Some(call) = self.calls.get_mut(&key) else {
             return;
-        }
-        if !was_answered && call.status.is_none() {
-            call.status = cause.status.map(StatusCode::code).or(Some(487));
-        }
-        let other = call.session(side.other());
-        let replacing = call.b_leg().and_then(|leg| leg.replacing.take());
-        if call.is_over() {
-            self.finish(key, media, now);
-        }
-        end(ua, other, cause.reason, now);
-        if let Some((new, _)) = replacing {
-            let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            let _ = ua.reject(new, Refusal::status(gone), now);
+        };
+        let answered = call.is_answered();
+        match call.line(side) {
+            Some(Line::Sip(session)) => {
+                let refusal = ending.refusal(self.config.retry_after_s);
+                if side == Side::B || answered || ua.reject(session, refusal, now).is_err() {
+                    // It may be ending already.
+                    let _ = ua.end(session, ending.reason(answered), now);
+                }
+            }
+            Some(Line::Cloud(leg)) => {
+                *call.party_mut(side) = Party::Nobody;
+                self.legs.remove(&Line::Cloud(leg));
+                self.forget_refers(Line::Cloud(leg), now);
+                self.signal(leg, LegSignal::End(ending.leg_end(answered)));
+                self.finish_if_over(key, ua, now);
+            }
+            None => {}
         }
     }
 
-    fn finish(&mut self, key: CallKey, media: &mut dyn EchoMedia, now: Instant) {
+    pub(super) fn finish_if_over(&mut self, key: CallKey, ua: &mut UserAgent, now: Instant) {
+        if !self.calls.get(&key).is_some_and(|call| call.is_over()) {
+            return;
+        }
         let Some(mut call) = self.calls.remove(&key) else {
             return;
         };
-        if let Some(admitted) = call.admitted.take() {
+        self.channels -= call.channels;
+        self.timers.clear(key, &mut call.timers);
+        if let Some(relays) = &mut self.relays {
+            relays.close(key);
+        }
+        for admitted in call.admitted.drain(..).chain(call.target.take()) {
             self.policy.release(admitted, now);
         }
-        if matches!(call.far, Far::Echo(_)) {
-            media.close(key);
+        if matches!(call.b, Party::Echo(_)) {
+            self.closing.push(key);
         }
-        let summary = call.summary(now);
-        self.notice(Notice::Ended(key, summary));
-    }
-}
-
-fn end(ua: &mut UserAgent, session: Option<SessionKey>, reason: Option<Reason>, now: Instant) {
-    if let Some(session) = session {
-        // It may be ending already.
-        let _ = ua.end(session, reason, now);
-    }
-}
-
-/// Whether somebody else may take the call: this one did not get it, or takes none.
-fn may_try_another(cause: &EndCause) -> bool {
-    match cause.by {
-        EndedBy::Timeout | EndedBy::Transport | EndedBy::Protocol => true,
-        EndedBy::Local => false,
-        EndedBy::Remote => cause
-            .status
-            .is_some_and(|status| [408, 430, 502, 503, 504].contains(&status.code())),
-    }
-}
-
-/// The refusal of the caller out of that of the called side.
-fn refusal(said: Option<EndCause>) -> Refusal {
-    let Some(cause) = said else {
-        return Refusal::status(StatusCode::SERVICE_UNAVAILABLE);
-    };
-    let status = match cause.status {
-        // Its redirection and its challenge are for us, not for the caller.
-        Some(status) if status.code() < 400 => StatusCode::BAD_GATEWAY,
-        Some(StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
-            StatusCode::BAD_GATEWAY
-        }
-        Some(status) => status,
-        None => match cause.by {
-            EndedBy::Timeout => StatusCode::REQUEST_TIMEOUT,
-            EndedBy::Transport => StatusCode::SERVICE_UNAVAILABLE,
-            EndedBy::Local | EndedBy::Remote | EndedBy::Protocol => StatusCode::BAD_GATEWAY,
-        },
-    };
-    let mut headers = Headers::default();
-    if let Some(response) = &cause.response {
-        let response: &Response = response;
-        headers.copy(&response.headers, &HeaderName::RetryAfter);
-        headers.copy(&response.headers, &HeaderName::Warning);
-    }
-    Refusal {
-        status: Some(status),
-        headers,
-        reason: cause.reason,
-    }
-}
-
-/// The session that an event is about.
-fn session_of(event: &UserAgentEvent) -> Option<SessionKey> {
-    match event {
-        UserAgentEvent::Incoming { session, .. }
-        | UserAgentEvent::Progress { session, .. }
-        | UserAgentEvent::Answered { session, .. }
-        | UserAgentEvent::Confirmed { session }
-        | UserAgentEvent::Offer { session, .. }
-        | UserAgentEvent::OfferAnswered { session, .. }
-        | UserAgentEvent::OfferRefused { session, .. }
-        | UserAgentEvent::Referred { session, .. }
-        | UserAgentEvent::ReferProgress { session, .. }
-        | UserAgentEvent::Replaced { session, .. }
-        | UserAgentEvent::Info { session, .. }
-        | UserAgentEvent::InfoAnswered { session, .. }
-        | UserAgentEvent::Ended { session, .. } => Some(*session),
-        UserAgentEvent::Request { .. }
-        | UserAgentEvent::Response { .. }
-        | UserAgentEvent::Notified { .. }
-        | UserAgentEvent::SubscriptionEnded { .. }
-        | UserAgentEvent::Subscribed { .. }
-        | UserAgentEvent::SubscriptionRefreshed { .. } => None,
+        let extension = call.begun.extension.clone();
+        self.notice(Notice::Ended(key, call.summary(now)));
+        self.tell_watchers(extension.as_deref(), ua, now);
     }
 }

@@ -31,6 +31,12 @@ impl Number {
         (!number.is_empty() && number != "+").then(|| Self(number.into()))
     }
 
+    /// What a call shows that has to be made, of somebody who has no number.
+    #[must_use]
+    pub(super) fn of_nobody() -> Self {
+        Self("0".into())
+    }
+
     /// The number.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -74,6 +80,13 @@ impl Pattern {
             body: body.into(),
             repeats,
         })
+    }
+
+    /// The number, where the pattern is of one alone.
+    #[must_use]
+    pub fn as_number(&self) -> Option<Number> {
+        let one = !self.repeats && !self.body.contains('x');
+        one.then(|| Number(self.body.clone()))
     }
 
     /// Whether the whole number is one of the pattern's.
@@ -150,6 +163,10 @@ mod tests {
         }
         for wrong in ["", "+", "2 0", "y", "2+1"] {
             assert_eq!(Pattern::parse(wrong), None, "{wrong:?}");
+        }
+        for (pattern, expect) in [("43800", Some("43800")), ("2xxx", None), ("43+", None)] {
+            let number = Pattern::parse(pattern).unwrap().as_number();
+            assert_eq!(number.as_ref().map(Number::as_str), expect, "{pattern}");
         }
     }
 }

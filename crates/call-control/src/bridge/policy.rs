@@ -15,7 +15,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// What may be called.
 #[derive(Debug, Clone)]
 pub struct PolicyConfig {
-    /// Numbers that may be called; none means all that are not international.
+    /// Numbers that may be called; none means all that are not international and have no `*` or `#`,
+    /// which are orders to the PBX and need a pattern of their own.
     pub allow: Vec<Pattern>,
     /// Whether international numbers may be called.
     pub international: bool,
@@ -105,6 +106,9 @@ impl Admitted {
     }
 }
 
+/// Bytes of a caller's name that tell him from others.
+const USER_LEN_MAX: usize = 64;
+
 /// What one user does.
 #[derive(Debug, Default)]
 struct Use {
@@ -178,7 +182,7 @@ impl DialPolicy {
         if self.is_emergency(number) {
             return Ok(Admitted { user: None });
         }
-        let user = user.ok_or(DialRefusal::NotAuthenticated)?;
+        let user = known_by(user.ok_or(DialRefusal::NotAuthenticated)?);
         self.is_open()?;
         self.allowed(number)?;
         if self.calls >= self.config.site_concurrent {
@@ -226,12 +230,21 @@ impl DialPolicy {
             international_prefixes,
             ..
         } = &self.config;
-        let begins = |prefix: &String| number.as_str().starts_with(prefix.as_str());
+        let number_text = number.as_str();
+        let is_code = |c| matches!(c, '*' | '#');
+        // A prefix may stand behind an order to the PBX, such as `#31#` or `*21*`.
+        let begins = |prefix: &String| {
+            number_text.starts_with(prefix.as_str())
+                || number_text
+                    .split(is_code)
+                    .any(|part| part.starts_with(prefix.as_str()))
+        };
         // Also where a pattern such as `0x+` would take it: that is how fraud begins.
         if !international && international_prefixes.iter().any(begins) {
             return Err(DialRefusal::International);
         }
-        if !allow.is_empty() && !allow.iter().any(|pattern| pattern.matches(number)) {
+        let by_pattern = !allow.is_empty() || number_text.contains(is_code);
+        if by_pattern && !allow.iter().any(|pattern| pattern.matches(number)) {
             return Err(DialRefusal::NotAllowed);
         }
         Ok(())
@@ -265,6 +278,12 @@ impl Use {
     }
 }
 
+/// The name under which a caller's calls are counted: the beginning of what he calls himself, which may be
+/// as long as a message.
+fn known_by(user: &str) -> &str {
+    &user[..user.floor_char_boundary(USER_LEN_MAX)]
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test begins at any instant")]
 mod tests {
@@ -272,6 +291,15 @@ mod tests {
 
     fn number(text: &str) -> Number {
         Number::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_caller_is_known_by_the_beginning_of_his_name() {
+        assert_eq!(known_by("2001"), "2001");
+        let long = "é".repeat(1_000);
+        assert_eq!(known_by(&long), "é".repeat(USER_LEN_MAX / 2));
+        let odd = format!("a{long}");
+        assert_eq!(known_by(&odd).len(), USER_LEN_MAX - 1);
     }
 
     fn policy(change: impl FnOnce(&mut PolicyConfig)) -> DialPolicy {
@@ -309,6 +337,31 @@ mod tests {
         assert_eq!(refused, Err(DialRefusal::NotAllowed));
         let mut on = policy(|config| config.international = true);
         assert!(on.admit(Some("2001"), &number("+49301234"), now).is_ok());
+    }
+
+    #[test]
+    fn orders_to_the_pbx_pass_by_a_pattern_alone_and_never_before_an_international_number() {
+        let now = Instant::now();
+        let orders = ["#31#00491234", "*21*00491234#", "#31#2002", "*21#", "2*1"];
+        let mut open = policy(|_| {});
+        for text in orders {
+            assert!(
+                open.admit(Some("2001"), &number(text), now).is_err(),
+                "{text}"
+            );
+        }
+        let allow = ["#31#x+", "*21*x+", "*21#"].map(|text| Pattern::parse(text).unwrap());
+        let mut some = policy(|config| config.allow = allow.into());
+        for (text, expect) in [
+            ("#31#2002", None),
+            ("*21#", None),
+            ("2*1", Some(DialRefusal::NotAllowed)),
+            ("#31#00491234", Some(DialRefusal::International)),
+            ("*21*00491234", Some(DialRefusal::International)),
+        ] {
+            let admitted = some.admit(Some("2001"), &number(text), now);
+            assert_eq!(admitted.err(), expect, "{text}");
+        }
     }
 
     #[test]

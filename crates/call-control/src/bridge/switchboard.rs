@@ -1,41 +1,66 @@
-//! Takes what the user agent tells, and decides: who may call, where a call goes, and what one leg's
-//! news mean to the other.
+//! The switchboard: its inputs and outputs, and the tables that they act on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use sip::digest::Protected;
-use sip::header::{Authorization, From, MaxForwards, NameAddr, RetryAfter, WwwAuthenticate};
-use sip::transport::Flow;
-use sip::ua::{Refusal, SessionKey, UserAgent, UserAgentEvent};
-use sip::{Headers, Request, Response, StatusCode};
+use cloud_uplink::id::{CallId, CloudLegId};
+use cloud_uplink::leg::{Correlated, LegEndCause, LegSignal};
+use media::sdp::SrtpPolicy;
+use sip::StatusCode;
+use sip::ua::{ReferKey, SessionKey, SubscriptionKey, UserAgent, UserAgentEvent};
 
-use super::call::{BInvite, BLeg, BridgedCall, CallKey, EchoLeg, Far, Side};
-use super::config::{BridgeConfig, BridgeStats, Notice, RefusalReason};
+use super::call::{BridgedCall, CallKey};
+use super::cause::Ending;
+use super::config::{BridgeConfig, BridgeStats, LegIds};
 use super::echo::EchoMedia;
-use super::forward::{body_of, carried};
-use super::number::Number;
-use super::peers::{Peer, PeerState, Peers};
-use super::policy::{DialPolicy, DialRefusal};
-use super::route::{self, Destination};
+use super::notice::Notice;
+use super::party::{Line, Side};
+use super::peers::{Peer, PeerStanding, Peers};
+use super::policy::DialPolicy;
+use super::relay::{MediaRelay, Relays};
+use super::softclient::{Softclient, Softclients};
+use super::timers::{EMERGENCY_ALONE, Timer, Timers};
+use super::transfer::Refer;
+use super::watch::Watcher;
 
 /// Notices that wait for the shell. Beyond it the oldest is dropped and counted.
 const NOTICES_MAX: usize = 4096;
+/// Calls at the same time; more are refused, emergency calls excepted, which the user agent's limit of
+/// sessions bounds.
+pub(super) const CALLS_MAX: usize = 5000;
 
 /// The back-to-back user agent.
 ///
-/// Inputs: [`Switchboard::handle_event`], [`Switchboard::handle_timeout`]; commands:
-/// [`Switchboard::drain`]; outputs: [`Switchboard::poll_notice`], [`Switchboard::poll_timeout`]. After each
-/// input the user agent has more to send and to tell.
+/// Inputs: [`Switchboard::handle_event`], [`Switchboard::handle_leg`], [`Switchboard::handle_leg_lost`],
+/// [`Switchboard::correlated`], [`Switchboard::handle_timeout`]; commands:
+/// [`Switchboard::set_softclient`], [`Switchboard::remove_softclient`],
+/// [`Switchboard::subscribe_messages`], [`Switchboard::drain`], [`Switchboard::end_all`]; outputs: [`Switchboard::poll_leg`], [`Switchboard::poll_notice`],
+/// [`Switchboard::poll_timeout`]. After each input the user agent has more to send and to tell.
 #[derive(Debug)]
 pub struct Switchboard {
     pub(super) config: BridgeConfig,
     pub(super) peers: Peers,
     pub(super) policy: DialPolicy,
+    pub(super) softclients: Softclients,
+    pub(super) leg_ids: LegIds,
     pub(super) calls: BTreeMap<CallKey, BridgedCall>,
-    pub(super) legs: BTreeMap<SessionKey, (CallKey, Side)>,
-    pub(super) refers: BTreeMap<sip::ua::ReferKey, (SessionKey, sip::ua::ReferKey)>,
+    pub(super) legs: BTreeMap<Line, (CallKey, Side)>,
+    /// Sessions that are to take a side of a call.
+    pub(super) joiners: BTreeMap<SessionKey, CallKey>,
+    pub(super) refers: BTreeMap<ReferKey, Refer>,
+    pub(super) watchers: BTreeMap<SubscriptionKey, Watcher>,
+    /// Our subscriptions to softphone users' messages.
+    pub(super) mailboxes: BTreeMap<SubscriptionKey, Box<str>>,
+    pub(super) timers: Timers,
     pub(super) stats: BridgeStats,
+    /// Calls whose ports of the echo are to be closed.
+    pub(super) closing: Vec<CallKey>,
+    /// Who carries media; `None` tells each side the other's addresses.
+    pub(super) relays: Option<Relays>,
+    /// Channels that the calls take. Kept, as each call that comes asks for it, above all when there are
+    /// many.
+    pub(super) channels: usize,
+    signals: VecDeque<(CloudLegId, LegSignal)>,
     notices: VecDeque<Notice>,
     next: u64,
 }
@@ -43,7 +68,7 @@ pub struct Switchboard {
 impl Switchboard {
     /// A switchboard without calls.
     #[must_use]
-    pub fn new(mut config: BridgeConfig, now: Instant) -> Self {
+    pub fn new(mut config: BridgeConfig, leg_ids: LegIds, now: Instant) -> Self {
         let peers = Peers::new(
             std::mem::take(&mut config.trunk),
             std::mem::take(&mut config.call_through),
@@ -54,14 +79,29 @@ impl Switchboard {
         Self {
             peers,
             policy: DialPolicy::new(config.policy.clone()),
+            softclients: Softclients::default(),
+            leg_ids,
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
+            joiners: BTreeMap::new(),
             refers: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            timers: Timers::default(),
             stats: BridgeStats::default(),
+            closing: Vec::new(),
+            relays: None,
+            channels: 0,
+            signals: VecDeque::new(),
             notices: VecDeque::new(),
             next: 1,
             config,
         }
+    }
+
+    /// Command: media of new calls go through that relay, encrypted as the policy says.
+    pub fn set_relay(&mut self, relay: Box<dyn MediaRelay>, policy: SrtpPolicy) {
+        self.relays = Some(Relays::new(relay, policy));
     }
 
     /// Input: the user agent told something. What is not the switchboard's comes back.
@@ -72,39 +112,136 @@ impl Switchboard {
         media: &mut dyn EchoMedia,
         now: Instant,
     ) -> Option<UserAgentEvent> {
-        match event {
+        if let Some((peer, state)) = self.peers.seen(&event, now) {
+            let name = peer.name.clone();
+            self.notice(Notice::Peer { name, state });
+        }
+        let left = match event {
             UserAgentEvent::Incoming {
                 session,
                 request,
                 flow,
                 replaces,
-            } => self.incoming(session, &request, flow, replaces, ua, media, now),
+            } => {
+                self.incoming(session, &request, flow, replaces, ua, media, now);
+                None
+            }
             UserAgentEvent::Response { key, response } => {
-                match self.peers.answered(key, &response) {
-                    None => return Some(UserAgentEvent::Response { key, response }),
-                    Some(Some((peer, state))) => {
-                        let name = peer.name.clone();
-                        self.notice(Notice::Peer { name, state });
+                match self.peers.answered(key, &response, now) {
+                    None => Some(UserAgentEvent::Response { key, response }),
+                    Some(changed) => {
+                        if let Some((peer, state)) = changed {
+                            let name = peer.name.clone();
+                            self.notice(Notice::Peer { name, state });
+                        }
+                        None
                     }
-                    Some(None) => {}
                 }
             }
-            UserAgentEvent::Request { key, request, .. } => {
-                // A trunk carries calls. What else it brings has no recipient here (RFC 3261 §8.2.3).
-                let _ = ua.respond(key, Response::new(StatusCode::NOT_FOUND), now);
-                tracing::debug!(method = %request.method, "a request that is for nobody here");
+            UserAgentEvent::Request {
+                key, request, flow, ..
+            } => {
+                self.request(key, &request, flow, ua, now);
+                None
             }
-            UserAgentEvent::Subscribed { subscription, .. } => {
-                let _ = ua.refuse_subscription(subscription, StatusCode::BAD_EVENT, now);
+            UserAgentEvent::Subscribed {
+                subscription,
+                request,
+                flow,
+            } => {
+                self.subscribed(subscription, &request, flow, ua, now);
+                None
             }
-            other => return self.forward(other, ua, media, now),
+            UserAgentEvent::SubscriptionRefreshed { subscription } => {
+                self.tell_watcher(subscription, ua, now);
+                None
+            }
+            UserAgentEvent::SubscriptionEnded { subscription, .. } => {
+                self.watchers.remove(&subscription);
+                self.mailboxes.remove(&subscription);
+                None
+            }
+            UserAgentEvent::Notified {
+                subscription, body, ..
+            } if self.notified(subscription, &body) => None,
+            other => self.session_event(other, ua, now),
+        };
+        for key in self.closing.drain(..) {
+            media.close(key);
         }
-        None
+        left
+    }
+
+    /// Input: a cloud leg is gone: the channel was down for too long, or the far end started anew. An
+    /// emergency call that is answered goes on without it.
+    pub fn handle_leg_lost(&mut self, leg: CloudLegId, ua: &mut UserAgent, now: Instant) {
+        let Some((key, side)) = self.legs.get(&Line::Cloud(leg)).copied() else {
+            return;
+        };
+        let alone = |call: &BridgedCall| call.emergency && call.is_answered();
+        if self.calls.get(&key).is_some_and(alone) {
+            self.legs.remove(&Line::Cloud(leg));
+            if let Some(call) = self.calls.get_mut(&key) {
+                *call.party_mut(side) = super::party::Party::Nobody;
+            }
+            self.forget_refers(Line::Cloud(leg), now);
+            return self.set_timer(key, Timer::Alone, Some(now + EMERGENCY_ALONE));
+        }
+        self.ended(key, side, Ending::new(LegEndCause::Lost), ua, now);
+    }
+
+    /// Input: the call is that conversation in events and REST: its cloud legs are told, and its record
+    /// will say so.
+    pub fn correlated(&mut self, key: CallKey, call_id: CallId) {
+        let Some(call) = self.calls.get_mut(&key) else {
+            return;
+        };
+        if call.call_id.replace(call_id) == Some(call_id) {
+            return;
+        }
+        let lines = [call.line(Side::A), call.line(Side::B)];
+        for line in lines.into_iter().flatten() {
+            if let Line::Cloud(leg) = line {
+                self.signal(leg, LegSignal::Correlated(Correlated { call_id }));
+            }
+        }
     }
 
     /// Input: the time of [`Switchboard::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, ua: &mut UserAgent, now: Instant) {
         self.peers.handle_timeout(ua, now);
+        while let Some((key, timer)) = self.timers.expired(now) {
+            if let Some(call) = self.calls.get_mut(&key) {
+                call.timers[timer as usize] = None;
+            }
+            let timeout = StatusCode::REQUEST_TIMEOUT;
+            match timer {
+                Timer::NoAnswer => {
+                    let ending = Ending::new(LegEndCause::NoAnswer);
+                    self.end_call(key, &ending, ua, now);
+                }
+                Timer::Offer => self.offer_timed_out(key, ua, now),
+                Timer::Joining => self.join_failed(key, timeout, false, ua, now),
+                Timer::Alone => self.end_call(key, &Ending::new(LegEndCause::Lost), ua, now),
+            }
+        }
+    }
+
+    /// Command: these are the PBX's addresses from now on, and those of the second PBX. Calls that are up
+    /// go on.
+    pub fn set_peers(&mut self, trunk: Vec<Peer>, call_through: Vec<Peer>, now: Instant) {
+        self.peers.set(trunk, call_through, now);
+    }
+
+    /// Command: a softphone user's registration, and whether the registrar has granted it. Replaces what
+    /// was known of the extension.
+    pub fn set_softclient(&mut self, softclient: Softclient, registered: bool) {
+        self.softclients.set(softclient, registered);
+    }
+
+    /// Command: nobody has that softphone any more. Calls that are up go on.
+    pub fn remove_softclient(&mut self, extension: &str) {
+        self.softclients.remove(extension);
     }
 
     /// Command: no new calls from now on, emergency calls excepted.
@@ -112,12 +249,25 @@ impl Switchboard {
         self.policy.drain();
     }
 
-    /// Command: ends every call.
+    /// Command: ends every call, emergency calls excepted.
     pub fn end_all(&mut self, ua: &mut UserAgent, now: Instant) {
-        let sessions: Vec<SessionKey> = self.legs.keys().copied().collect();
-        for session in sessions {
-            let _ = ua.end(session, None, now);
+        let calls = self.calls.iter().filter(|(_, call)| !call.emergency);
+        let keys: Vec<CallKey> = calls.map(|(key, _)| *key).collect();
+        for key in keys {
+            let answered = self.calls.get(&key).is_some_and(BridgedCall::is_answered);
+            let cause = if answered {
+                LegEndCause::Hangup
+            } else {
+                LegEndCause::Congestion
+            };
+            self.end_call(key, &Ending::new(cause), ua, now);
         }
+    }
+
+    /// Output: the next signal to the far end. The queue has no limit of its own: one input leaves a few
+    /// signals for each leg that it is about, and it is drained after each input.
+    pub fn poll_leg(&mut self) -> Option<(CloudLegId, LegSignal)> {
+        self.signals.pop_front()
     }
 
     /// Output: something to log, count or tell.
@@ -128,7 +278,8 @@ impl Switchboard {
     /// Output: when [`Switchboard::handle_timeout`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.peers.poll_timeout()
+        let timeouts = [self.peers.poll_timeout(), self.timers.next()];
+        timeouts.into_iter().flatten().min()
     }
 
     /// Query: how many calls there are.
@@ -138,230 +289,37 @@ impl Switchboard {
     }
 
     /// Query: the PBX's addresses and how they are.
-    pub fn peers(&self) -> impl Iterator<Item = (&Peer, PeerState)> {
-        self.peers.states()
+    pub fn peers(&self) -> impl Iterator<Item = (&Peer, PeerStanding)> {
+        self.peers.all()
     }
 
     /// Query: plain numbers.
     #[must_use]
     pub fn stats(&self) -> BridgeStats {
+        let is_cloud = |line: &&Line| matches!(line, Line::Cloud(_));
         BridgeStats {
             calls: self.calls.len(),
             channels: self.channels(),
+            cloud_legs: self.legs.keys().filter(is_cloud).count(),
+            watchers: self.watchers.len(),
             ..self.stats.clone()
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of one event, and its context"
-    )]
-    fn incoming(
-        &mut self,
-        session: SessionKey,
-        request: &Request,
-        flow: Flow,
-        replaces: Option<SessionKey>,
-        ua: &mut UserAgent,
-        media: &mut dyn EchoMedia,
-        now: Instant,
-    ) {
-        if self.is_challenged(session, request, flow, ua, now) {
-            return;
-        }
-        if let Some((key, side)) = replaces.and_then(|replaced| self.legs.get(&replaced).copied()) {
-            self.replace(session, request, (key, side), ua, now);
-            return;
-        }
-        if let Err(reason) = self.take(session, request, ua, media, now) {
-            self.refuse(session, request, flow, reason, ua, now);
-        }
-    }
-
-    /// Asks for proof where none came, or a wrong one.
-    fn is_challenged(
-        &mut self,
-        session: SessionKey,
-        request: &Request,
-        flow: Flow,
-        ua: &mut UserAgent,
-        now: Instant,
-    ) -> bool {
-        let Some(trunk) = &mut self.config.secret else {
-            return false;
-        };
-        let given: Vec<Authorization> = request.headers.all().unwrap_or_default();
-        let uri = request.uri.to_string();
-        let protected = Protected {
-            method: request.method.as_str(),
-            uri: &uri,
-            body: &request.body,
-        };
-        let source = flow.remote.ip();
-        let secret = |user: &str| (user == trunk.user).then(|| trunk.secret.clone());
-        let credentials = given.iter().map(|Authorization(credentials)| credentials);
-        let Err(refused) = trunk
-            .server
-            .check(credentials, protected, source, secret, now)
-        else {
-            return false;
-        };
-        if let Some(stale) = refused.challenge() {
-            let challenges = trunk.server.challenge(source, stale, now);
-            let mut headers = Headers::default();
-            headers.set_all(challenges.into_iter().map(WwwAuthenticate).collect());
-            let refusal = Refusal {
-                status: Some(StatusCode::UNAUTHORIZED),
-                headers,
-                reason: None,
-            };
-            let _ = ua.reject(session, refusal, now);
-            if refused == sip::digest::Refusal::Wrong {
-                self.audit(request, flow, RefusalReason::Credentials);
-            }
-            return true;
-        }
-        let reason = match refused {
-            sip::digest::Refusal::LockedOut { .. } => RefusalReason::LockedOut,
-            _ => RefusalReason::Credentials,
-        };
-        self.refuse(session, request, flow, reason, ua, now);
-        true
-    }
-
-    /// Takes a call on.
-    fn take(
-        &mut self,
-        session: SessionKey,
-        request: &Request,
-        ua: &mut UserAgent,
-        media: &mut dyn EchoMedia,
-        now: Instant,
-    ) -> Result<(), RefusalReason> {
-        let not_a_number = RefusalReason::Policy(DialRefusal::NotANumber);
-        let hops = request.headers.get::<MaxForwards>().ok().flatten();
-        if hops.is_some_and(|MaxForwards(hops)| hops == 0) {
-            return Err(RefusalReason::Hops);
-        }
-        let called = request.uri.user_text().ok_or(not_a_number)?;
-        let number = Number::parse(&called).ok_or(not_a_number)?;
-        let number = number
-            .from_digit(self.config.digits_start)
-            .ok_or(not_a_number)?;
-        let emergency = self.policy.is_emergency(&number);
-        let destination = match route::find(&self.config.routes, &number) {
-            Some(destination) => destination,
-            // An emergency number without a code of its own goes on where calls can go on to.
-            None if emergency && !self.peers.call_through().is_empty() => Destination::CallThrough,
-            None => return Err(RefusalReason::NoRoute),
-        };
-        let takes = 1 + usize::from(destination == Destination::CallThrough);
-        if !emergency && self.channels() + takes > self.config.channels {
-            return Err(RefusalReason::Channels);
-        }
-        let from = caller(request);
-        // The dial policy is for calls that go on; the echo costs nobody anything.
-        let admitted = match destination {
-            Destination::Echo => self.policy.is_open().map(|()| None),
-            Destination::CallThrough => self.policy.admit(Some(&from), &number, now).map(Some),
-        };
-        let admitted = admitted.map_err(RefusalReason::Policy)?;
-        self.stats.emergency += u64::from(emergency);
+    pub(super) fn next_key(&mut self) -> CallKey {
         let key = CallKey(self.next);
         self.next += 1;
-        let far = match destination {
-            Destination::Echo => {
-                let address = media.open(key).ok_or(RefusalReason::Media)?;
-                let id = self.config.seed.wrapping_add(key.0);
-                Far::Echo(Box::new(EchoLeg::new(id, address)))
-            }
-            Destination::CallThrough => Far::Leg(Box::new(BLeg {
-                session: None,
-                untried: self.peers.call_through().into(),
-                invite: BInvite {
-                    from: self.caller_outside(request),
-                    headers: carried(request),
-                    offer: body_of(request),
-                },
-                progressed: false,
-                asked: None,
-                replacing: None,
-            })),
-        };
-        let call = BridgedCall {
-            a_leg: Some(session),
-            far,
-            from,
-            to: number,
-            began: now,
-            answered: None,
-            admitted,
-            channel: !emergency,
-            status: None,
-        };
+        key
+    }
+
+    /// A call is up from now on.
+    pub(super) fn keep(&mut self, key: CallKey, call: BridgedCall) {
+        self.channels += call.channels;
         self.calls.insert(key, call);
-        self.legs.insert(session, (key, Side::A));
-        self.stats.begun += 1;
-        self.notice(Notice::Begun(key, destination));
-        match destination {
-            Destination::Echo => self.answer_echo(key, session, request, ua, now),
-            Destination::CallThrough => self.try_next(key, None, ua, now),
-        }
-        Ok(())
     }
 
-    fn answer_echo(
-        &mut self,
-        key: CallKey,
-        session: SessionKey,
-        request: &Request,
-        ua: &mut UserAgent,
-        now: Instant,
-    ) {
-        let Some(call) = self.calls.get_mut(&key) else {
-            return;
-        };
-        call.answered = Some(now);
-        self.stats.answered += 1;
-        if let Far::Echo(leg) = &mut call.far {
-            leg.answer(ua, session, body_of(request).as_ref(), now);
-        }
-    }
-
-    fn refuse(
-        &mut self,
-        session: SessionKey,
-        request: &Request,
-        flow: Flow,
-        reason: RefusalReason,
-        ua: &mut UserAgent,
-        now: Instant,
-    ) {
-        let status = reason.status();
-        let mut headers = Headers::default();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.set(RetryAfter {
-                delta: self.config.retry_after_s,
-                duration: None,
-            });
-        }
-        let refusal = Refusal {
-            status: Some(status),
-            headers,
-            reason: None,
-        };
-        let _ = ua.reject(session, refusal, now);
-        self.audit(request, flow, reason);
-    }
-
-    fn audit(&mut self, request: &Request, flow: Flow, reason: RefusalReason) {
-        *self.stats.refused.entry(reason.as_str()).or_default() += 1;
-        self.notice(Notice::Refused {
-            from: caller(request),
-            to: request.uri.user_text().unwrap_or_default().into(),
-            source: flow.remote,
-            reason,
-        });
+    pub(super) fn signal(&mut self, leg: CloudLegId, signal: LegSignal) {
+        self.signals.push_back((leg, signal));
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {
@@ -372,33 +330,18 @@ impl Switchboard {
         self.notices.push_back(notice);
     }
 
-    fn channels(&self) -> usize {
-        let calls = self.calls.values().filter(|call| call.channel);
-        calls
-            .map(|call| 1 + usize::from(matches!(call.far, Far::Leg(_))))
-            .sum()
-    }
-
-    /// `From` of the leg that goes on: the caller's number at our domain.
-    fn caller_outside(&self, request: &Request) -> NameAddr {
-        let given = request.headers.need::<From>().map(|From(from)| from);
-        let mut from = match given {
-            Ok(from) => from,
-            Err(_) => NameAddr::new(request.uri.clone()),
-        };
-        from.params = sip::Params::default();
-        if let Ok(ours) = sip::Uri::parse(&format!("sip:{}", self.config.domain)) {
-            from.uri.host = ours.host;
-            from.uri.port = ours.port;
+    pub(super) fn set_timer(&mut self, key: CallKey, timer: Timer, at: Option<Instant>) {
+        if let Some(call) = self.calls.get_mut(&key) {
+            self.timers.set(&mut call.timers, (key, timer), at);
         }
-        from
     }
-}
 
-/// Who calls: the number in `From`, or its name.
-fn caller(request: &Request) -> Box<str> {
-    match request.headers.need::<From>() {
-        Ok(From(from)) => from.uri.user_text().unwrap_or_default().into(),
-        Err(_) => "".into(),
+    pub(super) fn channels(&self) -> usize {
+        debug_assert_eq!(
+            self.channels,
+            self.calls.values().map(|call| call.channels).sum::<usize>(),
+            "each call counts for what it takes"
+        );
+        self.channels
     }
 }

@@ -1,4 +1,6 @@
 //! Taking in one event.
+//!
+//! Size: the way of one report, step by step, which nothing else takes.
 
 use cloud_uplink::event::Direction;
 use cloud_uplink::{LegState, Timestamp};
@@ -104,9 +106,8 @@ impl Registry {
             return;
         };
         let index = call.find(report.call_id, &device_id);
-        let about_own = match index {
-            Some(index) => {
-                let leg = &call.legs[index];
+        let about_own = match index.map(|index| &call.legs[index]) {
+            Some(leg) => {
                 leg.device_id == *arrival.monitored
                     || (leg.endpoint.is_some() && covers(arrival.monitored, &leg.device))
             }
@@ -115,6 +116,9 @@ impl Registry {
         if index.is_none() && is_gone(call, &device_id, arrival) {
             let copies = [&mut self.stats.stale, &mut self.stats.copies];
             *copies[usize::from(report.kind.ends())] += 1;
+            if report.kind == Kind::Failed {
+                call.note_failure(arrival.monitored.number(), report.cause);
+            }
             return;
         }
         if !about_own && !self.joins(call, arrival) {
@@ -122,7 +126,7 @@ impl Registry {
             return;
         }
         learn_parties(call, &report);
-        if report.local.and_then(state::leg_state).is_some() {
+        if !about_own && report.local.and_then(state::leg_state).is_some() {
             call.note_caller(arrival.monitored, report.call_id);
         }
         // Joining may have opened the monitored device's leg.
@@ -130,7 +134,8 @@ impl Registry {
             Some(index) => self.advance(call, index, arrival),
             None => self.open(call, &device_id, device, arrival),
         };
-        if applied && report.kind.ends() {
+        let next = report.destination.and_then(ExtendedDeviceId::device);
+        if applied && report.kind.ends() && !self.goes_to(call, next) {
             self.settle(call, now);
         }
         if !about_own || (applied && !report.kind.ends()) {
@@ -182,7 +187,7 @@ impl Registry {
         let Arrival {
             report, monitor, ..
         } = *arrival;
-        if report.kind.ends() && was_there_before(call, index, monitor) {
+        if report.kind.ends() && was_there_before(call, index, arrival) {
             self.stats.copies += 1;
             return false;
         }
@@ -435,30 +440,52 @@ fn is_gone(call: &Call, device_id: &DeviceId, arrival: &Arrival<'_>) -> bool {
     });
     let again = gone.ended_by.contains(monitor);
     !match report.kind {
-        Kind::Delivered => sent_back || again,
+        Kind::Delivered | Kind::Queued | Kind::Failed => sent_back || again,
         Kind::Established => again,
+        // It was sent on at once, without ringing there first.
+        Kind::Diverted => sent_back,
         _ => false,
     }
 }
 
-/// Whether a leg that a call came back to had ended before, and the monitor has not told of that yet:
-/// what it tells is that end.
-fn was_there_before(call: &Call, index: usize, monitor: MonitorIndex) -> bool {
-    let leg = &call.legs[index];
-    let gone = call.find_gone(&leg.key, &leg.device_id);
-    gone.is_some_and(|gone| !gone.ended_by.is_empty() && !gone.ended_by.contains(&monitor))
+/// Whether a leg that a call came back to had ended before, and what the monitor tells is that end: others
+/// told of it and this one did not, or it is the device's own and has told nothing of the return. Of the
+/// connection that it transferred away a device may tell twice.
+fn was_there_before(call: &Call, index: usize, arrival: &Arrival<'_>) -> bool {
+    let (leg, monitor) = (&call.legs[index], arrival.monitor);
+    let Some(gone) = call.find_gone(&leg.key, &leg.device_id) else {
+        return false;
+    };
+    let lags = !gone.ended_by.is_empty() && !gone.ended_by.contains(&monitor);
+    lags || (covers(arrival.monitored, &leg.device) && !leg.reports.is_from(monitor))
 }
 
 fn learn_parties(call: &mut Call, report: &Report<'_>) {
-    if call.from.is_none() {
-        call.from = number(report.calling).map(str::to_owned);
-    }
-    if call.to.is_none() {
-        call.to = number(report.called).map(str::to_owned);
+    let (from, to) = (number(report.calling), number(report.called));
+    let parties = [
+        (&mut call.from, &mut call.assumed.from, from),
+        (&mut call.to, &mut call.assumed.to, to),
+    ];
+    for (party, assumed, told) in parties {
+        if (party.is_none() || *assumed)
+            && let Some(told) = told
+        {
+            *party = Some(told.to_owned());
+            *assumed = false;
+        }
     }
 }
 
 fn learn_leg(leg: &mut Leg, report: &Report<'_>) {
+    // Who it is behind a network interface may be told after the network was reached.
+    let told = report.subject.and_then(ExtendedDeviceId::device);
+    if let Some(told) = told
+        && leg.endpoint.is_none()
+        && leg.device.number() == leg.device_id.number()
+        && matches!(report.kind, Kind::Delivered | Kind::Established)
+    {
+        leg.device = told.clone();
+    }
     if leg.redirected_from.is_none() {
         leg.redirected_from = report.redirected_from.map(|from| from.number().to_owned());
     }

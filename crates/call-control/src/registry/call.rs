@@ -9,7 +9,7 @@ use csta::DeviceId;
 use super::history::User;
 use super::origin::Origin;
 use super::state::Kind;
-use super::transfer::JoinMark;
+use super::transfer::Joined;
 
 /// Reports remembered per leg, to tell another monitor's copy of one from a new one. A leg that is held
 /// and retrieved goes round; a monitor lags behind another by far fewer reports than this.
@@ -23,6 +23,9 @@ pub(super) const JOINS_PER_CALL_MAX: usize = 8;
 
 /// Names a connection: the call and the device in it.
 pub(super) type ConnectionKey = (csta::CallId, DeviceId);
+
+/// A time, and which of the things that were told at that time it was.
+pub(super) type Moment = (Timestamp, u64);
 
 /// Names a configured device within the registry.
 pub(super) type MonitorIndex = u32;
@@ -40,7 +43,7 @@ pub(super) struct Call {
     /// Conversations that were joined to this one, oldest first.
     pub(super) former: Vec<CallId>,
     /// Transfers and conferences that were taken in, oldest first, to tell their copies.
-    pub(super) joined: Vec<JoinMark>,
+    pub(super) joined: Vec<Joined>,
     /// What the last Call Information event told.
     pub(super) information: Option<Box<CallInformation>>,
     /// What is known of each user's part, for the call history.
@@ -49,6 +52,8 @@ pub(super) struct Call {
     pub(super) epoch: u64,
     pub(super) from: Option<String>,
     pub(super) to: Option<String>,
+    /// Who calls, or whom, was taken from who is there in a snapshot: an event knows better.
+    pub(super) assumed: Assumed,
     /// The switching function was asked for its parties.
     pub(super) asked: bool,
     /// It was transferred or conferenced: who is in it is told by the legs alone.
@@ -58,8 +63,8 @@ pub(super) struct Call {
     /// A snapshot had several calls ring beside each other, and nothing told yet whether their caller is
     /// the same.
     pub(super) guessed: bool,
-    /// Calls of a fork in which the caller has a connection beside that of its leg.
-    pub(super) caller_in: Vec<csta::CallId>,
+    /// Connections in calls of a fork that the caller has beside that of its leg.
+    pub(super) caller_in: Vec<ConnectionKey>,
     pub(super) legs: Vec<Leg>,
     /// Connections that ended, oldest first.
     pub(super) gone: VecDeque<Gone>,
@@ -67,6 +72,13 @@ pub(super) struct Call {
     pub(super) promised: Option<(ConnectionKey, LegId)>,
     /// Since when no leg is left.
     pub(super) ended_at: Option<Timestamp>,
+}
+
+/// Which of a call's parties were assumed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Assumed {
+    pub(super) from: bool,
+    pub(super) to: bool,
 }
 
 impl Call {
@@ -81,6 +93,10 @@ impl Call {
             epoch,
             from: None,
             to: None,
+            assumed: Assumed {
+                from: false,
+                to: false,
+            },
             asked: false,
             moved: false,
             origin: None,
@@ -172,11 +188,11 @@ impl Call {
     }
 
     /// Remembers a transfer or conference that was taken in.
-    pub(super) fn note_joined(&mut self, mark: JoinMark) {
+    pub(super) fn note_joined(&mut self, joined: Joined) {
         if self.joined.len() == JOINS_PER_CALL_MAX {
             self.joined.remove(0);
         }
-        self.joined.push(mark);
+        self.joined.push(joined);
     }
 
     /// Remembers a connection that ended.
@@ -209,6 +225,8 @@ pub(super) struct Leg {
     pub(super) redirected_from: Option<String>,
     pub(super) state: LegState,
     pub(super) since: Timestamp,
+    /// When it first talked to somebody.
+    pub(super) talks_since: Option<Moment>,
     /// The association in which the leg was last confirmed.
     pub(super) epoch: u64,
     pub(super) reports: ReportLog,
@@ -237,6 +255,7 @@ impl Leg {
                 call_id: self.key.as_str().to_owned(),
                 device_id: self.device_id.as_str().to_owned(),
             },
+            known_until: None,
         }
     }
 }
@@ -276,6 +295,8 @@ struct Seen {
     /// Number of the report after its last one.
     next: usize,
     last: Option<Kind>,
+    /// It has reported at all.
+    reported: bool,
 }
 
 impl ReportLog {
@@ -290,6 +311,7 @@ impl ReportLog {
                 monitor,
                 next: 0,
                 last: None,
+                reported: false,
             });
             self.seen.len() - 1
         });
@@ -300,6 +322,7 @@ impl ReportLog {
     pub(super) fn is_copy(&mut self, monitor: MonitorIndex, kind: Kind) -> bool {
         let forgotten = self.forgotten;
         let seen = self.seen(monitor);
+        seen.reported = true;
         if seen.last.replace(kind) == Some(kind) {
             return true;
         }
@@ -316,6 +339,13 @@ impl ReportLog {
         self.end() == 0
     }
 
+    /// Notes a report that led to something without having been asked whether it is a copy.
+    pub(super) fn note(&mut self, monitor: MonitorIndex, kind: Kind) {
+        if !self.is_copy(monitor, kind) {
+            self.push(monitor, kind);
+        }
+    }
+
     /// Notes a report that is taken in.
     pub(super) fn push(&mut self, monitor: MonitorIndex, kind: Kind) {
         if self.kinds.len() == REPORTS_PER_LEG_MAX {
@@ -325,7 +355,7 @@ impl ReportLog {
         self.kinds.push_back(kind);
         let end = self.end();
         let seen = self.seen(monitor);
-        (seen.next, seen.last) = (end, Some(kind));
+        (seen.next, seen.last, seen.reported) = (end, Some(kind), true);
     }
 
     /// A monitor has nothing to report of what was so far: it has just joined, or was snapshotted.
@@ -333,6 +363,12 @@ impl ReportLog {
         let end = self.end();
         let seen = self.seen(monitor);
         (seen.next, seen.last) = (end, None);
+    }
+
+    /// Whether a monitor has reported on the leg.
+    pub(super) fn is_from(&self, monitor: MonitorIndex) -> bool {
+        let mut seen = self.seen.iter();
+        seen.any(|seen| seen.monitor == monitor && seen.reported)
     }
 
     /// Whether a monitor has reported all that was taken in, so that it is not behind.

@@ -184,9 +184,10 @@ impl Registry {
             _ => {}
         }
         let known = self.endpoint(endpoint).cloned();
+        let new = || EndpointView::new(endpoint, now);
         Answer::Snapshot(EndpointSnapshot {
             legs: self.legs_of_endpoint(endpoint),
-            endpoint: known.unwrap_or_else(|| EndpointView::new(endpoint, now)),
+            endpoint: Box::new(known.unwrap_or_else(new)),
         })
     }
 

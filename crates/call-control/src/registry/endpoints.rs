@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use cloud_uplink::endpoint::{
-    DoNotDisturb, EndpointChange, Forwarding, Forwardings, MessageWaiting, Presence,
+    DoNotDisturb, EndpointChange, EndpointPart, Forwarding, Forwardings, MessageWaiting, Presence,
     PresenceSource, PresenceState, Service,
 };
 use cloud_uplink::{EndpointView, EventData, LegState, Timestamp};
@@ -225,12 +225,11 @@ impl Registry {
         let old = self.endpoints.get(endpoint).cloned();
         let old = old.unwrap_or_else(|| EndpointView::new(endpoint, source.now));
         let mut view = old.clone();
-        view.apply(&body, old.since);
+        view.apply(&body, source.now);
         if view == old {
             self.stats.copies += u64::from(source.event.is_some());
             return;
         }
-        view.since = source.now;
         self.endpoints.insert(endpoint.to_owned(), view.clone());
         self.publisher.synthetic += u64::from(source.event.is_none());
         self.publisher.touched.push(endpoint.to_owned());
@@ -266,6 +265,19 @@ impl Registry {
         self.learn(endpoint, state, EventData::EndpointForwarding, source);
     }
 
+    /// Input: the switching function tells by SIP whether messages wait (RFC 3842).
+    pub fn handle_message_summary(&mut self, endpoint: &str, on: bool, now: Timestamp) {
+        if !self.devices.is_endpoint(endpoint) {
+            return;
+        }
+        let source = Source {
+            event: Some("message-summary"),
+            cause: None,
+            now,
+        };
+        self.learn_waiting(endpoint, on, None, source);
+    }
+
     /// Messages wait or not. The number to call for them stays known.
     fn learn_waiting(
         &mut self,
@@ -295,7 +307,8 @@ impl Registry {
                 continue;
             }
             let presence = self.presence_of(&endpoint, view);
-            if old.is_some_and(|old| old.presence == presence)
+            let is_known = view.is_none_or(|view| is_confirmed(view, presence));
+            if old.is_some_and(|old| old.presence == presence && is_known)
                 || !self.devices.is_endpoint(&endpoint)
             {
                 continue;
@@ -336,4 +349,16 @@ impl Registry {
             _ => PresenceState::Available,
         }
     }
+}
+
+/// Whether there is nothing to tell of a presence that is derived as it was: it is known to be so, or
+/// what it is derived from is not.
+fn is_confirmed(view: &EndpointView, presence: PresenceState) -> bool {
+    let lost = |part| view.unconfirmed.contains(&part);
+    let open = match presence {
+        PresenceState::Offline => lost(EndpointPart::InService),
+        PresenceState::Available | PresenceState::DoNotDisturb => lost(EndpointPart::DoNotDisturb),
+        _ => false,
+    };
+    open || !lost(EndpointPart::Presence)
 }

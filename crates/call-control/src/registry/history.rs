@@ -12,7 +12,7 @@ use cloud_uplink::record::{CallOutcome, CallStep, CallStepKind};
 use cloud_uplink::{CallId, CallRecord, EventData, LegId, LegState, Timestamp};
 use csta::EventCause;
 
-use super::call::{Call, Leg};
+use super::call::{Call, Leg, Moment};
 use super::publish::Why;
 use super::{Registry, terminals};
 
@@ -29,6 +29,7 @@ pub(super) struct User {
     direction: Direction,
     redirected_from: Option<String>,
     started: Timestamp,
+    began: Moment,
     answered: Option<Timestamp>,
     /// The call that the user made got somewhere: it rang, waited or left for a network.
     reached: bool,
@@ -58,12 +59,13 @@ pub enum HistoryChange {
 }
 
 impl User {
-    fn new(leg: &Leg, endpoint: &str, now: Timestamp) -> Self {
+    fn new(leg: &Leg, endpoint: &str, began: Moment) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
             direction: leg.direction,
             redirected_from: leg.redirected_from.clone(),
-            started: now,
+            started: began.0,
+            began,
             answered: None,
             reached: false,
             failure: None,
@@ -101,7 +103,6 @@ impl User {
     fn see(&mut self, leg: &Leg, why: &Why<'_>) {
         let own = leg.endpoint.as_deref() == Some(self.endpoint.as_str());
         let called = leg.direction == Direction::Inbound;
-        let connected = matches!(leg.state, LegState::Connected | LegState::Held);
         if own {
             self.direction = leg.direction;
             if self.redirected_from.is_none() {
@@ -119,7 +120,7 @@ impl User {
             Direction::Inbound => own,
             Direction::Outbound => !own && called,
         };
-        if answers && connected {
+        if answers && talks(leg.state) {
             self.answered.get_or_insert(why.now);
             self.untold |= leg.state == LegState::Held && self.kept.is_none();
         }
@@ -165,17 +166,18 @@ impl User {
     }
 
     fn outcome(&self, call: &Call, diverted: bool, cause: Option<&str>) -> CallOutcome {
-        let after = |leg: &&Leg| leg.since >= self.started;
+        // Who talked before the user was called has answered another call.
         let answered = |leg: &Leg| {
             leg.direction == Direction::Inbound
-                && matches!(leg.state, LegState::Connected | LegState::Held)
+                && talks(leg.state)
+                && leg.talks_since.is_some_and(|since| since > self.began)
         };
         if self.answered.is_some() {
             return CallOutcome::Answered;
         }
         if self.direction == Direction::Inbound {
-            let elsewhere = cause == Some(EventCause::CALL_PICKUP.as_str())
-                || call.legs.iter().filter(after).any(answered);
+            let elsewhere =
+                cause == Some(EventCause::CALL_PICKUP.as_str()) || call.legs.iter().any(answered);
             return match (elsewhere, diverted) {
                 (true, _) => CallOutcome::AnsweredElsewhere,
                 (false, true) => CallOutcome::Diverted,
@@ -187,6 +189,20 @@ impl User {
             Some(_) => CallOutcome::Failed,
             None if self.reached => CallOutcome::NoAnswer,
             None => CallOutcome::Abandoned,
+        }
+    }
+}
+
+impl Call {
+    /// A user's own monitor tells of a device that it failed, and it has left the call before.
+    pub(super) fn note_failure(&mut self, endpoint: &str, cause: Option<&EventCause>) {
+        let mut users = self.users.iter_mut();
+        let Some(user) = users.find(|user| user.endpoint == endpoint) else {
+            return;
+        };
+        if user.failure.is_none() && user.direction == Direction::Outbound {
+            user.failure = Some(cause.map(|cause| cause.as_str().to_owned()));
+            user.untold = true;
         }
     }
 }
@@ -214,7 +230,7 @@ impl Registry {
                 let began = leg.id.minted_at().min(leg.since);
                 match users.iter_mut().find(|user| user.endpoint == *endpoint) {
                     Some(user) => user.started = user.started.min(began),
-                    None => users.push(User::new(leg, endpoint, began)),
+                    None => users.push(User::new(leg, endpoint, (began, 0))),
                 }
             }
             for user in &mut users {
@@ -277,7 +293,12 @@ impl Registry {
     /// A leg was published: every user in the call sees it.
     pub(super) fn note_change(&mut self, call: &mut Call, id: LegId, why: &Why<'_>) {
         if let Some(index) = terminals::main(call, id) {
-            see(call, index, why);
+            let moment = (why.now, self.publisher.published);
+            let leg = &mut call.legs[index];
+            if talks(leg.state) {
+                leg.talks_since.get_or_insert(moment);
+            }
+            see(call, index, why, moment);
         }
     }
 
@@ -343,8 +364,9 @@ impl Registry {
         let known = call.users.iter().position(|user| user.endpoint == endpoint);
         let mut user = match known {
             Some(index) => call.users.remove(index),
-            None => User::new(leg, endpoint, why.now),
+            None => User::new(leg, endpoint, (why.now, self.publisher.published)),
         };
+        user.direction = leg.direction;
         let other = match user.direction {
             Direction::Inbound => &call.from,
             Direction::Outbound => &call.to,
@@ -362,14 +384,19 @@ impl Registry {
 }
 
 /// Every user in the call sees a leg; its own user's part begins with it.
-fn see(call: &mut Call, index: usize, why: &Why<'_>) {
+fn see(call: &mut Call, index: usize, why: &Why<'_>, moment: Moment) {
     let leg = &call.legs[index];
     if let Some(endpoint) = &leg.endpoint
         && call.users.iter().all(|user| user.endpoint != *endpoint)
     {
-        let mut user = User::new(leg, endpoint, why.now);
+        let mut user = User::new(leg, endpoint, moment);
         for other in call.legs.iter().filter(|other| other.id != leg.id) {
             user.see(other, &Why::inferred(why.now));
+        }
+        if user.failure.is_some() {
+            // Who was there knows why.
+            let known = call.users.iter().find_map(|other| other.failure.clone());
+            user.failure = known.or(user.failure);
         }
         user.synthetic = why.is_missed();
         call.users.push(user);
@@ -377,4 +404,9 @@ fn see(call: &mut Call, index: usize, why: &Why<'_>) {
     for user in &mut call.users {
         user.see(leg, why);
     }
+}
+
+/// Whether somebody is there to talk to.
+pub(super) const fn talks(state: LegState) -> bool {
+    matches!(state, LegState::Connected | LegState::Held)
 }

@@ -156,6 +156,9 @@ impl Registry {
         let before = sibling.and_then(|id| terminals::folded(call, id));
         let id = *sibling.get_or_insert(leg.id);
         leg.id = id;
+        if let Some(index) = terminals::main(call, id) {
+            leg.direction = call.legs[index].direction;
+        }
         self.index_leg(call.id, leg.endpoint.as_deref());
         self.legs += 1;
         call.legs.push(leg);
@@ -182,6 +185,7 @@ impl Registry {
             redirected_from: new.redirected_from,
             state,
             since: now,
+            talks_since: None,
             epoch: self.epoch,
             reports: ReportLog::default(),
         }
@@ -236,7 +240,7 @@ impl Registry {
     pub(super) fn end_leg(&mut self, call: &mut Call, index: usize, why: &Why<'_>) {
         let id = call.legs[index].id;
         let before = terminals::folded(call, id);
-        let mut leg = self.take_leg(call, index, why.now, why.is_synthetic());
+        let mut leg = self.take_leg(call, index, why.now, why.is_missed());
         if call.legs.iter().any(|other| other.id == id) {
             self.publish_leg(call, id, before, why);
             return;
@@ -253,7 +257,7 @@ impl Registry {
         call: &mut Call,
         index: usize,
         now: Timestamp,
-        synthetic: bool,
+        missed: bool,
     ) -> Leg {
         let leg = call.legs.remove(index);
         self.legs -= 1;
@@ -265,7 +269,7 @@ impl Registry {
             leg_id: Some(leg.id),
             redirected_from: leg.redirected_from.clone(),
             at: now,
-            synthetic,
+            synthetic: missed,
             ended_by: Vec::new(),
         });
         leg
@@ -303,7 +307,7 @@ impl Registry {
     ) {
         let mut last = None;
         while let Some(index) = call.legs.iter().position(|leg| leg.id == id) {
-            last = Some(self.take_leg(call, index, why.now, why.is_synthetic()));
+            last = Some(self.take_leg(call, index, why.now, why.is_missed()));
         }
         if let Some(mut leg) = last {
             leg.state = LegState::Cleared;
@@ -341,6 +345,11 @@ impl Registry {
         } else if !self.is_followed(call) {
             self.end_call(call, now);
         }
+    }
+
+    /// Whether a call goes on to a followed device that has yet to tell of it.
+    pub(super) fn goes_to(&self, call: &Call, next: Option<&DeviceId>) -> bool {
+        next.is_some_and(|next| self.devices.follows(next) && !call.has_left(next))
     }
 
     pub(super) fn is_followed(&self, call: &Call) -> bool {
@@ -385,19 +394,17 @@ pub(super) const fn direction(calls: bool) -> Direction {
     }
 }
 
-/// Whether a device calls or is called, where no event told.
+/// Whether a device calls or is called, where no event told. Whom a call rings or waits at is called, even
+/// who made it once: it may come back.
 pub(super) fn guess_direction(call: &Call, device: &DeviceId, state: LegState) -> Direction {
+    if matches!(state, LegState::Alerting | LegState::Queued) {
+        return Direction::Inbound;
+    }
     if let Some(from) = call.from.as_deref() {
         return direction(from == device.number());
     }
-    let other_calls = call
-        .legs
-        .iter()
-        .any(|leg| leg.direction == Direction::Outbound);
-    let waits = matches!(
-        state,
-        LegState::Alerting | LegState::Queued | LegState::Failed
-    );
-    let called = waits || other_calls;
+    let mut others = call.legs.iter();
+    let called =
+        state == LegState::Failed || others.any(|leg| leg.direction == Direction::Outbound);
     direction(!called)
 }

@@ -83,14 +83,20 @@ fn place<'a>(old: &'a Leg, listed: &'a SnapshotCallInfo) -> Option<Place<'a>> {
     let ConnectionId { call_id, device_id } = &listed.connection_identifier;
     let now = own_state(listed).and_then(state::leg_state);
     let leads = now.is_none_or(|now| now == old.state || state::between(old.state, now).is_some());
-    // Who has answered or waits on hold does not alert because of a join.
-    let again = now == Some(LegState::Alerting)
-        && matches!(old.state, LegState::Connected | LegState::Held);
+    // Who has answered, waits on hold or was not reached does not wait again because of a join, nor fail.
+    let again = now.is_some_and(|now| now != old.state && (waits(now) || now == LegState::Failed))
+        && !waits(old.state);
     (leads && !again).then_some(Place {
         old,
         call_id: call_id.as_ref()?,
         device_id: device_id.as_ref().unwrap_or(&old.device),
     })
+}
+
+/// Whether somebody has yet to answer, or to be answered.
+const fn waits(state: LegState) -> bool {
+    use LegState::{Alerting, Initiated, Queued};
+    matches!(state, Initiated | Alerting | Queued)
 }
 
 fn own_state(listed: &SnapshotCallInfo) -> Option<LocalConnectionState> {

@@ -1,10 +1,10 @@
 //! Turning what happened into events.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use cloud_uplink::event::{Direction, LegChange};
 use cloud_uplink::id::EventId;
-use cloud_uplink::{Event, EventData, IdSource, Identity, LegState, LegView, Timestamp};
+use cloud_uplink::{Event, EventData, IdSource, Identity, LegId, LegState, LegView, Timestamp};
 use csta::EventCause;
 
 use super::call::{Call, Leg};
@@ -108,6 +108,8 @@ pub(super) struct Publisher {
     pub(super) synthetic: u64,
     /// Extensions whose legs changed since this was emptied.
     pub(super) touched: Vec<String>,
+    /// Legs of extensions that may have changed unheard, and until when they are known.
+    pub(super) unconfirmed: BTreeMap<LegId, Timestamp>,
 }
 
 impl Publisher {
@@ -167,6 +169,7 @@ impl Publisher {
             (LegState::Cleared, None) => None,
             _ => Some(ViewChange::Put(change.leg.clone())),
         };
+        self.unconfirmed.remove(&change.leg.leg_id);
         self.synthetic += u64::from(change.synthetic);
         if let Some(endpoint) = &change.leg.endpoint_id
             && self.touched.last() != Some(endpoint)

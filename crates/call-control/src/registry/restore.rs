@@ -5,6 +5,7 @@ use csta::DeviceId;
 
 use super::Registry;
 use super::call::{Call, Leg, ReportLog};
+use super::history::talks;
 use super::publish::Why;
 
 impl Registry {
@@ -21,6 +22,8 @@ impl Registry {
             let id = *self.keys.entry(key.clone()).or_insert(view.call_id);
             let call = self.calls.entry(id).or_insert_with(|| Call::new(id, 0));
             let leg = restored(&view);
+            let lost = view.known_until.map(|until| (view.leg_id, until));
+            self.publisher.unconfirmed.extend(lost);
             let taken = call.legs.iter().any(|old| old.is(&key, &leg.device_id));
             if call.id != view.call_id || taken {
                 self.end_restored(view);
@@ -64,6 +67,7 @@ fn restored(view: &LegView) -> Leg {
         redirected_from: view.redirected_from.clone(),
         state: view.state,
         since: view.since,
+        talks_since: talks(view.state).then_some((view.since, 0)),
         epoch: 0,
         reports: ReportLog::default(),
     }

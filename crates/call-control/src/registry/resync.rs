@@ -11,13 +11,14 @@ use csta::{CallState, DeviceId, ExtendedDeviceId, LocalConnectionState};
 use super::Registry;
 use super::call::{Call, Leg, covers};
 use super::history::User;
-use super::legs::{NewLeg, guess_direction};
+use super::legs::{self, NewLeg, guess_direction};
 use super::origin::Origin;
 use super::publish::Why;
 use super::state;
 
 /// A connection that an event ended less than this long ago is not taken for alive because a snapshot
-/// lists it, and one that an event led on is not led back: the snapshot may have been taken before.
+/// lists it, one that an event opened not for over because it does not, and one that an event led on is
+/// not led back: the snapshot may have been taken before.
 const SNAPSHOT_GUARD_MS: u64 = 2_000;
 
 /// One connection of a snapshot.
@@ -56,8 +57,10 @@ impl<'a> Listed<'a> {
     }
 
     fn is(&self, leg: &Leg) -> bool {
-        let same = |listed: &DeviceId| *listed == leg.device_id;
-        *self.call_id == leg.key && (leg.assumed || self.device_id.is_none_or(same))
+        let same = |listed: &DeviceId| {
+            *listed == leg.device_id || (leg.assumed && covers(&leg.device_id, listed))
+        };
+        *self.call_id == leg.key && self.device_id.is_none_or(same)
     }
 
     /// The device of its connection, where that is one of several terminals.
@@ -72,6 +75,15 @@ impl<'a> Listed<'a> {
             matches!(other, Alerting | Failed | Initiated | Queued)
         };
         self.other().is_some_and(|other| other.is_none_or(waits))
+    }
+
+    /// Whether somebody whose connection failed is the one who called: nobody else is in the call then.
+    /// A simple state does not tell, but an event may have.
+    fn has_called(&self, call: &Call) -> bool {
+        match self.call_state {
+            Some(CallState::Compound(states)) => states.len() == 1,
+            _ => call.from.as_deref() == Some(self.device.number()),
+        }
     }
 
     fn is_calling(&self) -> bool {
@@ -124,6 +136,10 @@ impl Registry {
                 self.confirm(&mut call, device, item, now);
                 let legs = call.legs.iter_mut();
                 legs.for_each(|leg| leg.reports.catch_up(monitor));
+                let own = |leg: &Leg| covers(device, &leg.device) && item.is(leg);
+                if let Some(leg) = call.legs.iter().position(own) {
+                    self.confirm_leg(&call, leg, now);
+                }
             }
             call.epoch = self.epoch;
             self.put_call(call, now);
@@ -139,6 +155,7 @@ impl Registry {
         let origin = terminal.map(|_| Origin::of_linkage(item.linkage));
         let fork = terminal.zip(origin.as_ref());
         let certain = fork.and_then(|(device, origin)| self.certain_fork(device, origin));
+        let certain = certain.or_else(|| self.calling_beside(item, listed));
         let guessed = fork.filter(|_| certain.is_none());
         let guessed =
             guessed.and_then(|(device, origin)| self.listed_beside(device, origin, listed));
@@ -149,6 +166,22 @@ impl Registry {
         }
         let calls = item.is_calling().then(|| item.device.number());
         self.part(call, item.call_id, calls, now)
+    }
+
+    /// The call that a device makes beside this one: a telephone is connected in one call at a time, unless
+    /// the calls ring at terminals of one number for it.
+    fn calling_beside(&self, item: &Listed<'_>, listed: &[Listed<'_>]) -> Option<CallId> {
+        let calls = |it: &&Listed<'_>| {
+            it.state == Some(LegState::Connected) && it.other() == Some(Some(LegState::Alerting))
+        };
+        if self.keys.contains_key(item.call_id) || !calls(&item) {
+            return None;
+        }
+        let mut others = listed.iter().filter(calls);
+        others.find_map(|other| {
+            let call = self.calls.get(self.keys.get(other.call_id)?)?;
+            (!call.legs.is_empty()).then_some(call.id)
+        })
     }
 
     /// The call that rings at another terminal, where each of the terminals rings for one call.
@@ -187,12 +220,21 @@ impl Registry {
             };
             self.rename_terminals(&mut call, device, listed);
             let mut ended = false;
-            while let Some(index) = call.legs.iter().position(|leg| {
+            let unlisted = |leg: &Leg| {
                 let own = leg.endpoint.is_some() && covers(device, &leg.device);
                 own && !listed.iter().any(|item| item.is(leg))
-            }) {
+            };
+            while let Some(index) = call
+                .legs
+                .iter()
+                .position(|leg| unlisted(leg) && !self.is_fresh(leg, now))
+            {
                 self.end_leg(&mut call, index, &Why::inferred(now));
                 ended = true;
+            }
+            if call.legs.iter().any(unlisted) {
+                self.stats.stale += 1;
+                self.doubtful.insert(device.clone(), now);
             }
             if ended {
                 call.users.iter_mut().for_each(User::miss);
@@ -233,12 +275,15 @@ impl Registry {
             return false;
         };
         let leg = &call.legs[index];
-        let age_ms = now.as_unix_ms().saturating_sub(leg.since.as_unix_ms());
         leg.state != listed
-            && leg.epoch == self.epoch
-            && !leg.reports.is_empty()
-            && age_ms < SNAPSHOT_GUARD_MS
+            && self.is_fresh(leg, now)
             && state::between(listed, leg.state).is_some()
+    }
+
+    /// Whether a monitor has just reported how a leg stands.
+    fn is_fresh(&self, leg: &Leg, now: Timestamp) -> bool {
+        let age_ms = now.as_unix_ms().saturating_sub(leg.since.as_unix_ms());
+        leg.epoch == self.epoch && !leg.reports.is_empty() && age_ms < SNAPSHOT_GUARD_MS
     }
 
     /// Devices whose snapshot was outdated are to be asked again.
@@ -308,15 +353,23 @@ impl Registry {
             LegState::Connected | LegState::Held if alone && call.from.is_none() => {
                 Direction::Outbound
             }
+            LegState::Failed => legs::direction(item.has_called(call)),
             _ => guess_direction(call, item.device, state),
         };
         let party = match state {
-            LegState::Connected | LegState::Held if alone => Some(&mut call.from),
-            LegState::Alerting | LegState::Queued | LegState::Failed => Some(&mut call.to),
+            LegState::Connected | LegState::Held if alone => {
+                Some((&mut call.from, &mut call.assumed.from))
+            }
+            // Who calls listens to a tone alone.
+            LegState::Failed if item.has_called(call) => None,
+            LegState::Alerting | LegState::Queued | LegState::Failed => {
+                Some((&mut call.to, &mut call.assumed.to))
+            }
             _ => None,
         };
-        if let Some(party @ None) = party {
+        if let Some((party @ None, assumed)) = party {
             *party = Some(item.device.number().to_owned());
+            *assumed = true;
         }
         let new = NewLeg {
             key: item.call_id.clone(),
@@ -346,7 +399,9 @@ impl Registry {
             self.end_leg(call, index, &why);
             return;
         };
-        if to == leg.state {
+        // A party beyond a network that was reached is connected whether it has answered or not.
+        let open = leg.state == LegState::Initiated && to == LegState::Connected;
+        if to == leg.state || open {
             return;
         }
         let Some(missed) = state::between(leg.state, to) else {

@@ -22,7 +22,7 @@ use cloud_uplink::{CallId, LegId, LegState, Timestamp};
 use csta::{DeviceId, ExtendedDeviceId};
 
 use super::Registry;
-use super::call::{Call, Leg};
+use super::call::{Call, ConnectionKey, Leg};
 use super::legs::NewLeg;
 use super::origin::Origin;
 use super::publish::Why;
@@ -36,11 +36,9 @@ pub const FORK_WINDOW_MS: u64 = 2_000;
 /// Calls of an extension that are looked at for the one that a new call is a fork of.
 const FORK_CALLS_MAX: usize = 16;
 
-/// Whether two connections of a conversation are one user's: the same number, called or calling in
-/// both.
+/// Whether two connections of a conversation are one user's: the same number.
 pub(super) fn one_user(one: &Leg, other: &Leg) -> bool {
     one.endpoint == other.endpoint
-        && one.direction == other.direction
         && !one.device.number().is_empty()
         && one.device.number() == other.device.number()
 }
@@ -105,13 +103,14 @@ impl Registry {
     pub(super) fn goes_on_beside(&mut self, call: &mut Call, index: usize, now: Timestamp) -> bool {
         let leg = &call.legs[index];
         let is_there = |other: &Leg| other.id == leg.id && other.key != leg.key;
-        if leg.direction == Direction::Inbound || call.legs.iter().any(is_there) {
+        if call.legs.iter().any(is_there) {
             return false;
         }
-        let device_id = leg.device_id.clone();
-        let open =
-            |key: &&csta::CallId| **key != leg.key && call.find_gone(key, &device_id).is_none();
-        let Some(key) = call.caller_in.iter().find(open).cloned() else {
+        let open = |(key, device_id): &&ConnectionKey| {
+            let own = *device_id == leg.device_id && *key != leg.key;
+            own && call.find_gone(key, device_id).is_none()
+        };
+        let Some((key, device_id)) = call.caller_in.iter().find(open).cloned() else {
             return false;
         };
         rename(call, index, &key, &device_id, now);
@@ -203,13 +202,22 @@ impl Registry {
 }
 
 impl Call {
-    /// The monitor of a leg reports on a call: if that is another one than the leg's, the caller has a
-    /// connection in each.
+    /// The monitor of a leg reports on somebody else in a call: if that is another one than the leg's,
+    /// whose terminals ring for it, it has a connection in each. That is the caller, or after a transfer
+    /// who was called.
     pub(super) fn note_caller(&mut self, monitored: &DeviceId, key: &csta::CallId) {
-        let leg = self.find_own(monitored).map(|index| &self.legs[index]);
-        let calls = leg.is_some_and(|leg| leg.direction == Direction::Outbound && leg.key != *key);
-        if calls && !self.caller_in.contains(key) && self.caller_in.len() < FORK_CALLS_MAX {
-            self.caller_in.push(key.clone());
+        let Some(index) = self.find_own(monitored) else {
+            return;
+        };
+        let leg = &self.legs[index];
+        let talks = matches!(leg.state, LegState::Connected | LegState::Held);
+        let other = (key.clone(), leg.device_id.clone());
+        if talks
+            && leg.key != *key
+            && !self.caller_in.contains(&other)
+            && self.caller_in.len() < FORK_CALLS_MAX
+        {
+            self.caller_in.push(other);
         }
     }
 
@@ -245,10 +253,11 @@ fn alerting_at<'a>(report: &Report<'a>) -> Option<&'a DeviceId> {
     devices.into_iter().find(|id| id.instance().is_some())
 }
 
-/// Whether a call alerts at another terminal of the number, and is not at this one.
+/// Whether a call alerts at another terminal of the number, and is not at this one. It may have come back
+/// to who made it.
 fn rings_beside(call: &Call, device: &DeviceId) -> bool {
     let terminals = call.legs.iter().filter(|leg| {
-        leg.direction == Direction::Inbound
+        (leg.direction == Direction::Inbound || leg.state == LegState::Alerting)
             && leg.device.number() == device.number()
             && leg.device.instance().is_some()
     });

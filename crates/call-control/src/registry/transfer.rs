@@ -12,7 +12,7 @@ use cloud_uplink::{CallId, EventData, LegId, LegState, Timestamp};
 use csta::value::{ConnectionListItem, Endpoint};
 use csta::{ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId, LocalConnectionState};
 
-use super::call::{Call, FORMER_IDS_MAX, Gone, Leg, covers};
+use super::call::{Call, FORMER_IDS_MAX, Gone, Leg, MonitorIndex, covers};
 use super::history::{Joining, User};
 use super::legs::{NewLeg, guess_direction};
 use super::publish::Why;
@@ -26,6 +26,13 @@ pub(super) struct JoinMark {
     primary: ConnectionId,
     secondary: Option<ConnectionId>,
     to: Option<String>,
+}
+
+/// A transfer or conference that was taken in, and the monitors that have told of it.
+#[derive(Debug)]
+pub(super) struct Joined {
+    mark: JoinMark,
+    told_by: Vec<MonitorIndex>,
 }
 
 /// A Transferred or Conferenced event (ECMA-269 §17.2.19, §17.2.3) as one shape.
@@ -191,16 +198,18 @@ impl Registry {
             self.calls.insert(call.id, call);
             return;
         }
-        let news = call.joined.last() != Some(&mark);
+        let monitor = self.devices.find(join.monitored).map(|device| device.index);
+        let news = is_news(&call, &join, &mark, monitor);
         let mut moved: Vec<Moved> = Vec::new();
         if news {
             self.note_join(&mut call, &joining(&join));
+            self.leave(&mut call, &join, false);
         }
-        self.leave(&mut call, &join, false);
         self.absorb_secondary(&mut call, &join, key, &mut moved);
         self.rekey(&mut call, &join, key, &mut moved);
         if news {
-            call.note_joined(mark);
+            let told_by = Vec::new();
+            call.note_joined(Joined { mark, told_by });
             let known = |leg: &Leg, moved: &[Moved]| moved.iter().any(|m| m.id == leg.id);
             for leg in &call.legs {
                 if !known(leg, &moved) {
@@ -210,12 +219,21 @@ impl Registry {
         } else {
             self.stats.copies += 1;
         }
+        if let (Some(last), Some(monitor)) = (call.joined.last_mut(), monitor)
+            && !last.told_by.contains(&monitor)
+        {
+            last.told_by.push(monitor);
+        }
         if join.missed {
             call.users.iter_mut().for_each(User::miss);
         }
         self.publish_moved(&mut call, &join, moved);
         self.correct_joined(&mut call, &join);
-        self.settle(&mut call, now);
+        let next = join.to.filter(|_| join.secondary.is_none());
+        if news && !self.goes_to(&call, next) {
+            self.settle(&mut call, now);
+        }
+        self.note_left(&mut call, &join);
         call.epoch = self.epoch;
         self.put_call(call, now);
     }
@@ -274,6 +292,19 @@ impl Registry {
                 synthetic: false,
                 ended_by: Vec::new(),
             });
+        }
+    }
+
+    /// The monitor has told that the old connections of the device that transferred ended.
+    fn note_left(&self, call: &mut Call, join: &Join<'_>) {
+        let Some(monitor) = self.devices.find(join.monitored) else {
+            return;
+        };
+        let primary = (!join.conference).then_some(join.primary);
+        for old in primary.into_iter().chain(join.secondary) {
+            if let (Some(key), Some(device_id)) = (&old.call_id, &old.device_id) {
+                call.note_ended((key, device_id), monitor.index);
+            }
         }
     }
 
@@ -361,7 +392,7 @@ impl Registry {
         }
         // What was taken in there is older than what is taken in now.
         let joined = std::mem::take(&mut other.joined);
-        joined.into_iter().for_each(|mark| call.note_joined(mark));
+        joined.into_iter().for_each(|one| call.note_joined(one));
         let former = std::mem::take(&mut other.former);
         for id in former.into_iter().chain([other.id]) {
             if call.former.len() == FORMER_IDS_MAX {
@@ -436,6 +467,11 @@ impl Registry {
         let mut own = call.legs.iter().filter(|leg| join.is_by(&leg.device));
         if let (true, Some(first)) = (join.conference, own.next()) {
             let id = first.id;
+            if let Some(monitor) = self.devices.find(join.monitored) {
+                // It is retrieved so: whether it is held again is news.
+                let legs = call.legs.iter_mut().filter(|leg| leg.id == id);
+                legs.for_each(|leg| leg.reports.note(monitor.index, Kind::Retrieved));
+            }
             let held = |leg: &Leg| leg.id == id && leg.state == LegState::Held;
             if let Some(index) = call.legs.iter().position(held) {
                 moved.push(stays(id, LegState::Held));
@@ -486,6 +522,8 @@ impl Registry {
             redirected_from: None,
         };
         let placed = self.place_leg(call, new, state, join.now);
+        let known = |id: &LegId| moved.iter().any(|m| m.id == *id);
+        let placed = placed.filter(|(id, _)| !known(id));
         moved.extend(placed.map(|(id, state)| Moved {
             id,
             from: None,
@@ -544,7 +582,20 @@ fn is_of_the_past(call: &Call, join: &Join<'_>, mark: &JoinMark) -> bool {
     };
     let key = join.primary.call_id.as_ref();
     let again = |leg: &Leg| Some(&leg.key) == key && join.is_by(&leg.device);
-    last != mark && earlier.contains(mark) && (join.conference || !call.legs.iter().any(again))
+    last.mark != *mark
+        && earlier.iter().any(|one| one.mark == *mark)
+        && (join.conference || !call.legs.iter().any(again))
+}
+
+/// Whether this is not a copy of the last transfer or conference. Whom a single step has added and who
+/// left since may be added once more: then who told of the first time tells of it again.
+fn is_news(call: &Call, join: &Join<'_>, mark: &JoinMark, monitor: Option<MonitorIndex>) -> bool {
+    let Some(last) = call.joined.last().filter(|last| last.mark == *mark) else {
+        return true;
+    };
+    let told = monitor.is_some_and(|monitor| last.told_by.contains(&monitor));
+    let single = join.conference && join.secondary.is_none();
+    told && single && join.to.is_some_and(|to| call.has_left(to))
 }
 
 const fn stays(id: LegId, state: LegState) -> Moved {
@@ -615,5 +666,6 @@ pub(super) fn rename(
         ended_by: Vec::new(),
     };
     leg.assumed = false;
+    call.dig_up(key, device_id);
     call.bury(old);
 }

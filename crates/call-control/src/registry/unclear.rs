@@ -65,6 +65,16 @@ impl Registry {
         self.unclear.pop_front()
     }
 
+    /// The question about a connection that [`Self::poll_wanted_call`] gave has no answer: the call's
+    /// parties stay open, and are asked for once more when all devices have been synchronised again.
+    pub fn handle_call_unanswered(&mut self, connection: &ConnectionId) {
+        let key = connection.call_id.as_ref();
+        let id = key.and_then(|key| self.keys.get(key));
+        if let Some(call) = id.and_then(|id| self.calls.get_mut(id)) {
+            call.asked = false;
+        }
+    }
+
     /// Takes the parties of the call of a connection that [`Self::poll_wanted_call`] gave: those that
     /// nobody follows are legs of it, and who calls is told where only one is not being called.
     pub fn handle_call_snapshot(

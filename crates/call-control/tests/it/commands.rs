@@ -392,6 +392,8 @@ fn an_answer_to_a_question_is_passed_on() {
         endpoint_id: "2003".into(),
     });
     let empty = SnapshotDeviceResponse::new();
+    bench.now_ms += 2_000;
+    let now = bench.now();
     let Some(Answer::Snapshot(told)) = bench.registry.accepted(&ask, &empty.into(), now).answer
     else {
         panic!("no snapshot");

@@ -84,7 +84,7 @@ fn each_feature_is_told_once_and_kept_over_a_restart() {
         let reported: Vec<_> = told.iter().filter(|it| !it.starts_with('~')).collect();
         assert_eq!(reported, [name]);
     }
-    let known = view(&bench).clone();
+    let mut known = view(&bench).clone();
     assert_eq!(known.do_not_disturb, Some(true));
     assert_eq!(known.in_service, Some(true));
     assert_eq!(known.agent.as_ref().unwrap().agent_state, AgentState::Ready);
@@ -104,6 +104,7 @@ fn each_feature_is_told_once_and_kept_over_a_restart() {
     );
     assert_eq!(list[0].to.as_deref(), Some("2004"));
     bench.restart();
+    assert!(known.lose(known.since), "and may have changed since");
     assert_eq!(*view(&bench), known);
     assert!(told(&mut bench).is_empty());
 }

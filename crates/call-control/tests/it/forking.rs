@@ -399,7 +399,7 @@ fn goes_on_at_another_terminal_after_a_restart() {
     bench.traced();
     bench.restart();
     bench.snapshot_terminals("2002", &[("C1/N<2002!T2>", &[Alerting, Connected])]);
-    assert!(bench.traced().is_empty());
+    assert_eq!(bench.traced(), ["~1 2002 confirmed alerting"]);
     bench.snapshot_terminals("2002", &[("C1/N<2002!T2>", &[Connected, Connected])]);
     assert_eq!(bench.traced(), ["~1 2002 established connected"]);
 }
@@ -421,4 +421,45 @@ fn a_snapshot_of_several_terminals_is_one_leg() {
         bench.snapshot_terminals("2002", &listed);
         assert_eq!(bench.traced(), ["~1 2002 delivered alerting"], "{keys:?}");
     }
+}
+
+#[test]
+fn who_is_connected_in_two_calls_that_ring_is_the_caller_of_one() {
+    use csta::LocalConnectionState::{Alerting, Connected};
+    let mut bench = Bench::new(&["2001", "2002"]);
+    let rings = &[Connected, Alerting][..];
+    bench.snapshot("2001", &[("C1", rings), ("C2", rings)]);
+    assert_eq!(bench.traced(), ["~1 2001 originated connected"]);
+    feed(
+        &mut bench,
+        "2002 < delivered C1/2002!T1 alerting
+         2002 < delivered C2/2002!T2 alerting
+         2002 < cleared C1/2002!T1 null
+         2001 < cleared C1/2002!T1 connected
+         2001 < cleared C1/2001 null
+         2002 < established C2/2002!T2 connected",
+    );
+    assert_eq!(
+        bench.traced(),
+        ["1 2002 delivered alerting", "1 2002 established connected"]
+    );
+}
+
+#[test]
+fn a_call_that_comes_back_to_who_made_it_rings_at_all_terminals_in_one_conversation() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001!T1 connected
+         2002 < delivered C1/2002 alerting
+         2001 < cleared C1/2001!T1 null
+         2002 < diverted C1/2002 null goes=2001",
+    );
+    bench.traced();
+    feed(
+        &mut bench,
+        "2001 < delivered C1/2001!T1 alerting by=2002
+         2001 < delivered C2/2001!T2 alerting by=2002",
+    );
+    assert_eq!(bench.traced(), ["1 2001 delivered alerting"]);
 }

@@ -76,6 +76,7 @@ impl Bench {
         self.registry.restore_history(kept);
         let features = self.features.values().cloned().collect();
         self.registry.restore_endpoints(features);
+        self.registry.handle_restart(self.now());
         self.registry
             .set_endpoints(self.endpoints.clone(), self.now());
         self.registry.handle_link_up(self.now());
@@ -156,6 +157,12 @@ impl Bench {
             match change.view {
                 Some(ViewChange::Put(leg)) => drop(self.view.insert(leg.leg_id, leg)),
                 Some(ViewChange::Delete(leg)) => assert!(self.view.remove(&leg).is_some()),
+                Some(ViewChange::PutAll(legs, endpoints)) => {
+                    let legs = legs.into_iter().map(|leg| (leg.leg_id, leg));
+                    self.view.extend(legs);
+                    let endpoints = endpoints.into_iter().map(|it| (it.endpoint_id.clone(), it));
+                    self.features.extend(endpoints);
+                }
                 Some(ViewChange::PutEndpoint(_)) | None => {}
             }
         }
@@ -178,11 +185,15 @@ impl Bench {
         let ids: Vec<_> = self
             .registry
             .legs()
-            .map(|leg| (leg.leg_id, leg.state))
+            .map(|leg| (leg.leg_id, (leg.state, leg.known_until)))
             .collect();
         assert_eq!(ids.len(), self.view.len());
         for (id, state) in ids {
-            assert_eq!(self.view.get(&id).map(|leg| leg.state), Some(state));
+            let view = self.view.get(&id);
+            assert_eq!(view.map(|leg| (leg.state, leg.known_until)), Some(state));
+        }
+        for (id, view) in &self.features {
+            assert_eq!(self.registry.endpoint(id).unwrap_or(view), view);
         }
     }
 
@@ -212,7 +223,9 @@ impl Bench {
         assert_eq!(change.previous_state, before, "{change:?}");
         let joined = matches!(
             body,
-            EventData::CallTransferred(_) | EventData::CallConferenced(_)
+            EventData::CallTransferred(_)
+                | EventData::CallConferenced(_)
+                | EventData::CallConfirmed(_)
         );
         let same = joined && before == Some(change.leg.state);
         assert!(same || is_legal(before, change.leg.state), "{change:?}");
@@ -230,6 +243,7 @@ impl Bench {
             EventData::CallTransferred(_) => "transferred",
             EventData::CallConferenced(_) => "conferenced",
             EventData::CallNetworkReached(_) => "reached",
+            EventData::CallConfirmed(_) => "confirmed",
             _ => "cleared",
         };
         let PbxLeg { call, device } = pbx(&change.leg);

@@ -2,6 +2,7 @@
 
 use cloud_uplink::CallRecord;
 use cloud_uplink::record::CallOutcome;
+use csta::LocalConnectionState as State;
 
 use crate::harness::Bench;
 use crate::script::feed;
@@ -322,4 +323,76 @@ fn who_comes_in_after_the_answer_is_not_answered_before_that_after_a_restart() {
         last.answered.is_none_or(|at| last.started <= at),
         "{last:?}"
     );
+}
+
+#[test]
+fn who_is_heard_of_after_the_call_failed_learns_why() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(&mut bench, "2002 < failed C1/2002 fail why=busy");
+    bench.snapshot("2001", &[("C1", &[State::Connected, State::Fail])]);
+    feed(&mut bench, "2001 < cleared C1/2001 null");
+    let records = bench.records();
+    assert!(outcomes(&records).contains(&("2001", CallOutcome::Busy)));
+}
+
+#[test]
+fn why_a_call_failed_is_told_by_the_callers_own_monitor_though_it_comes_late() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(
+        &mut bench,
+        "2002 < failed C1/2002 fail why=busy
+         2002 < cleared C1/2002 null
+         2001 < originated C1/2001 connected
+         2001 < failed C1/2002 connected why=busy
+         2001 < cleared C1/2001 null",
+    );
+    let records = bench.records();
+    assert!(outcomes(&records).contains(&("2001", CallOutcome::Busy)));
+}
+
+#[test]
+fn an_answer_before_somebody_was_called_is_none_elsewhere() {
+    let mut bench = Bench::new(&["2001", "2002", "2003"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2002 < established C1/2002 connected
+         2003 < delivered C1/2003 alerting
+         2002 < held C1/2002 hold
+         2002 < retrieved C1/2002 connected
+         2003 < diverted C1/2003 null goes=2004",
+    );
+    let records = bench.records();
+    assert_eq!(outcomes(&records), [("2003", CallOutcome::Diverted)]);
+}
+
+#[test]
+fn whom_a_failed_call_was_for_is_not_told_by_a_snapshot() {
+    let mut bench = Bench::new(&["2001"]);
+    bench.snapshot("2001", &[("C1", &[State::Fail])]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected to=9999
+         2001 < failed C1/2001 fail to=9999
+         2001 < cleared C1/2001 null to=9999",
+    );
+    let records = bench.records();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].to.as_deref(), Some("9999"));
+}
+
+#[test]
+fn a_call_may_fail_once_more_at_the_same_device() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < failed C1/2002 fail why=busy
+         2002 < cleared C1/2002 null
+         2002 < failed C1/2002 fail by=2003 why=busy",
+    );
+    let failed = bench.traced();
+    let failed = failed.iter().filter(|line| line.contains("2002 failed"));
+    assert_eq!(failed.count(), 2);
 }

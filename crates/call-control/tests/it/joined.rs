@@ -512,3 +512,132 @@ fn what_the_transferring_device_tells_late_of_its_second_call_begins_nothing() {
     );
     assert_eq!(bench.traced(), [""; 0]);
 }
+
+#[test]
+fn a_call_that_comes_back_to_who_transferred_it_outlives_the_copies_of_its_leaving() {
+    let mut bench = Bench::new(ALL);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2001 < delivered C1/2002 connected
+         2001 < established C1/2002 connected",
+    );
+    bench.traced();
+    let transferred = "transferred C1/2002 to=2003 why=singleStepTransfer";
+    let list = "[C1/2001<C1/2001 C1/2003]";
+    feed(
+        &mut bench,
+        &format!(
+            "2001 < {transferred} connected {list}
+             2001 < diverted C1/2003 connected to=2003 why=callForwardImmediate
+             2001 < delivered C1/2002 connected to=2003 by=2003
+             2002 < {transferred} null {list}
+             2002 < cleared C1/2002 null why=singleStepTransfer
+             2002 < delivered C1/2002 alerting to=2003 by=2003"
+        ),
+    );
+    assert_eq!(
+        bench.traced(),
+        [
+            "1 2002 cleared cleared",
+            "1 2001 transferred connected by 2002",
+            "1 2003 diverted cleared",
+            "1 2002 delivered alerting"
+        ]
+    );
+    feed(&mut bench, "2002 < cleared C1/2002 null");
+    assert_eq!(bench.traced(), ["1 2002 cleared cleared"]);
+}
+
+#[test]
+fn a_copy_of_a_transfer_does_not_end_what_failed_since() {
+    let mut bench = Bench::new(ALL);
+    let transferred = "2001 < transferred C1/2001 to=2002 null [C1/0815 C1/2002]";
+    feed(
+        &mut bench,
+        &format!(
+            "2001 < originated C1/2001 connected to=0815
+             2001 < delivered C1/0815 connected to=0815
+             {transferred}
+             2002 < failed C1/2002 fail from=0815 why=destOutOfOrder
+             {transferred}"
+        ),
+    );
+    let last = bench.traced().pop();
+    assert_eq!(last.as_deref(), Some("1 2002 failed failed"));
+}
+
+#[test]
+fn who_makes_a_conference_may_hold_it_at_once() {
+    let mut bench = consulted(ALL);
+    feed(
+        &mut bench,
+        "2001 < conferenced C1/2001 C2/2001 to=2003 connected [C3/2001<C1/2001 C3/2002<C1/2002 C3/2003<C2/2003]
+         2001 < held C3/2001 hold",
+    );
+    let last = bench.traced().pop();
+    assert_eq!(last.as_deref(), Some("1 2001 held held"));
+}
+
+#[test]
+fn an_outside_party_stays_while_its_call_goes_to_somebody_who_is_followed() {
+    let lines = trace(
+        &["2001", "2002", "2003"],
+        "2001 < originated C1/2001 connected to=0815
+         2001 < reached C1/0815 connected to=0815
+         2001 < transferred C1/2001 null to=2002 [C2/0815<C1/0815 C2/2002]
+         2002 < diverted C2/2002 null from=0815 goes=2003
+         2003 < delivered C2/2003 alerting from=0815 to=2003 by=2002
+         2003 < established C2/0815 alerting from=0815 to=2003",
+    );
+    let outside = lines.iter().filter(|line| line.contains(" 0815 "));
+    let outside: Vec<_> = outside.collect();
+    assert!(outside.iter().all(|line| !line.contains("cleared")));
+    assert_eq!(
+        outside.last().unwrap().as_str(),
+        "1 0815 established connected"
+    );
+}
+
+#[test]
+fn who_was_added_and_left_may_be_added_once_more() {
+    let mut bench = Bench::new(&["2001", "2002", "2003"]);
+    let add = "conferenced C1/2001 to=2003 connected [C1/2001<C1/2001 C1/2002<C1/2002 C1/2003]";
+    let adds = |by: &str| format!("{by} < {add}");
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2002 < delivered C1/2002 alerting
+         2002 < established C1/2002 connected",
+    );
+    let (first, copy) = (adds("2001"), adds("2002"));
+    let round = format!(
+        "{first}
+         {copy}
+         2003 < delivered C1/2003 alerting
+         2003 < diverted C1/2003 null goes=2004"
+    );
+    feed(&mut bench, &round);
+    feed(&mut bench, &round);
+    let records = bench.records();
+    let steps = |number: usize| {
+        let steps = records[number].transfers.iter();
+        steps
+            .filter(|step| step.kind == CallStepKind::Conferenced)
+            .count()
+    };
+    assert_eq!(records.len(), 2);
+    assert_eq!((steps(0), steps(1)), (0, 0));
+    feed(
+        &mut bench,
+        "2001 < cleared C1/2001 null
+         2002 < cleared C1/2002 null",
+    );
+    let records = bench.records();
+    let last = records.last().unwrap();
+    let joins = last
+        .transfers
+        .iter()
+        .filter(|step| step.kind == CallStepKind::Conferenced);
+    assert_eq!(joins.count(), 2);
+}

@@ -5,12 +5,14 @@
 
 mod bridge;
 mod commands;
+mod correlate;
 mod features;
 mod forking;
 mod golden;
 mod harness;
 mod history;
 mod joined;
+mod lost;
 mod missed;
 mod model;
 mod parties;

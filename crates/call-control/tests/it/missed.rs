@@ -1,7 +1,7 @@
 //! Transfers and conferences while there was no link to the switching function.
 
 use csta::DeviceId;
-use csta::LocalConnectionState::{Alerting, Connected, Hold};
+use csta::LocalConnectionState::{Alerting, Connected, Fail, Hold};
 
 use crate::harness::Bench;
 use crate::script::feed;
@@ -98,8 +98,12 @@ fn a_consultation_that_goes_on_or_ended_is_no_transfer() {
     bench.snapshot("2003", &[("C2", &[Connected, Connected])]);
     let both: [(&str, &[_]); 2] = [("C1", &[Hold, Connected]), ("C2", &[Connected, Connected])];
     bench.snapshot("2001", &both);
-    assert!(bench.traced().is_empty());
-    assert_eq!(bench.view.len(), 4);
+    let told = bench.traced();
+    assert!(
+        told.iter().all(|line| line.contains(" confirmed ")),
+        "{told:?}"
+    );
+    assert_eq!((told.len(), bench.view.len()), (4, 4));
 
     let mut bench = consulted(false);
     let lists = [("2001", Some("C1")), ("2002", Some("C1")), ("2003", None)];
@@ -108,6 +112,7 @@ fn a_consultation_that_goes_on_or_ended_is_no_transfer() {
     told.sort();
     let expected = [
         "~1 2001 retrieved connected",
+        "~1 2002 confirmed connected",
         "~2 2001 cleared cleared",
         "~2 2003 cleared cleared",
     ];
@@ -221,4 +226,17 @@ fn what_waits_is_taken_before_what_the_device_reports_next_and_when_a_monitor_fa
         .handle_unmonitored(&device, "limit", false, now);
     bench.drain();
     assert!(bench.leg("C3", "2002").is_some());
+}
+
+#[test]
+fn who_talked_does_not_fail_because_of_a_join() {
+    let mut bench = consulted(false);
+    bench.snapshot("2001", &[]);
+    bench.snapshot("2002", &[("C3", &[Connected, Fail])]);
+    bench.snapshot("2003", &[("C3", &[Fail, Connected])]);
+    let told = bench.traced();
+    assert!(
+        !told.iter().any(|line| line.contains("transferred")),
+        "{told:?}"
+    );
 }

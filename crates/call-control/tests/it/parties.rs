@@ -3,10 +3,10 @@
 use cloud_uplink::event::{Direction, LegChange};
 use csta::message::snapshot::{SnapshotDevices, Source};
 use csta::message::{SnapshotCallResponse, SnapshotDeviceInfo};
-use csta::{DeviceId, LocalConnectionState as State};
+use csta::{DeviceId, Event, LocalConnectionState as State};
 
 use crate::harness::{Bench, connection};
-use crate::script::feed;
+use crate::script::{event_of, feed};
 
 /// Feeds events; gives the extension and the other parties of each change.
 fn peers(bench: &mut Bench, lines: &str) -> Vec<String> {
@@ -183,6 +183,19 @@ fn a_question_that_the_link_took_along_is_asked_again() {
 }
 
 #[test]
+fn a_question_without_an_answer_is_asked_again_after_the_next_synchronisation() {
+    let mut bench = Bench::new(&["2001"]);
+    bench.snapshot("2001", &[("C1", &[State::Connected, State::Connected])]);
+    let now = bench.now();
+    bench.registry.handle_synchronised(now);
+    let wanted = bench.registry.poll_wanted_call().unwrap();
+    bench.registry.handle_call_unanswered(&wanted);
+    assert_eq!(bench.registry.poll_wanted_call(), None, "not at once");
+    bench.registry.handle_synchronised(now);
+    assert_eq!(bench.registry.poll_wanted_call(), Some(wanted));
+}
+
+#[test]
 fn who_calls_is_told_by_a_snapshot_of_the_call_where_the_others_wait() {
     let mut bench = Bench::new(&["2001"]);
     // Three states leave open whose they are.
@@ -206,4 +219,22 @@ fn who_calls_is_told_by_a_snapshot_of_the_call_where_the_others_wait() {
     assert_eq!(caller.direction, Direction::Outbound);
     feed(&mut bench, "2001 < cleared C1/2001 null");
     assert!(bench.view.is_empty(), "nobody is followed in it any longer");
+}
+
+#[test]
+fn who_is_behind_a_network_interface_may_be_told_after_it_was_reached() {
+    let mut bench = Bench::new(&["2001"]);
+    feed(
+        &mut bench,
+        "2001 < originated C1/2001 connected
+         2001 < reached C1/T5 connected by=2002",
+    );
+    let mut rings = event_of("delivered C1/T5 connected by=2002");
+    if let Event::Delivered(delivered) = &mut rings {
+        delivered.alerting_device = Some(DeviceId::new("0474").into());
+    }
+    bench.event("2001", &rings);
+    let others = bench.view.values().filter(|leg| leg.device != "2001");
+    let others: Vec<_> = others.map(|leg| leg.device.as_str()).collect();
+    assert_eq!(others, ["0474"]);
 }

@@ -2,14 +2,14 @@
 
 use call_control::registry::{ENDED_CALL_TTL_MS, LEGS_MAX, RETRY_LIMIT_MS};
 use cloud_uplink::event::Direction;
-use csta::message::FailedEvent;
+use csta::message::{FailedEvent, SnapshotCallInfo};
 use csta::{
-    CallId, ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId,
-    LocalConnectionState as State,
+    CallId, CallState, ConnectionId, DeviceId, Event, EventCause, ExtendedDeviceId,
+    LocalConnectionState as State, SimpleCallState,
 };
 
-use crate::harness::{Bench, Short};
-use crate::script::trace;
+use crate::harness::{Bench, Short, connection};
+use crate::script::{feed, trace};
 
 fn event(call: &str, kind: &str, device: &str, local: State) -> Event {
     let short = Short {
@@ -81,7 +81,7 @@ fn goes_on_with_the_same_ids_after_a_restart() {
     bench.restart();
     bench.snapshot("2001", &[("C1", &[State::Hold, State::Connected])]);
     bench.snapshot("2002", &[("C1", &[State::Connected, State::Hold])]);
-    assert_eq!(bench.published(), ["~C1 2001 held"]);
+    assert_eq!(bench.published(), ["~C1 2001 held", "~C1 2002 confirmed"]);
     let ids = |view: &std::collections::BTreeMap<_, cloud_uplink::LegView>| {
         view.values()
             .map(|leg| (leg.call_id, leg.leg_id))
@@ -269,6 +269,28 @@ fn who_calls_is_told_apart_at_a_first_snapshot_whichever_comes_first() {
 }
 
 #[test]
+fn parties_taken_from_a_snapshot_are_put_right_by_the_event_that_names_them() {
+    // 2001 has called 2000, whose calls ring at 2002: a snapshot of 2002 shows no more than that it rings.
+    let mut bench = Bench::new(&["2001", "2002"]);
+    bench.snapshot("2002", &[("C1", &[State::Alerting, State::Connected])]);
+    let to = |bench: &Bench| bench.registry.legs_of_endpoint("2002").remove(0).to;
+    assert_eq!(to(&bench).as_deref(), Some("2002"));
+    for (told, stays) in [("2000", "2000"), ("2009", "2000")] {
+        let short = Short {
+            call: "C1",
+            device: "2002",
+            from: "2001",
+            to: told,
+            redirected: None,
+            cause: EventCause::NEW_CALL,
+        };
+        let established = short.event("established", Some(State::Connected));
+        bench.event("2002", &established);
+        assert_eq!(to(&bench).as_deref(), Some(stays));
+    }
+}
+
+#[test]
 fn a_queue_that_nobody_monitors_is_left_when_the_call_rings_elsewhere() {
     let lines = trace(
         &["2001", "2002"],
@@ -318,4 +340,78 @@ fn a_snapshot_that_is_older_than_what_others_reported_leads_nothing_back() {
         bench.snapshot("2002", &[("C1", &[State::Connected, State::Connected])]);
         assert_eq!(bench.published(), ["~C1 2002 retrieved"]);
     }
+}
+
+#[test]
+fn a_snapshot_that_is_older_than_an_event_ends_nothing_and_begins_nothing_again() {
+    let mut bench = talking();
+    bench.snapshot("2002", &[]);
+    assert!(bench.published().is_empty());
+    bench.now_ms += 2_000;
+    bench.registry.handle_timeout(bench.now());
+    let wanted = bench.registry.poll_wanted_snapshot();
+    assert_eq!(wanted, Some(DeviceId::new("2002")));
+    bench.snapshot("2002", &[]);
+    assert_eq!(bench.published(), ["~C1 2002 cleared"]);
+
+    // What failed ends with its call, before its own device says so.
+    let mut bench = Bench::new(&["2001", "2002"]);
+    bench.event("2001", &event("C1", "originated", "2001", State::Connected));
+    bench.event("2001", &event("C1", "failed", "2002", State::Connected));
+    bench.event("2001", &event("C1", "cleared", "2001", State::Null));
+    bench.published();
+    bench.snapshot("2002", &[("C1", &[State::Fail, State::Connected])]);
+    bench.event("2002", &event("C1", "cleared", "2002", State::Null));
+    assert!(bench.published().is_empty());
+}
+
+#[test]
+fn a_party_beyond_a_network_has_not_answered_because_a_snapshot_calls_it_connected() {
+    let mut bench = Bench::new(&["2001"]);
+    bench.event("2001", &event("C1", "originated", "2001", State::Connected));
+    bench.event("2001", &event("C1", "reached", "0815", State::Connected));
+    bench.published();
+    bench.snapshot("2001", &[("C1", &[State::Connected, State::Connected])]);
+    assert!(bench.published().is_empty());
+    bench.event(
+        "2001",
+        &event("C1", "established", "0815", State::Connected),
+    );
+    assert_eq!(bench.published(), ["C1 0815 established"]);
+}
+
+#[test]
+fn who_hears_alone_that_a_call_failed_called_and_whom_it_rings_at_is_called() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    bench.snapshot("2001", &[("C1", &[State::Fail])]);
+    bench.snapshot("2002", &[("C2", &[State::Fail, State::Connected])]);
+    let direction = |bench: &Bench, call, device| bench.leg(call, device).unwrap().direction;
+    assert_eq!(direction(&bench, "C1", "2001"), Direction::Outbound);
+    assert_eq!(direction(&bench, "C2", "2002"), Direction::Inbound);
+    assert_eq!(bench.leg("C1", "2001").unwrap().to, None);
+
+    // Who made the call left it, and it came back.
+    let mut bench = talking();
+    bench.event("2001", &event("C1", "cleared", "2001", State::Null));
+    bench.now_ms += 2_000;
+    bench.snapshot("2001", &[("C1", &[State::Alerting, State::Connected])]);
+    assert_eq!(direction(&bench, "C1", "2001"), Direction::Inbound);
+}
+
+#[test]
+fn who_hears_that_the_call_failed_has_called_if_an_event_said_so() {
+    let mut bench = Bench::new(&["2001", "2002"]);
+    feed(&mut bench, "2002 < diverted C1/2002 null goes=9999");
+    let blocked = SnapshotCallInfo {
+        local_call_state: Some(CallState::Simple(SimpleCallState::CallBlocked)),
+        ..SnapshotCallInfo::new(connection("C1", "2001"))
+    };
+    let now = bench.now();
+    bench
+        .registry
+        .handle_snapshot(&DeviceId::new("2001"), &[blocked], now);
+    bench.drain();
+    let leg = bench.leg("C1", "2001").unwrap();
+    assert_eq!(leg.direction, Direction::Outbound);
+    assert_eq!(leg.to.as_deref(), Some("2002"));
 }

@@ -63,7 +63,7 @@ pub struct EndpointSnapshot {
     /// Its legs.
     pub legs: Vec<LegView>,
     /// Its features.
-    pub endpoint: EndpointView,
+    pub endpoint: Box<EndpointView>,
 }
 
 /// A device in a call, as the PBX lists it.

@@ -1,5 +1,8 @@
 //! The far end's end of the channel: one per connection.
 //!
+//! Cloud legs outlive connections: their books are the owner's [`super::Legs`], which is given what comes
+//! for them, and whose frames are sent behind those of [`CloudSession::poll_transmit`].
+//!
 //! Nothing is acknowledged before its owner says that it is stored. A hole in the sequence, a window
 //! exceeded or a frame out of place closes the connection: the gateway connects again and sends what
 //! is not stored.
@@ -16,10 +19,11 @@ use self::receiver::{Misbehaved, Receiver};
 pub use self::types::{Accept, CloudEvent, CommandsFull, Config, Fence, Stats, Timer};
 use super::COMMANDS_UNSTORED_MAX;
 use super::heartbeat::{Beat, Heartbeat};
+use super::legs::LegFrame;
 use crate::command::Command;
 use crate::frame::{
-    Ack, CloudFrame, FrameParseError, GatewayFrame, Goaway, Hello, NumberedCommand, Ping, VERSION,
-    Welcome, close,
+    Ack, CAP_LEGS, CloudFrame, FrameParseError, GatewayFrame, Goaway, Hello, NumberedCommand, Ping,
+    VERSION, Welcome, close,
 };
 
 /// The far end's end of the channel, for one connection.
@@ -91,10 +95,14 @@ impl CloudSession {
                 self.frames_unknown += 1;
                 debug!(%error, "frame ignored");
             }
+            Err(FrameParseError::Signal { leg, why, .. }) if self.is_up() => {
+                self.events
+                    .push_back(CloudEvent::LegUnreadable { leg, why });
+            }
             Err(error @ FrameParseError::TooBig(_)) => {
                 self.refuse(close::TOO_BIG, &error.to_string())
             }
-            Err(error @ FrameParseError::Json(_)) => {
+            Err(error @ (FrameParseError::Json(_) | FrameParseError::Signal { .. })) => {
                 self.refuse(close::MALFORMED, &error.to_string())
             }
         }
@@ -124,6 +132,8 @@ impl CloudSession {
             GatewayFrame::Ack(ack) => link.handle_ack(ack.s),
             GatewayFrame::ResponsePart(part) => link.receiver.handle_response_part(part),
             GatewayFrame::Response(response) => Ok(Some(CloudEvent::Response(response))),
+            GatewayFrame::Leg(leg) => Ok(Some(CloudEvent::Leg(LegFrame::Leg(leg)))),
+            GatewayFrame::LegAck(ack) => Ok(Some(CloudEvent::Leg(LegFrame::Ack(ack)))),
             GatewayFrame::Ping(ping) => {
                 link.pong = Some(ping.n);
                 Ok(None)
@@ -187,6 +197,7 @@ impl CloudSession {
             window,
             max_frame,
             time,
+            caps: vec![CAP_LEGS.to_owned()],
         };
         self.phase = Phase::Up(Box::new(Link {
             heartbeat: Heartbeat::new(heartbeat, pong_timeout, now),

@@ -1,7 +1,7 @@
 //! The gateway's end of the channel.
 //!
-//! After the welcome comes the snapshot, then every event in sequence; only acknowledgements,
-//! responses and pings overtake. Events committed while nothing else is to be sent are carried
+//! After the welcome comes the snapshot, then every event in sequence; only acknowledgements, signals
+//! of cloud legs, responses and pings overtake: a telephone that rings waits for no backlog. Events committed while nothing else is to be sent are carried
 //! through memory, all others are read from the outbox when their turn comes.
 //!
 //! Size: one state machine, whose inputs and outputs are read against its phases.
@@ -19,12 +19,14 @@ use self::cut::{Cut, Sized};
 use self::sender::{Sender, Want};
 pub use self::types::{CommandRef, Config, GatewayEvent, ReadRequest, Stats, Timer};
 use super::heartbeat::{Beat, Heartbeat};
+use super::legs::{LegFrame, Legs};
 use super::{COMMANDS_UNSTORED_MAX, Item, StreamState, View};
 use crate::frame::{
-    Ack, CloudFrame, FRAME_LEN_MAX, FrameParseError, GatewayFrame, Hello, NumberedCommand, Ping,
-    Response, Resume, VERSION, Welcome, close,
+    Ack, CAP_LEGS, CloudFrame, FRAME_LEN_MAX, FrameParseError, GatewayFrame, Hello,
+    NumberedCommand, Ping, Response, Resume, VERSION, Welcome, close,
 };
-use crate::id::StreamId;
+use crate::id::{CloudLegId, StreamId};
+use crate::leg::LegSignal;
 use std::time::Duration;
 
 /// Most responses that wait for a connection. When full, the oldest is thrown away and counted: the
@@ -50,6 +52,7 @@ pub struct GatewaySession {
     responses: VecDeque<Response>,
     /// Responses larger than a frame; the first is being sent.
     long: VecDeque<Cut>,
+    legs: Legs,
     events: VecDeque<GatewayEvent>,
     responses_dropped: u64,
     frames_unknown: u64,
@@ -102,6 +105,7 @@ impl GatewaySession {
             commands: Commands::default(),
             responses: VecDeque::new(),
             long: VecDeque::new(),
+            legs: Legs::default(),
             events: VecDeque::new(),
             responses_dropped: 0,
             frames_unknown: 0,
@@ -133,6 +137,7 @@ impl GatewaySession {
                 self.frames_unknown += 1;
                 debug!(%error, "frame ignored");
             }
+            Err(FrameParseError::Signal { leg, why, .. }) => self.legs.handle_unreadable(leg, why),
             Err(error @ FrameParseError::TooBig(_)) => {
                 self.disconnect(close::TOO_BIG, error.to_string());
             }
@@ -156,6 +161,8 @@ impl GatewaySession {
             }
             (Phase::Up(_), CloudFrame::Ack(ack)) => self.handle_ack(ack.s),
             (Phase::Up(_), CloudFrame::Command(command)) => self.handle_command(command),
+            (Phase::Up(_), CloudFrame::Leg(leg)) => self.legs.handle_frame(LegFrame::Leg(leg)),
+            (Phase::Up(_), CloudFrame::LegAck(ack)) => self.legs.handle_frame(LegFrame::Ack(ack)),
             (Phase::Up(link), CloudFrame::Ping(ping)) => link.pong = Some(ping.n),
             (Phase::Up(link), CloudFrame::Pong(pong)) => link.heartbeat.handle_pong(pong.n, now),
             (Phase::Up(_) | Phase::Greeting { .. }, CloudFrame::Goaway(goaway)) => {
@@ -172,8 +179,9 @@ impl GatewaySession {
     }
 
     /// Input: the connection is gone, with the far end's close code if it gave one.
-    pub fn handle_disconnected(&mut self, code: Option<u16>, _now: Instant) {
+    pub fn handle_disconnected(&mut self, code: Option<u16>, now: Instant) {
         self.phase = Phase::Disconnected;
+        self.legs.handle_down(now);
         if let Some(code @ 4400..=4499) = code
             && code != close::TIMEOUT
         {
@@ -188,6 +196,7 @@ impl GatewaySession {
 
     /// Input: the time that [`Self::poll_timeout`] gave is reached.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.legs.handle_timeout(now);
         match &mut self.phase {
             Phase::Disconnected | Phase::Closing => {}
             Phase::Greeting { deadline, .. } => {
@@ -301,6 +310,11 @@ impl GatewaySession {
         }
     }
 
+    /// Command: sends a signal of a cloud leg; see [`Legs::send`].
+    pub fn send_leg(&mut self, leg: CloudLegId, signal: LegSignal, now: Instant) {
+        self.legs.send(leg, signal, now);
+    }
+
     /// Output: the next frame to send.
     pub fn poll_transmit(&mut self) -> Option<GatewayFrame> {
         let link = match &mut self.phase {
@@ -325,6 +339,9 @@ impl GatewaySession {
         }
         if let Some(s) = link.ack.take() {
             return Some(GatewayFrame::Ack(Ack { s }));
+        }
+        if let Some(frame) = self.legs.poll_transmit() {
+            return Some(frame.into());
         }
         while let Some(response) = self.responses.pop_front() {
             match Cut::size(response, link.frame_len, self.long.len()) {
@@ -360,25 +377,38 @@ impl GatewaySession {
         })
     }
 
+    /// Output: the next signal of a cloud leg, to be taken only when it can be passed on; see
+    /// [`Legs::poll_signal`].
+    pub fn poll_leg(&mut self) -> Option<(CloudLegId, LegSignal)> {
+        self.legs.poll_signal()
+    }
+
     /// Output: when to call [`Self::handle_timeout`], and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+        let mut timers = [
+            (self.legs.poll_timeout(), Timer::Legs),
+            (None, Timer::Ping),
+            (None, Timer::Pong),
+            (None, Timer::ReadRetry),
+        ];
         match &self.phase {
-            Phase::Disconnected | Phase::Closing => None,
-            Phase::Greeting { deadline, .. } => Some((*deadline, Timer::Welcome)),
+            Phase::Disconnected | Phase::Closing => {}
+            Phase::Greeting { deadline, .. } => timers[1] = (Some(*deadline), Timer::Welcome),
             Phase::Up(link) => {
-                let retry = link.sender.as_ref().and_then(Sender::retry_at);
-                let timers = [
-                    (link.heartbeat.ping_due(), Timer::Ping),
-                    (link.heartbeat.pong_due(), Timer::Pong),
-                    (retry, Timer::ReadRetry),
-                ];
-                timers
-                    .into_iter()
-                    .filter_map(|(at, timer)| Some((at?, timer)))
-                    .min()
+                timers[1].0 = link.heartbeat.ping_due();
+                timers[2].0 = link.heartbeat.pong_due();
+                timers[3].0 = link.sender.as_ref().and_then(Sender::retry_at);
             }
         }
+        let set = |(at, timer): (Option<Instant>, Timer)| Some((at?, timer));
+        timers.into_iter().filter_map(set).min()
+    }
+
+    /// Query: the cloud legs.
+    #[must_use]
+    pub const fn legs(&self) -> &Legs {
+        &self.legs
     }
 
     /// Query: whether the far end accepted us.
@@ -430,7 +460,7 @@ impl GatewaySession {
             boot: *boot,
             lease_epoch: *lease_epoch,
             resume,
-            caps: Vec::new(),
+            caps: vec![CAP_LEGS.to_owned()],
         }
     }
 
@@ -444,6 +474,7 @@ impl GatewaySession {
             window,
             max_frame,
             time,
+            caps,
         } = welcome;
         let StreamState {
             stream, high_water, ..
@@ -475,6 +506,8 @@ impl GatewaySession {
         }
         self.acked = acked;
         self.session = Some(session.clone());
+        let able = caps.iter().any(|cap| cap == CAP_LEGS);
+        self.legs.handle_up(able, resumed, frame_len);
         let interval = Duration::from_millis(heartbeat_ms);
         self.phase = Phase::Up(Box::new(Link {
             heartbeat: Heartbeat::new(interval, self.config.pong_timeout, now),

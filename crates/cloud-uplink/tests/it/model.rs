@@ -159,6 +159,7 @@ fn leg_view(leg: u64, change: u64) -> LegView {
             call_id: leg.to_string(),
             device_id: leg.to_string(),
         },
+        known_until: None,
     }
 }
 

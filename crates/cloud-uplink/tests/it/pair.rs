@@ -394,6 +394,9 @@ impl World {
                 self.later(Lane::FarDisk, Arrival::Stored(self.connection, event));
             }
             CloudEvent::CommandStored(_) => {}
+            CloudEvent::Leg(_) | CloudEvent::LegUnreadable { .. } => {
+                panic!("seed {}: nobody has legs", self.seed);
+            }
             CloudEvent::Response(response) => {
                 self.far.unanswered.retain(|id| *id != response.id);
                 self.far.answered.insert(response.id, response.outcome);

@@ -298,6 +298,7 @@ pub(crate) fn welcome(acked: u64) -> Welcome {
         },
         max_frame: 128 * 1024,
         time: NOW,
+        caps: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use super::auth::Caller;
 use super::refusal;
 use crate::app::App;
 use crate::commands::{Answer, Request};
+use crate::legs::Intent;
 
 /// Header that names one intent: repeated, it answers with the first outcome.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -127,6 +128,12 @@ impl Asker {
             response.headers_mut().insert(IDEMPOTENCY_KEY, value);
         }
         Ok(response)
+    }
+
+    /// What is asked of a leg, under the asker's key.
+    pub(super) fn intent(&self, request: &impl Serialize) -> Intent {
+        let application = format!("{}/{}", self.caller.account, self.caller.application);
+        Intent::new(application, self.key.clone(), request)
     }
 
     /// The gateway that serves the account's site: the connected one, else the first.

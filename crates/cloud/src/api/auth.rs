@@ -8,12 +8,25 @@ use http::{HeaderMap, header};
 use web::ApiError;
 
 use crate::app::{App, count, is_token};
+use crate::legs::Scope;
 
 /// The application that asks; extracting it refuses everybody else with 401.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) application: String,
     pub(crate) account: String,
+    softphones: Vec<String>,
+}
+
+impl Caller {
+    /// Which cloud legs are its.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope {
+            account: self.account.clone(),
+            application: self.application.clone(),
+            softphones: self.softphones.clone(),
+        }
+    }
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
@@ -32,6 +45,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         Ok(Self {
             application: application.name.clone(),
             account: application.account_id.clone(),
+            softphones: application.softphones.clone(),
         })
     }
 }

@@ -8,11 +8,13 @@ use axum::extract::{Path, State};
 use cloud_uplink::event::{Direction, PbxIds};
 use cloud_uplink::{CallId, Identity, LegId, LegState, LegView, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::cloud::{LegFilter, OwnedLeg};
+use store::StoreError;
+use store::cloud::{LegFilter, OwnedLeg, Reading};
 use web::{ApiError, Query};
 
 use super::ask::Asker;
 use super::auth::Caller;
+use super::currency::{Currency, Heard, heard};
 use super::{numbers, refusal};
 use crate::app::App;
 use crate::gateways::identity;
@@ -46,8 +48,8 @@ pub(super) struct CallView {
     /// Numbers of the other parties of the conversation as it is now.
     peers: Vec<String>,
     since: Timestamp,
-    /// False: the gateway is not connected, the call may have changed since.
-    current: bool,
+    #[serde(flatten)]
+    currency: Currency,
     pbx: PbxIds,
     #[serde(rename = "_links")]
     links: CallLinks,
@@ -143,10 +145,9 @@ pub(super) async fn one(
 ) -> Result<Json<CallView>, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
     let call = numbers::call(&call)?;
-    let leg = leg(&app, &caller, params.site_id, endpoint, call).await?;
-    let leg = leg.ok_or_else(numbers::unknown_call)?;
-    let parties = parties(&app, std::slice::from_ref(&leg)).await?;
-    let view = view(&app, &leg, &parties);
+    let seen = see(&app, &caller, params.site_id, Some(endpoint)).await?;
+    let leg = seen.leg(call).ok_or_else(numbers::unknown_call)?;
+    let view = view(&app, leg, &seen);
     view.map(Json).ok_or_else(numbers::unknown_call)
 }
 
@@ -158,24 +159,12 @@ pub(super) async fn gateway_of(
     call: CallId,
 ) -> Result<Identity, ApiError> {
     let Asker { app, caller, .. } = asker;
-    match leg(app, caller, site.clone(), endpoint.to_owned(), call).await? {
+    let seen = see(app, caller, site.clone(), Some(endpoint.to_owned())).await?;
+    match seen.leg(call) {
         Some(leg) => Ok(identity(&leg.owner)),
         // A call just made may not be in the view yet: then the gateway knows.
         None => asker.gateway(site.as_deref()),
     }
-}
-
-/// The leg of an extension in a call.
-async fn leg(
-    app: &App,
-    caller: &Caller,
-    site: Option<String>,
-    endpoint: String,
-    call: CallId,
-) -> Result<Option<OwnedLeg>, ApiError> {
-    let (legs, _) = legs(app, caller, site, Some(endpoint)).await?;
-    let call = call.to_string();
-    Ok(legs.into_iter().find(|owned| owned.leg.call_id == call))
 }
 
 /// Where a call of an extension is found.
@@ -194,10 +183,10 @@ async fn list(
     endpoint: Option<String>,
     href: String,
 ) -> Result<Json<CallList>, ApiError> {
-    let (legs, cursor) = legs(app, &caller, params.site_id, endpoint).await?;
-    let parties = parties(app, &legs).await?;
-    let items = legs.iter().filter_map(|leg| view(app, leg, &parties));
+    let seen = see(app, &caller, params.site_id, endpoint).await?;
+    let items = seen.legs.iter().filter_map(|leg| view(app, leg, &seen));
     let items: Vec<_> = items.collect();
+    let cursor = seen.cursor;
     Ok(Json(CallList {
         count: items.len(),
         cursor,
@@ -211,26 +200,58 @@ async fn list(
     }))
 }
 
-/// Legs with an extension, and the newest cursor from before they were read.
-pub(super) async fn legs(
+/// Calls as they were at one moment.
+struct Seen {
+    /// Legs with an extension.
+    legs: Vec<OwnedLeg>,
+    parties: Parties,
+    heard: Heard,
+    cursor: u64,
+}
+
+impl Seen {
+    /// The leg in a call.
+    fn leg(&self, call: CallId) -> Option<&OwnedLeg> {
+        let call = call.to_string();
+        self.legs.iter().find(|owned| owned.leg.call_id == call)
+    }
+}
+
+async fn see(
     app: &App,
     caller: &Caller,
     site: Option<String>,
     endpoint: Option<String>,
-) -> Result<(Vec<OwnedLeg>, u64), ApiError> {
-    let filter = LegFilter {
+) -> Result<Seen, ApiError> {
+    let filter = filter(caller, site, endpoint);
+    let read = move |at: &Reading<'_>| {
+        let legs = legs(at, &filter)?;
+        Ok(Seen {
+            parties: parties(at, &filter.account, &legs)?,
+            heard: heard(at, legs.iter().map(|leg| &leg.owner))?,
+            cursor: at.last_cursor()?,
+            legs,
+        })
+    };
+    let seen = app.read(move |store| store.at_once(read)).await;
+    seen.map_err(|error| refusal::of_store(&error))
+}
+
+/// Which legs a caller asks for.
+pub(super) fn filter(caller: &Caller, site: Option<String>, endpoint: Option<String>) -> LegFilter {
+    LegFilter {
         account: caller.account.clone(),
         site,
         gateway: None,
         endpoint,
-    };
-    let read = app.read(move |store| {
-        let cursor = store.last_cursor()?;
-        Ok((store.legs(&filter)?, cursor))
-    });
-    let (mut legs, cursor) = read.await.map_err(|error| refusal::of_store(&error))?;
+    }
+}
+
+/// Legs with an extension.
+pub(super) fn legs(at: &Reading<'_>, filter: &LegFilter) -> Result<Vec<OwnedLeg>, StoreError> {
+    let mut legs = at.legs(filter)?;
     legs.retain(|owned| !owned.leg.endpoint.is_empty());
-    Ok((legs, cursor))
+    Ok(legs)
 }
 
 /// Each leg that can be read, and its coarse state.
@@ -247,24 +268,17 @@ pub(super) fn states(legs: &[OwnedLeg]) -> impl Iterator<Item = (&OwnedLeg, Call
 type Parties = BTreeMap<String, Vec<(LegId, String)>>;
 
 /// Everybody in the calls of those legs, outside parties included.
-async fn parties(app: &App, legs: &[OwnedLeg]) -> Result<Parties, ApiError> {
-    let calls: BTreeSet<_> = legs.iter().map(|it| it.leg.call_id.clone()).collect();
-    let Some(account) = legs.first().map(|it| it.owner.account.clone()) else {
-        return Ok(Parties::new());
+fn parties(at: &Reading<'_>, account: &str, legs: &[OwnedLeg]) -> Result<Parties, StoreError> {
+    let calls: BTreeSet<_> = legs.iter().map(|it| &it.leg.call_id).collect();
+    let party = |owned: &OwnedLeg| {
+        let leg = read_leg(owned)?;
+        Some((leg.leg_id, leg.device))
     };
-    let read = app.read(move |store| {
-        let mut parties = Parties::new();
-        for call in calls {
-            let legs = store.call_legs(&account, &call)?;
-            let party = |owned: &OwnedLeg| {
-                let leg = read_leg(owned)?;
-                Some((leg.leg_id, leg.device))
-            };
-            parties.insert(call, legs.iter().filter_map(party).collect());
-        }
-        Ok(parties)
-    });
-    read.await.map_err(|error| refusal::of_store(&error))
+    let of = |call: &String| {
+        let legs = at.call_legs(account, call)?;
+        Ok((call.clone(), legs.iter().filter_map(party).collect()))
+    };
+    calls.into_iter().map(of).collect()
 }
 
 fn read_leg(owned: &OwnedLeg) -> Option<LegView> {
@@ -273,18 +287,17 @@ fn read_leg(owned: &OwnedLeg) -> Option<LegView> {
         .ok()
 }
 
-fn view(app: &App, owned: &OwnedLeg, parties: &Parties) -> Option<CallView> {
+fn view(app: &App, owned: &OwnedLeg, seen: &Seen) -> Option<CallView> {
     let leg = read_leg(owned)?;
-    let all = parties.get(&owned.leg.call_id);
+    let all = seen.parties.get(&owned.leg.call_id);
     let all = all.into_iter().flatten();
     let peers = leg.peers(all.map(|(id, number)| (*id, number.as_str())));
-    let gateway = identity(&owned.owner);
-    let current = app.gateways.is_connected(&gateway);
+    let currency = Currency::of(app, &owned.owner, leg.known_until, &seen.heard);
     let Identity {
         account_id,
         site_id,
         gateway_id,
-    } = gateway;
+    } = identity(&owned.owner);
     let endpoint_id = leg.endpoint_id?;
     let links = CallLinks {
         this: Link {
@@ -309,7 +322,7 @@ fn view(app: &App, owned: &OwnedLeg, parties: &Parties) -> Option<CallView> {
         redirected_from: leg.redirected_from,
         peers,
         since: leg.since,
-        current,
+        currency,
         pbx: leg.pbx,
         links,
     })

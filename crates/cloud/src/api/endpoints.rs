@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use cloud_uplink::endpoint::EndpointPart;
 use cloud_uplink::{EndpointView, Identity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use store::cloud::{EndpointFilter, EndpointPlace, OwnedEndpoint, Owner};
+use store::cloud::{
+    EndpointFilter, EndpointPlace, LegFilter, OwnedEndpoint, OwnedLeg, Owner, Reading,
+};
 use web::{ApiError, Query};
 
 use super::ask::Asker;
 use super::auth::Caller;
-use super::calls::{CallState, SiteParams, endpoint_href, legs, states};
+use super::calls::{self, CallState, SiteParams, endpoint_href, states};
+use super::currency::{Currency, Heard, heard};
 use super::features::object;
 use super::{numbers, refusal};
 use crate::app::App;
@@ -47,9 +51,14 @@ pub(super) async fn all(
         endpoint: None,
         after: params.after.as_deref().map(place).transpose()?,
     };
-    let (legs, cursor) = legs(&app, &caller, params.site_id.clone(), None).await?;
-    let rows = app.read(move |store| store.endpoints(&filter, limit + 1));
-    let mut rows = rows.await.map_err(|error| refusal::of_store(&error))?;
+    let calls = calls::filter(&caller, params.site_id.clone(), None);
+    let seen = see(&app, filter, limit + 1, calls).await?;
+    let Seen {
+        mut rows,
+        legs,
+        heard,
+        cursor,
+    } = seen;
     let is_more = rows.len() > limit;
     rows.truncate(limit);
     let mut calls: BTreeMap<(Owner, String), Vec<CallState>> = BTreeMap::new();
@@ -60,13 +69,13 @@ pub(super) async fn all(
     let item = |row: &OwnedEndpoint| {
         let whose = (row.owner.clone(), row.endpoint.endpoint.clone());
         let calls = calls.get(&whose).map_or(&[][..], Vec::as_slice);
-        let connected = app.gateways.is_connected(&identity(&row.owner));
+        let row = Known::read(&app, row, &heard);
         resource(
-            &row.endpoint.endpoint,
+            &row.row.endpoint.endpoint,
             &caller.account,
-            Some(row),
+            Some(&row),
             calls,
-            connected,
+            row.connected,
         )
     };
     let items: Vec<_> = rows.iter().map(item).collect();
@@ -100,15 +109,23 @@ pub(super) async fn one(
 ) -> Result<Json<Value>, ApiError> {
     let endpoint = numbers::endpoint(endpoint)?;
     let site = params.site_id;
-    let (legs, _) = legs(&app, &caller, site.clone(), Some(endpoint.clone())).await?;
-    let rows = rows(&app, &caller, site.clone(), endpoint.clone()).await?;
-    let is_connected = |row: &&OwnedEndpoint| app.gateways.is_connected(&identity(&row.owner));
-    let row = rows.iter().find(is_connected).or_else(|| rows.first());
+    let filter = filter(&caller, site.clone(), endpoint.clone());
+    let calls = calls::filter(&caller, site.clone(), Some(endpoint.clone()));
+    let seen = see(&app, filter, PAGE_MAX, calls).await?;
+    let known = seen
+        .rows
+        .iter()
+        .map(|row| Known::read(&app, row, &seen.heard));
+    let known: Vec<_> = known.collect();
+    let row = known
+        .iter()
+        .find(|row| row.connected)
+        .or_else(|| known.first());
     let connected = match &row {
-        Some(row) => is_connected(row),
+        Some(row) => row.connected,
         None => serves(&app, &caller, site.as_deref()),
     };
-    let calls: Vec<_> = states(&legs).map(|(_, state)| state).collect();
+    let calls: Vec<_> = states(&seen.legs).map(|(_, state)| state).collect();
     let body = resource(&endpoint, &caller.account, row, &calls, connected);
     Ok(Json(body))
 }
@@ -122,20 +139,30 @@ fn serves(app: &App, caller: &Caller, site: Option<&str>) -> bool {
     })
 }
 
-/// What is known of an extension, by whom; more than one only where several sites have it.
+/// What is known of an extension, by whom and since when they were last heard of; more than one only
+/// where several sites have it.
 pub(super) async fn known(
     app: &App,
     caller: &Caller,
     site: Option<String>,
     endpoint: String,
-) -> Result<Vec<(Owner, EndpointView)>, ApiError> {
-    let rows = rows(app, caller, site, endpoint).await?;
-    let parse = |row: OwnedEndpoint| {
-        let view = serde_json::from_str(&row.endpoint.body)
-            .inspect_err(|error| tracing::error!(%error, "a stored endpoint cannot be read"));
-        Some((row.owner, view.ok()?))
+) -> Result<(Vec<(Owner, EndpointView)>, Heard), ApiError> {
+    let filter = filter(caller, site, endpoint);
+    let read = move |at: &Reading<'_>| {
+        let rows = at.endpoints(&filter, PAGE_MAX)?;
+        let heard = heard(at, rows.iter().map(|row| &row.owner))?;
+        Ok((rows, heard))
     };
-    Ok(rows.into_iter().filter_map(parse).collect())
+    let read = app.read(move |store| store.at_once(read)).await;
+    let (rows, heard) = read.map_err(|error| refusal::of_store(&error))?;
+    let parse = |row: OwnedEndpoint| Some((row.owner.clone(), parse(&row)?));
+    Ok((rows.into_iter().filter_map(parse).collect(), heard))
+}
+
+fn parse(row: &OwnedEndpoint) -> Option<EndpointView> {
+    serde_json::from_str(&row.endpoint.body)
+        .inspect_err(|error| tracing::error!(%error, "a stored endpoint cannot be read"))
+        .ok()
 }
 
 /// The gateway to ask about an extension: the one that knows it, if only one does.
@@ -144,45 +171,99 @@ pub(super) async fn gateway_of(
     site: Option<String>,
     endpoint: &str,
 ) -> Result<Identity, ApiError> {
-    let rows = rows(&asker.app, &asker.caller, site.clone(), endpoint.to_owned()).await?;
+    let filter = filter(&asker.caller, site.clone(), endpoint.to_owned());
+    let rows = asker
+        .app
+        .read(move |store| store.at_once(|at| at.endpoints(&filter, PAGE_MAX)));
+    let rows = rows.await.map_err(|error| refusal::of_store(&error))?;
     match rows.as_slice() {
         [only] => Ok(identity(&only.owner)),
         _ => asker.gateway(site.as_deref()),
     }
 }
 
-async fn rows(
+/// Extensions and their calls at one moment.
+struct Seen {
+    rows: Vec<OwnedEndpoint>,
+    legs: Vec<OwnedLeg>,
+    heard: Heard,
+    cursor: u64,
+}
+
+async fn see(
     app: &App,
-    caller: &Caller,
-    site: Option<String>,
-    endpoint: String,
-) -> Result<Vec<OwnedEndpoint>, ApiError> {
-    let filter = EndpointFilter {
+    filter: EndpointFilter,
+    rows_max: usize,
+    calls: LegFilter,
+) -> Result<Seen, ApiError> {
+    let read = move |at: &Reading<'_>| {
+        let rows = at.endpoints(&filter, rows_max)?;
+        Ok(Seen {
+            legs: calls::legs(at, &calls)?,
+            heard: heard(at, rows.iter().map(|row| &row.owner))?,
+            cursor: at.last_cursor()?,
+            rows,
+        })
+    };
+    let seen = app.read(move |store| store.at_once(read)).await;
+    seen.map_err(|error| refusal::of_store(&error))
+}
+
+/// The rows of one extension.
+fn filter(caller: &Caller, site: Option<String>, endpoint: String) -> EndpointFilter {
+    EndpointFilter {
         account: caller.account.clone(),
         site,
         endpoint: Some(endpoint),
         after: None,
-    };
-    let read = app.read(move |store| store.endpoints(&filter, PAGE_MAX));
-    read.await.map_err(|error| refusal::of_store(&error))
+    }
+}
+
+/// A row, and how far it can be relied on.
+struct Known<'a> {
+    row: &'a OwnedEndpoint,
+    view: Option<EndpointView>,
+    currency: Currency,
+    connected: bool,
+}
+
+impl<'a> Known<'a> {
+    fn read(app: &App, row: &'a OwnedEndpoint, heard: &Heard) -> Self {
+        let view = parse(row);
+        let known_until = view.as_ref().and_then(|view| view.known_until);
+        Self {
+            currency: Currency::of(app, &row.owner, known_until, heard),
+            connected: app.gateways.is_connected(&identity(&row.owner)),
+            row,
+            view,
+        }
+    }
+
+    /// Whether it may have got calls unheard.
+    fn is_lost(&self) -> bool {
+        let view = self.view.as_ref();
+        view.is_some_and(|view| view.unconfirmed.contains(&EndpointPart::Presence))
+    }
 }
 
 /// An extension with its calls and what else is known of it.
 fn resource(
     endpoint: &str,
     account: &str,
-    row: Option<&OwnedEndpoint>,
+    known: Option<&Known<'_>>,
     calls: &[CallState],
     connected: bool,
 ) -> Value {
-    let view = row.and_then(|row| serde_json::from_str::<EndpointView>(&row.endpoint.body).ok());
-    let mut resource: Map<_, _> = view.as_ref().and_then(object).unwrap_or_default();
-    if let Some(row) = row {
-        resource.insert("siteId".to_owned(), row.owner.site.as_ref().into());
-        resource.insert("gatewayId".to_owned(), row.owner.gateway.as_ref().into());
-        resource.insert("current".to_owned(), connected.into());
+    let view = known.and_then(|known| known.view.as_ref());
+    let mut resource: Map<_, _> = view.and_then(object).unwrap_or_default();
+    resource.remove("knownUntil");
+    if let Some(known) = known {
+        let owner = &known.row.owner;
+        resource.insert("siteId".to_owned(), owner.site.as_ref().into());
+        resource.insert("gatewayId".to_owned(), owner.gateway.as_ref().into());
+        resource.extend(object(&known.currency).unwrap_or_default());
     }
-    let without_calls = if connected {
+    let without_calls = if connected && !known.is_some_and(Known::is_lost) {
         CallState::Idle
     } else {
         CallState::Unknown

@@ -20,6 +20,7 @@ use web::{ApiError, Query};
 use super::auth::Caller;
 use super::{numbers, refusal};
 use crate::app::{App, count, until_stopped};
+use crate::legs::Place;
 
 /// Events read at once for one reader: what it holds in memory.
 const PAGE_EVENTS_MAX: usize = 128;
@@ -45,6 +46,9 @@ pub(super) struct Params {
     cursor: Option<String>,
     endpoint: Option<String>,
     site_id: Option<String>,
+    /// Signals of cloud legs as well.
+    #[serde(default)]
+    legs: bool,
 }
 
 /// `GET /events/v1?cursor=…&endpoint=…&siteId=…`.
@@ -56,11 +60,13 @@ pub(super) async fn upgrade(
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|_| ApiError::websocket_needed())?;
     let cursor = start(&app, params.cursor.as_deref()).await?;
+    let scope = caller.scope();
     let filter = EventFilter {
         account: caller.account,
         site: params.site_id,
         endpoint: params.endpoint.map(numbers::endpoint).transpose()?,
     };
+    let scope = params.legs.then_some(scope);
     let place = Arc::clone(&app.readers).try_acquire_owned().map_err(|_| {
         let message = "all places for readers of the event stream are taken";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
@@ -79,6 +85,11 @@ pub(super) async fn upgrade(
             let Some(_alive) = app.alive.upgrade() else {
                 return;
             };
+            let listen = |scope| {
+                let (site, endpoint) = (filter.site.clone(), filter.endpoint.clone());
+                app.legs.listen(scope, site, endpoint)
+            };
+            let legs = scope.map(listen);
             let reader = Reader {
                 app,
                 socket,
@@ -86,6 +97,7 @@ pub(super) async fn upgrade(
                 cursor,
                 heard: Instant::now(),
                 told: None,
+                legs,
                 _place: place,
             };
             reader.run(&caller.application).await;
@@ -122,6 +134,8 @@ struct Reader {
     heard: Instant,
     /// The cursor that the reader knows.
     told: Option<u64>,
+    /// Where signals of cloud legs come from, for who wants them.
+    legs: Option<Place>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -184,6 +198,18 @@ impl Reader {
                         return end;
                     }
                 }
+                signal = next_signal(&mut self.legs) => match signal {
+                    Some(text) => {
+                        let message = Message::text(text.as_ref());
+                        if let Err(end) = self.send([message]).await {
+                            return end;
+                        }
+                    }
+                    None => {
+                        count(&self.app.counters.readers_dropped);
+                        return End::Close(code::POLICY, "the reader does not keep up");
+                    }
+                },
                 _ = newest.changed(), if at_end => {}
                 () = std::future::ready(()), if !at_end => {}
             }
@@ -263,6 +289,14 @@ impl Reader {
                 Err(End::Close(code::POLICY, "the reader does not keep up"))
             }
         }
+    }
+}
+
+/// The next signal of a leg; `None`: the reader did not keep up with them.
+async fn next_signal(legs: &mut Option<Place>) -> Option<Arc<str>> {
+    match legs {
+        Some(place) => place.messages.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,8 @@ use cloud_uplink::command::{
     Action, Answer, EndpointId, SetForwarding, SetMessageWaiting, SetPresence, SetSwitch,
 };
 use cloud_uplink::endpoint::{
-    DoNotDisturb, ForwardingKind, Forwardings, MessageWaiting, Origin, Presence, PresenceState,
+    DoNotDisturb, EndpointPart, ForwardingKind, Forwardings, MessageWaiting, Origin, Presence,
+    PresenceState,
 };
 use cloud_uplink::{EndpointView, Identity};
 use http::StatusCode;
@@ -20,6 +21,7 @@ use web::{ApiError, Json, Query};
 
 use super::ask::{Asker, Done, no_answer};
 use super::calls::{SiteParams, endpoint_href};
+use super::currency::Currency;
 use super::{endpoints, numbers};
 use crate::app::App;
 use crate::gateways::identity;
@@ -72,6 +74,8 @@ pub(super) struct PresenceBody {
 pub(super) trait Feature: Serialize + Sized {
     /// The last part of its path.
     const NAME: &'static str;
+    /// What it is of an extension.
+    const PART: EndpointPart;
     /// The method that asks the PBX for it.
     const QUESTION: fn(EndpointId) -> Action;
     /// What sets it.
@@ -87,6 +91,7 @@ pub(super) trait Feature: Serialize + Sized {
 
 impl Feature for DoNotDisturb {
     const NAME: &'static str = "doNotDisturb";
+    const PART: EndpointPart = EndpointPart::DoNotDisturb;
     const QUESTION: fn(EndpointId) -> Action = Action::GetDoNotDisturb;
     type Body = SwitchBody;
 
@@ -106,6 +111,7 @@ impl Feature for DoNotDisturb {
 
 impl Feature for Forwardings {
     const NAME: &'static str = "forwarding";
+    const PART: EndpointPart = EndpointPart::Forwarding;
     const QUESTION: fn(EndpointId) -> Action = Action::GetForwarding;
     type Body = ForwardingBody;
 
@@ -131,6 +137,7 @@ impl Feature for Forwardings {
 
 impl Feature for MessageWaiting {
     const NAME: &'static str = "messageWaiting";
+    const PART: EndpointPart = EndpointPart::MessageWaiting;
     const QUESTION: fn(EndpointId) -> Action = Action::GetMessageWaiting;
     type Body = WaitingBody;
 
@@ -154,6 +161,7 @@ impl Feature for MessageWaiting {
 
 impl Feature for Presence {
     const NAME: &'static str = "presence";
+    const PART: EndpointPart = EndpointPart::Presence;
     const QUESTION: fn(EndpointId) -> Action = Action::GetPresence;
     type Body = PresenceBody;
 
@@ -213,15 +221,18 @@ async fn read<F: Feature>(
         return asker.ask(gateway, question, present).await;
     }
     let known = endpoints::known(&asker.app, &asker.caller, params.site_id, endpoint.clone());
-    for (owner, view) in known.await? {
+    let (views, heard) = known.await?;
+    for (owner, view) in views {
         let since = view.since.to_string();
+        let lost = view.unconfirmed.contains(&F::PART);
+        let known_until = view.known_until.filter(|_| lost);
         let Some(mut state) = F::known(view).as_ref().and_then(object) else {
             continue;
         };
         let gateway = identity(&owner);
-        let current = asker.app.gateways.is_connected(&gateway);
+        let currency = Currency::of(&asker.app, &owner, known_until, &heard);
         state.insert("since".to_owned(), since.into());
-        state.insert("current".to_owned(), current.into());
+        state.extend(object(&currency).unwrap_or_default());
         name(&mut state, Some(&endpoint), &gateway, &href);
         return Ok(axum::Json(state).into_response());
     }

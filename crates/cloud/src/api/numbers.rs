@@ -49,6 +49,22 @@ pub(super) fn number(field: &str, text: String) -> Result<String, ApiError> {
     Err(error.with("field", field).with("allowed", to_form()))
 }
 
+/// A number to call by SIP, where pauses and letters have no place.
+pub(super) fn dialled(field: &str, text: String) -> Result<String, ApiError> {
+    let digits = text.strip_prefix('+').unwrap_or(&text);
+    if is_of(digits, b"*#") && text.len() <= NUMBER_LEN_MAX {
+        return Ok(text);
+    }
+    let form = format!("1 to {NUMBER_LEN_MAX} of 0-9 * #, perhaps after a +");
+    let message = format!("a number to call has {form}");
+    let error = ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        name(ErrorCode::InvalidNumber),
+        message,
+    );
+    Err(error.with("field", field).with("allowed", form))
+}
+
 /// What digits to send look like.
 pub(super) fn digits_form() -> String {
     format!("1 to {NUMBER_LEN_MAX} of 0-9 * # A-D and , for a pause")

@@ -1,5 +1,7 @@
 //! One gateway's channel: a WebSocket around the session. What the protocol says is decided in
-//! `cloud_uplink`; here bytes move, the store is asked, and commands are passed on.
+//! `cloud_uplink`; here bytes move, the store is asked, commands and legs are passed on.
+//!
+//! Size: one loop, whose wake-ups and acts are read together.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future;
@@ -10,7 +12,7 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse as _, Response};
-use cloud_uplink::frame::{FRAME_LEN_MAX, Goaway, Hello, SUBPROTOCOL, Window, close};
+use cloud_uplink::frame::{CloudFrame, FRAME_LEN_MAX, Goaway, Hello, SUBPROTOCOL, Window, close};
 use cloud_uplink::session::cloud::{Accept, CloudEvent, Config};
 use cloud_uplink::session::{CloudSession, Fence, PONG_TIMEOUT, View};
 use cloud_uplink::{Command, Identity};
@@ -29,6 +31,7 @@ use super::quarantine::Malformed;
 use super::{COMMANDS_QUEUED_MAX, Claim, Fenced, ingest, owner};
 use crate::api::auth::bearer;
 use crate::app::{App, count, is_token, timestamp, unix_ms, until_stopped};
+use crate::legs::Hold;
 
 /// What every gateway is granted.
 pub(crate) const SESSION: Config = Config {
@@ -91,9 +94,9 @@ struct Channel {
     session: CloudSession,
     up: Option<Up>,
     /// Stored up to that number, or why not.
-    stored: mpsc::UnboundedReceiver<Result<Option<u64>, IngestError>>,
+    stored: mpsc::UnboundedReceiver<Result<Stored, IngestError>>,
     /// Bounded by the session's window: each event sent is there at most once.
-    stored_in: mpsc::UnboundedSender<Result<Option<u64>, IngestError>>,
+    stored_in: mpsc::UnboundedSender<Result<Stored, IngestError>>,
 }
 
 /// What there is once the gateway said hello.
@@ -101,17 +104,29 @@ struct Up {
     info: StreamInfo,
     hello: Hello,
     claim: Claim,
+    legs: Hold,
     /// Commands for which the session has no room yet.
     waiting: VecDeque<Command>,
     /// Commands sent on this channel without an outcome.
     sent: BTreeSet<String>,
 }
 
+/// What is stored.
+#[derive(Debug, Clone, Copy)]
+enum Stored {
+    /// Events up to that one.
+    Events { last: u64 },
+    /// The gateway's view as of that event.
+    View { as_of: u64 },
+}
+
 enum Wake {
     Message(Option<Result<Message, axum::Error>>),
-    Stored(Result<Option<u64>, IngestError>),
+    Stored(Result<Stored, IngestError>),
     Command(Command),
     Superseded,
+    /// Legs have something to send.
+    Legs,
     Timer,
     Stopped,
 }
@@ -160,6 +175,7 @@ impl Channel {
                     close::SUPERSEDED,
                     "a newer session of this gateway took over",
                 ),
+                Wake::Legs => {}
                 Wake::Timer => self.session.handle_timeout(clock::now()),
                 Wake::Stopped => self.part().await,
             }
@@ -175,12 +191,13 @@ impl Channel {
             }
         };
         let mut stopped = self.app.stopped.clone();
-        let claim = self.up.as_mut().map(|up| &mut up.claim);
+        let up = self.up.as_mut().map(|up| (&mut up.claim, &up.legs));
         let from_app = async {
-            match claim {
-                Some(claim) => tokio::select! {
+            match up {
+                Some((claim, legs)) => tokio::select! {
                     Some(command) = claim.commands.recv() => Wake::Command(command),
                     _ = &mut claim.superseded => Wake::Superseded,
+                    () = legs.woken() => Wake::Legs,
                 },
                 None => future::pending().await,
             }
@@ -216,6 +233,16 @@ impl Channel {
                         self.app.commands.complete(&self.app, id, &response.outcome);
                     }
                 }
+                CloudEvent::Leg(frame) => {
+                    if let Some(up) = &self.up {
+                        up.legs.frame(frame);
+                    }
+                }
+                CloudEvent::LegUnreadable { leg, why } => {
+                    if let Some(up) = &self.up {
+                        up.legs.unreadable(leg, why);
+                    }
+                }
                 CloudEvent::Disconnect { code, reason } => return Ok(Some((code, reason))),
             }
         }
@@ -224,12 +251,18 @@ impl Channel {
     }
 
     async fn transmit(&mut self) -> anyhow::Result<()> {
-        while let Some(frame) = self.session.poll_transmit() {
+        while let Some(frame) = self.next_frame() {
             tracing::trace!(kind = frame.kind(), "frame to the gateway");
             self.socket.feed(Message::text(frame.to_json())).await?;
         }
         self.socket.flush().await?;
         Ok(())
+    }
+
+    /// The session's frames go first: among them are acknowledgements, and few of all.
+    fn next_frame(&mut self) -> Option<CloudFrame> {
+        let legs = || self.up.as_ref()?.legs.poll_transmit();
+        self.session.poll_transmit().or_else(legs)
     }
 
     fn handle_message(&mut self, message: Result<Message, axum::Error>) {
@@ -257,7 +290,10 @@ impl Channel {
         let fresh = uuid::Uuid::new_v4().to_string();
         let fence = Fence::from(&hello);
         let resume = hello.resume.as_ref().map(|resume| resume.session.as_str());
-        let claim = self.app.gateways.claim(gateway, fence, &fresh, resume);
+        let claim = self
+            .app
+            .gateways
+            .claim(gateway, fence, &fresh, resume, hello.high_water);
         let Ok(claim) = claim.map_err(|Fenced| count(&self.app.counters.channels_refused)) else {
             let reason = "a newer session of this gateway is live";
             return self.session.refuse(close::SUPERSEDED, reason);
@@ -277,6 +313,7 @@ impl Channel {
                     .refuse(close::RETRY_LATER, "the store cannot be read");
             }
         };
+        claim.stored(acked);
         let accept = Accept {
             session: claim.session.clone(),
             resumed: claim.resumed,
@@ -296,6 +333,7 @@ impl Channel {
                 boot: hello.boot,
                 lease_epoch: hello.lease_epoch,
             },
+            legs: self.app.legs.up(gateway, hello.has_legs(), claim.resumed),
             hello,
             claim,
             waiting: self
@@ -377,7 +415,7 @@ impl Channel {
             batch,
             Box::new(move |result| {
                 // An error means that the channel ended meanwhile.
-                let _ = stored.send(result.map(|_| Some(last)));
+                let _ = stored.send(result.map(|_| Stored::Events { last }));
             }),
         );
     }
@@ -393,15 +431,23 @@ impl Channel {
             unix_ms(),
             Box::new(move |result| {
                 // An error means that the channel ended meanwhile.
-                let _ = stored.send(result.map(|()| None));
+                let _ = stored.send(result.map(|()| Stored::View { as_of }));
             }),
         );
     }
 
-    fn handle_stored(&mut self, result: Result<Option<u64>, IngestError>) {
+    fn handle_stored(&mut self, result: Result<Stored, IngestError>) {
         let error = match result {
-            Ok(Some(seq)) => return self.session.stored(seq),
-            Ok(None) => return,
+            Ok(stored) => {
+                if let Stored::Events { last } = stored {
+                    self.session.stored(last);
+                }
+                let (Stored::Events { last: seq } | Stored::View { as_of: seq }) = stored;
+                if let Some(up) = &self.up {
+                    up.claim.stored(seq);
+                }
+                return;
+            }
             Err(error) => error,
         };
         let code = match &error {

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use cloud_uplink::command::Accepted;
 use cloud_uplink::event::{CommandCompleted, LegChange};
 use cloud_uplink::id::{CommandId, EventId};
+use cloud_uplink::loss::Lost;
 use cloud_uplink::session::View;
 use cloud_uplink::{
     CallRecord, EndpointView, EventData, Identity, LegState, LegView, Outcome, Timestamp,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::cloud::{
-    Content, Endpoint, EndpointChange, IngestItem, Leg, LegChange as StoredChange, Record,
-    View as StoredView,
+    AllChange, ApplyAll, Content, Endpoint, EndpointChange, IngestItem, Leg,
+    LegChange as StoredChange, Record, View as StoredView,
 };
 
 use crate::app::to_store_ms;
@@ -29,7 +31,7 @@ const DIVERTED: &str = "ringway.call.diverted.v1";
 const COMMAND_COMPLETED: &str = "ringway.command.completed.v1";
 const CALL_RECORDED: &str = "ringway.call.recorded.v1";
 /// Types whose data is a change of a leg. Others pass unread: newer gateways may know more.
-const LEG_CHANGES: [&str; 13] = [
+const LEG_CHANGES: [&str; 14] = [
     "ringway.call.initiated.v1",
     "ringway.call.originated.v1",
     "ringway.call.delivered.v1",
@@ -43,7 +45,10 @@ const LEG_CHANGES: [&str; 13] = [
     "ringway.call.transferred.v1",
     "ringway.call.conferenced.v1",
     "ringway.call.networkReached.v1",
+    "ringway.call.confirmed.v1",
 ];
+/// Types of which some tell that calls and endpoints may change unheard from now on.
+const LOSSES: [&str; 2] = ["ringway.link.down.v1", "ringway.endpoint.unmonitored.v1"];
 /// Types whose data is a change of an endpoint.
 const ENDPOINT_CHANGES: [&str; 6] = [
     "ringway.endpoint.service.v1",
@@ -88,6 +93,7 @@ pub(super) fn sort(
                     },
                     legs: row.leg.into_iter().collect(),
                     endpoint: row.change,
+                    all: row.all,
                     record: row.record,
                 });
             }
@@ -157,6 +163,7 @@ struct Row {
     time: Timestamp,
     leg: Option<StoredChange>,
     change: Option<EndpointChange>,
+    all: Option<AllChange>,
     record: Option<Record>,
     outcome: Option<(CommandId, Outcome)>,
 }
@@ -225,6 +232,7 @@ fn read(gateway: &Identity, text: &str) -> Result<Row, String> {
         time,
         leg: None,
         change: None,
+        all: None,
         record: None,
         outcome: None,
     };
@@ -243,6 +251,9 @@ fn read(gateway: &Identity, text: &str) -> Result<Row, String> {
         let change: EventData = serde_json::from_str(text).map_err(data_error)?;
         row.change = endpoint_change(change, time);
         row.endpoint = row.change.as_ref().map(|to| to.endpoint.as_str().into());
+    } else if LOSSES.contains(&&*event_type) {
+        let loss: EventData = serde_json::from_str(text).map_err(data_error)?;
+        row.all = loss.loses().map(|lost| loss_of(lost, time));
     }
     Ok(row)
 }
@@ -268,6 +279,26 @@ fn endpoint_change(event: EventData, time: Timestamp) -> Option<EndpointChange> 
     Some(EndpointChange {
         endpoint,
         apply: Arc::new(apply),
+    })
+}
+
+/// Marks what may change unheard.
+fn loss_of(lost: Lost<'_>, time: Timestamp) -> AllChange {
+    let until = lost.known_until.unwrap_or(time);
+    AllChange {
+        endpoint: lost.endpoint_id.map(ToOwned::to_owned),
+        leg: lose(move |leg: &mut LegView| leg.lose(until)),
+        endpoints: lose(move |view: &mut EndpointView| view.lose(until)),
+    }
+}
+
+fn lose<T: Serialize + DeserializeOwned>(
+    lose: impl Fn(&mut T) -> bool + Send + Sync + 'static,
+) -> ApplyAll {
+    Arc::new(move |body| {
+        // What cannot be read is not shown either.
+        let mut view = serde_json::from_str(body).ok()?;
+        lose(&mut view).then(|| json(&view))
     })
 }
 

@@ -5,9 +5,11 @@
 
 mod channel;
 mod commands;
+mod currency;
 mod endpoints;
 mod events;
 mod faces;
 mod harness;
+mod legs;
 mod openapi;
 mod standby;

@@ -54,7 +54,8 @@ pub struct Config {
     /// Most requests in flight that bring monitors and snapshots up to date, 1 to
     /// [`IN_FLIGHT_LIMIT`].
     pub resync_in_flight_max: usize,
-    /// Within this time every device is snapshotted once more, spread evenly; `None` for never.
+    /// Within this time every device is snapshotted once more, and one that was refused tried once more,
+    /// spread evenly; `None` for never.
     pub check_period: Option<Duration>,
 }
 
@@ -114,8 +115,10 @@ impl Login {
                 return Err(LoginError::ControlCharacter(name));
             }
         }
-        let wrapped = format!("<applicationSpecificInfo>{fragment}</applicationSpecificInfo>");
-        Document::parse(&wrapped).map_err(LoginError::Malformed)?;
+        let open = "<applicationSpecificInfo>";
+        let wrapped = format!("{open}{fragment}</applicationSpecificInfo>");
+        let parsed = Document::parse(&wrapped);
+        parsed.map_err(|error| LoginError::Malformed(within(error, open.len(), fragment)))?;
         let specific_info = fill(fragment, user, password)?;
         Ok(Self { specific_info })
     }
@@ -130,6 +133,26 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Login(..)")
     }
+}
+
+/// The error as if `fragment` had stood alone, and not behind so many bytes.
+fn within(mut error: XmlError, before: usize, fragment: &str) -> XmlError {
+    use XmlError::{Dtd, Malformed, TooDeep, TooMany, TrailingData, Utf8};
+    if let Malformed { position, .. }
+    | Utf8 { position }
+    | Dtd { position }
+    | TooDeep { position }
+    | TooMany { position }
+    | TrailingData { position } = &mut error
+    {
+        *position = position.saturating_sub(before).min(fragment.len());
+        if *position == fragment.len() {
+            let position = *position;
+            let what = "an element is open at the end".to_owned();
+            return Malformed { position, what };
+        }
+    }
+    error
 }
 
 /// Replaces the placeholders in one pass, so that a value that looks like one stays a value.
@@ -178,19 +201,15 @@ mod tests {
 
     #[test]
     fn refuses_fragments_that_would_break_the_message() {
-        for fragment in [
-            "<a>",
-            "</applicationSpecificInfo><b>",
-            "<a>{user}</b>",
-            "<!DOCTYPE a>",
+        for (fragment, at) in [
+            ("<a>", "byte 3: an element is open at the end"),
+            ("</applicationSpecificInfo><b>", "byte 26: "),
+            ("<a>{user}</b>", "byte 9: "),
+            ("<!DOCTYPE a>", "byte 0: a document type"),
         ] {
-            assert!(
-                matches!(
-                    Login::new(fragment, "u", "p"),
-                    Err(LoginError::Malformed(_))
-                ),
-                "{fragment}"
-            );
+            let error = Login::new(fragment, "u", "p").unwrap_err();
+            assert!(matches!(error, LoginError::Malformed(_)), "{fragment}");
+            assert!(error.to_string().contains(at), "{fragment}: {error}");
         }
         assert_eq!(
             Login::new("<a>{pasword}</a>", "u", "p"),

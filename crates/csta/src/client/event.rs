@@ -158,7 +158,7 @@ pub enum UnmonitoredReason {
     #[error("monitor not started: {0}")]
     NotStarted(InvocationError),
     /// The switching function has reached its limit of monitors; the device waits in line.
-    #[error("waits, as another monitor was refused: {0}")]
+    #[error("waits, as another monitor was refused: {0}: {said}", said = .0.sentence())]
     LimitReached(CstaError),
     /// The switching function has stopped the monitor.
     #[error("monitor stopped by the switching function")]
@@ -178,7 +178,7 @@ pub enum InvocationError {
     #[error("no answer in time")]
     Timeout,
     /// A negative answer.
-    #[error("refused: {0}")]
+    #[error("refused: {0}: {said}", said = .0.sentence())]
     Refused(CstaError),
     /// The link closed first; whether the switching function acted on it is not known.
     #[error("link closed before the answer")]
@@ -222,10 +222,10 @@ pub enum CloseReason {
     #[error("link closed")]
     LinkClosed,
     /// The switching function refused the application session.
-    #[error("application session refused: {0}")]
+    #[error("application session refused: {0}: {said}", said = .0.sentence())]
     Refused(SessionError),
     /// The switching function answered the association with an error.
-    #[error("association refused: {0}")]
+    #[error("association refused: {0}: {said}", said = .0.sentence())]
     Error(CstaError),
     /// The association's request was answered with something else.
     #[error("association answered with <{0}>")]

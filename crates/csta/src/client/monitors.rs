@@ -120,7 +120,7 @@ impl Monitors {
         let have = self.by_device.keys();
         let gone: Vec<DeviceId> = have.filter(|d| !wanted.contains(d)).cloned().collect();
         if gone.is_empty() && new.is_empty() {
-            return;
+            return self.devices_changed();
         }
         self.announced = false;
         for device in gone {
@@ -135,6 +135,12 @@ impl Monitors {
             self.undone += 1;
             self.starts.push_back(id);
         }
+    }
+
+    /// The switching function has other devices than before: those that it did not know are tried anew.
+    pub(super) fn devices_changed(&mut self) {
+        self.retry_refused();
+        self.announced &= self.undone == 0;
     }
 
     /// Snapshots every monitored device anew.
@@ -461,8 +467,11 @@ impl Monitors {
             return;
         };
         self.check_cursor = id;
-        if watch.step == Step::Watching {
-            self.queue_snapshot(id);
+        match watch.step {
+            Step::Watching => self.queue_snapshot(id),
+            // Not every switching function says that it knows the device now.
+            Step::Refused => self.queue_start(id),
+            _ => {}
         }
     }
 }

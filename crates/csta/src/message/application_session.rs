@@ -151,6 +151,29 @@ choices! {
     }
 }
 
+impl SessionError {
+    /// What it says in one plain English sentence (ECMA-354 §8.1.2 and §8.3.2).
+    #[must_use]
+    pub fn sentence(&self) -> &'static str {
+        let Self::Defined(value) = self else {
+            return "The PBX gives a reason of its own.";
+        };
+        match value.as_str() {
+            "invalidApplicationInfo" => {
+                "The PBX does not take the login: user, password, or the form that they are sent in."
+            }
+            "requestedProtocolVersionNotSupported" => {
+                "The PBX speaks none of the editions offered."
+            }
+            "serverResourcesBusy" => "The PBX is busy; try again.",
+            "maxNumberSessions" => "The PBX has as many sessions as it allows.",
+            "invalidSessionID" => "The PBX does not know the session any longer.",
+            "serverCannotResetSessionTimer" => "The PBX cannot prolong the session.",
+            _ => "The PBX does not say why in words of the standard.",
+        }
+    }
+}
+
 impl std::fmt::Display for SessionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -179,6 +179,7 @@ impl<'x> Reader<'x> {
                 [_, ..] if spaced => {}
                 _ => return Err(malformed(start, "a start tag without its `>`")),
             }
+            let position = self.at;
             let attribute = self.attribute()?;
             let document = &mut self.document;
             let attributes = &document.attributes[first..];
@@ -189,11 +190,11 @@ impl<'x> Reader<'x> {
             let mut before = attributes.iter().chain(declared);
             if before.any(|it| it.key == attribute.key) {
                 let what = format!("attribute `{}` is there twice", attribute.key);
-                return Err(malformed(start, what));
+                return Err(malformed(position, what));
             }
             self.special += u32::from(attribute.name.len() < attribute.key.len());
             if attribute.key == "xmlns" || attribute.key.starts_with("xmlns:") {
-                self.declare(attribute, start)?;
+                self.declare(attribute, position)?;
             } else {
                 self.document.attributes.push(attribute);
             }
@@ -201,14 +202,14 @@ impl<'x> Reader<'x> {
         }
     }
 
-    fn declare(&mut self, mut declared: Attribute<'x>, start: usize) -> Result<(), XmlError> {
+    fn declare(&mut self, mut declared: Attribute<'x>, position: usize) -> Result<(), XmlError> {
         self.special += 1;
         if declared.key == "xmlns" {
             declared.name = "";
         }
         if !may_be_declared(declared.name, &declared.value) {
             let what = format!("`{}` declares what nobody may", declared.key);
-            return Err(malformed(start, what));
+            return Err(malformed(position, what));
         }
         self.document.declarations.push(declared);
         Ok(())
@@ -228,7 +229,8 @@ impl<'x> Reader<'x> {
             let mut before = attributes[..nth].iter().filter(|it| it.name == this.name);
             if before.any(|it| namespace(it).is_some() && namespace(it) == namespace(this)) {
                 let what = format!("attribute `{}` is there twice", this.key);
-                return Err(malformed(node.start, what));
+                let source = self.document.source.as_ptr().addr();
+                return Err(malformed(this.key.as_ptr().addr() - source, what));
             }
         }
         Ok(())

@@ -13,6 +13,8 @@ use super::{complain, exit};
 use crate::config::Config;
 use crate::daemon::{Gateway, Settings};
 use crate::logging::{self, LevelHandle};
+use crate::portal::SettingsFile;
+use crate::telephony::TelephonySettings;
 
 /// Time between two looks whether the links are alive.
 const WATCHDOG_LOOK: Duration = Duration::from_secs(2);
@@ -39,7 +41,17 @@ pub(super) fn run(path: &Path) -> ExitCode {
             return ExitCode::from(exit::SOFTWARE);
         }
     };
-    match runtime.block_on(serve(path, &config, &level)) {
+    let settings = match Settings::from_config(&config) {
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the configuration cannot be used"
+            );
+            return ExitCode::from(exit::CONFIG);
+        }
+    };
+    match runtime.block_on(serve(path, &config, settings, &level)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "ringway ends");
@@ -56,10 +68,16 @@ enum Wake {
     Failed(anyhow::Error),
 }
 
-async fn serve(path: &Path, config: &Config, level: &LevelHandle) -> anyhow::Result<()> {
+async fn serve(
+    path: &Path,
+    config: &Config,
+    settings: Settings,
+    level: &LevelHandle,
+) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let mut current = config.clone();
-    let mut gateway = Gateway::start(Settings::from_config(config)?).await?;
+    let file = SettingsFile::new(path, config);
+    let mut gateway = Gateway::start_with(settings, Some(file.clone())).await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         portal = %gateway.portal_addr(),
@@ -72,6 +90,7 @@ async fn serve(path: &Path, config: &Config, level: &LevelHandle) -> anyhow::Res
         let wake = tokio::select! {
             _ = look.tick() => Wake::Look,
             wake = signals.next() => wake,
+            () = file.changed() => Wake::Reload,
             error = gateway.failed() => Wake::Failed(error),
         };
         match wake {
@@ -122,6 +141,19 @@ async fn reload(path: &Path, current: &mut Config, gateway: &Gateway, level: &Le
     }
     if new.extensions() != current.extensions() {
         gateway.set_extensions(&new.extensions()).await;
+    }
+    // The users' file may have changed without this one.
+    if let (Some(_), Some(sip)) = (&current.sip, &new.sip) {
+        match TelephonySettings::users(sip) {
+            Ok(users) => gateway.set_softclients(users),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(
+                    error,
+                    "softphone users not in order: going on with the old ones"
+                );
+            }
+        }
     }
     let waiting = current.needs_restart(&new);
     tracing::info!(

@@ -112,7 +112,10 @@ async fn play(mut engine: mpsc::Receiver<EngineCommand>) -> usize {
                 sent += 1;
                 drop(reply.send(Outcome::Ok(Done::default())));
             }
-            EngineCommand::Publish(_) | EngineCommand::SetDevices(_) | EngineCommand::Panic => {}
+            EngineCommand::Publish(_)
+            | EngineCommand::SetDevices(_)
+            | EngineCommand::MessageWaiting(..)
+            | EngineCommand::Panic => {}
         }
     }
     sent

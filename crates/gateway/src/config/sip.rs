@@ -1,5 +1,8 @@
 //! `[sip]`: the small SIP PBX of the gateway. Without the section there is none.
 
+mod conflict;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,7 +12,7 @@ use ::sip::transport::Transport;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::types::{Count, HostPort, Seconds, parsed};
+use super::types::{Count, HostPort, Name, Seconds, SrtpChoice, parsed};
 
 /// `[sip]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,7 +25,8 @@ pub struct SipSection {
     pub advertise: Option<IpAddr>,
     /// Our domain: what the route of the PBX has as its remote domain.
     pub domain: Domain,
-    /// PEM file of the certificate shown by TLS; without it, the portal's.
+    /// PEM file of the certificate shown by TLS, also to a PBX that demands one; without it, the
+    /// portal's, and none to the PBX.
     #[serde(default)]
     pub certificate_file: Option<PathBuf>,
     /// PEM file of its key.
@@ -31,6 +35,12 @@ pub struct SipSection {
     /// PEM file of the certificates to trust when the PBX is reached by TLS.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Whether the PBX has to show a certificate of `ca-file` when it calls by TLS.
+    #[serde(default)]
+    pub mutual_tls: bool,
+    /// Seconds for which a called party rings before the call is given up.
+    #[serde(default = "default_no_answer")]
+    pub no_answer_s: Seconds<10, 600>,
     /// The trunk with the PBX.
     pub trunk: TrunkSection,
     /// Destination codes that the PBX routes to the gateway.
@@ -42,6 +52,83 @@ pub struct SipSection {
     /// Who may call what.
     #[serde(default)]
     pub policy: PolicySection,
+    /// Softphone users, who register as extensions of the PBX.
+    #[serde(default)]
+    pub softclients: Option<SoftclientsSection>,
+    /// Media of calls go through the gateway; without this, each side is told the other's addresses.
+    #[serde(default)]
+    pub media: Option<MediaSection>,
+}
+
+/// `[sip.media]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MediaSection {
+    /// Whether they are encrypted (SDES, RFC 4568).
+    #[serde(default)]
+    pub srtp: SrtpChoice,
+    /// The first port, and the last one: four of them for each call.
+    #[serde(default = "default_first_port")]
+    pub first_port: Count<1024, 65_535>,
+    /// See `first-port`.
+    #[serde(default = "default_last_port")]
+    pub last_port: Count<1024, 65_535>,
+    /// Threads that carry packets; 0 is one for each processor.
+    #[serde(default = "default_threads")]
+    pub threads: Count<0, 64>,
+    /// Microseconds for which packets may wait to be carried together: half of it is added to their way.
+    #[serde(default = "default_round")]
+    pub round_us: Count<0, 5000>,
+    /// Seconds for which a side of an answered call is not heard before that is told; 0: never.
+    #[serde(default = "default_silence")]
+    pub silence_s: Count<0, 3600>,
+}
+
+const fn default_first_port() -> Count<1024, 65_535> {
+    Count(20_000)
+}
+
+const fn default_last_port() -> Count<1024, 65_535> {
+    Count(29_999)
+}
+
+const fn default_threads() -> Count<0, 64> {
+    Count(0)
+}
+
+const fn default_silence() -> Count<0, 3600> {
+    Count(10)
+}
+
+const fn default_round() -> Count<0, 5000> {
+    Count(1000)
+}
+
+/// `[sip.softclients]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SoftclientsSection {
+    /// The file with the users.
+    pub file: PathBuf,
+    /// Where they register.
+    pub registrar: SipTarget,
+    /// The domain of their addresses; without one, the registrar's host.
+    #[serde(default)]
+    pub domain: Option<Domain>,
+    /// Registrations begun each second at most; the PBX's answers make it less.
+    #[serde(default = "default_register_per_second")]
+    pub register_per_second: Count<1, 500>,
+    /// Seconds that a registration is asked to last; the PBX may say otherwise.
+    #[serde(default = "default_expires")]
+    pub expires_s: Seconds<60, 86_400>,
+    /// Seconds between two OPTIONS that ask whether the registrar is there; none without. A stream is
+    /// kept alive by itself (RFC 5626 §3.5.1), so this is for UDP.
+    #[serde(default)]
+    pub options_interval_s: Option<Seconds<5, 600>>,
+    /// Whether to subscribe for each user's messages that wait (RFC 3842), for a PBX that does not tell
+    /// of them unasked.
+    #[serde(default)]
+    pub subscribe_messages: bool,
 }
 
 /// `[sip.trunk]`
@@ -68,9 +155,16 @@ pub struct TrunkSection {
     /// Whether we ask. Needs `gateway-password-file`.
     #[serde(default = "yes")]
     pub authenticate: bool,
+    /// What we ask with, the best first: a PBX that knows MD5 alone may stop at anything else.
+    #[serde(default = "default_digest")]
+    pub digest: Vec<DigestAlgorithm>,
     /// The first digit of a called number that counts, from 1: what the PBX puts before it is cut off.
     #[serde(default = "first_digit")]
     pub digits_start: Count<1, 20>,
+    /// Whether the numbers are those of the PBX's private numbering plan, and go to it as bare digits
+    /// ("private unknown"); else as telephone numbers.
+    #[serde(default = "yes")]
+    pub private_numbering: bool,
     /// Seconds between two OPTIONS that ask whether the PBX is there.
     #[serde(default = "default_options_interval")]
     pub options_interval_s: Seconds<5, 600>,
@@ -90,6 +184,10 @@ pub struct DestinationSection {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CallThroughSection {
+    /// The mobile call-through number, as the PBX sends it after `digits-start`: calls of it go on. The
+    /// same as a destination to "call-through" behind all others.
+    #[serde(default)]
+    pub number: Option<NumberPattern>,
     /// Where such calls go on to, tried in this order.
     pub targets: Vec<SipTarget>,
 }
@@ -98,7 +196,7 @@ pub struct CallThroughSection {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PolicySection {
-    /// Numbers that may be called; none means all that are not international.
+    /// Numbers that may be called; none means all that are not international and have no `*` or `#`.
     pub allow: Vec<NumberPattern>,
     /// Whether international numbers may be called.
     pub international: bool,
@@ -108,6 +206,9 @@ pub struct PolicySection {
     pub concurrent: Count<1, 2000>,
     /// Calls in a minute for one user.
     pub per_minute: Count<1, 60_000>,
+    /// Calls at the same time for all callers, those of softphones too; the trunk's `channels` limit
+    /// what goes over the trunk.
+    pub site_concurrent: Count<1, 5000>,
     /// Numbers that pass every limit.
     pub emergency: Vec<NumberPattern>,
 }
@@ -121,13 +222,23 @@ pub struct SipListen {
     pub address: SocketAddr,
 }
 
-/// A peer: transport, host and port.
+/// A peer: transport, host and port, or a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SipTarget {
     /// How to reach it.
     pub transport: Transport,
-    /// `host:port`.
-    pub address: HostPort,
+    /// `host:port`; without a port, an address with the usual port, or a domain whose servers the DNS
+    /// names (RFC 3263).
+    pub address: String,
+}
+
+/// A hash function of SIP digest (RFC 8760 §2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    /// What old peers know.
+    Md5,
+    /// What RFC 8760 recommends.
+    Sha256,
 }
 
 /// A domain or an address.
@@ -145,6 +256,8 @@ pub enum Destination {
     Echo,
     /// The second PBX target.
     CallThrough,
+    /// An application of the far end.
+    Application(Name),
 }
 
 impl Default for PolicySection {
@@ -156,66 +269,9 @@ impl Default for PolicySection {
             international_prefixes: vec!["00".to_owned(), "+".to_owned()],
             concurrent: Count(100),
             per_minute: Count(600),
+            site_concurrent: Count(1000),
             emergency: emergency.into(),
         }
-    }
-}
-
-impl SipSection {
-    /// What does not fit together: the key to change, and what would fit.
-    pub(super) fn conflict(&self) -> Option<(&'static str, String)> {
-        if self.listen.is_empty() {
-            return Some(("sip.listen", "names no address to listen on".to_owned()));
-        }
-        if self.trunk.targets.is_empty() {
-            let problem = "names no address of the PBX, such as \"tcp:192.0.2.10:5060\"";
-            return Some(("sip.trunk.targets", problem.to_owned()));
-        }
-        let wildcard = self
-            .listen
-            .iter()
-            .any(|at| at.address.ip().is_unspecified());
-        if wildcard && self.advertise.is_none() {
-            let problem = "missing, but sip.listen names all addresses; name the one that the PBX \
-                           reaches";
-            return Some(("sip.advertise", problem.to_owned()));
-        }
-        if self.trunk.authenticate && self.trunk.gateway_password_file.is_none() {
-            let problem = "missing, but sip.trunk.authenticate is true; name the file with the \
-                           password that the PBX proves itself with, or set authenticate to false";
-            return Some(("sip.trunk.gateway-password-file", problem.to_owned()));
-        }
-        if self.trunk.pbx_user.is_some() != self.trunk.pbx_password_file.is_some() {
-            let problem = "pbx-user and pbx-password-file belong together";
-            return Some(("sip.trunk.pbx-user", problem.to_owned()));
-        }
-        if self.certificate_file.is_some() != self.key_file.is_some() {
-            let problem = "certificate-file and key-file belong together";
-            return Some(("sip.certificate-file", problem.to_owned()));
-        }
-        let second = self
-            .call_through
-            .as_ref()
-            .map(|section| section.targets.as_slice());
-        if self
-            .destinations
-            .iter()
-            .any(|to| to.to == Destination::CallThrough)
-            && second.is_none_or(<[_]>::is_empty)
-        {
-            let problem = "missing, but a destination goes to \"call-through\"";
-            return Some(("sip.call-through.targets", problem.to_owned()));
-        }
-        let targets = self.trunk.targets.iter().chain(second.unwrap_or_default());
-        let tls = targets
-            .clone()
-            .any(|target| target.transport == Transport::Tls);
-        if tls && self.ca_file.is_none() {
-            let problem = "missing, but a target is reached by tls; name the PEM file of its \
-                           certificate";
-            return Some(("sip.ca-file", problem.to_owned()));
-        }
-        None
     }
 }
 
@@ -233,11 +289,14 @@ impl<'de> Deserialize<'de> for SipListen {
 
 impl<'de> Deserialize<'de> for SipTarget {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let allowed = "udp:, tcp: or tls: before host:port, such as \"tcp:192.0.2.10:5060\"";
+        let allowed = "udp:, tcp: or tls: before host:port, such as \"tcp:192.0.2.10:5060\", or before a \
+                       domain";
         parsed(deserializer, allowed, |text| {
             let (transport, address) = split(text)?;
-            let address = HostPort::parse(address)?;
-            Some(Self { transport, address })
+            let is_domain = HostPort::parse(&format!("{address}:1")).is_some();
+            let fits = is_domain || HostPort::parse(address).is_some();
+            let address = address.to_owned();
+            fits.then_some(Self { transport, address })
         })
     }
 }
@@ -250,17 +309,18 @@ impl fmt::Display for SipListen {
 
 impl fmt::Display for DestinationSection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let to = match self.to {
-            Destination::Echo => "the echo",
-            Destination::CallThrough => "the second PBX target",
-        };
-        write!(f, "{} goes to {to}", self.code.0)
+        write!(f, "{} goes to ", self.code.0)?;
+        match &self.to {
+            Destination::Echo => f.write_str("the echo"),
+            Destination::CallThrough => f.write_str("the second PBX target"),
+            Destination::Application(name) => write!(f, "the application {}", name.0),
+        }
     }
 }
 
 impl fmt::Display for SipTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.transport.uri_token(), self.address.0)
+        write!(f, "{}:{}", self.transport.uri_token(), self.address)
     }
 }
 
@@ -305,10 +365,24 @@ impl<'de> Deserialize<'de> for NumberPattern {
 
 impl<'de> Deserialize<'de> for Destination {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let allowed = "\"echo\" or \"call-through\"";
+        let allowed = "\"echo\" or \"call-through\", or \"application:\" and a name of 1 to 64 of \
+                       letters, digits, '.', '_' and '-'";
         parsed(deserializer, allowed, |text| match text {
             "echo" => Some(Self::Echo),
             "call-through" => Some(Self::CallThrough),
+            other => {
+                let name = other.strip_prefix("application:")?;
+                Name::parse(name).map(Self::Application)
+            }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for DigestAlgorithm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer, "\"sha-256\" or \"md5\"", |text| match text {
+            "md5" => Some(Self::Md5),
+            "sha-256" => Some(Self::Sha256),
             _ => None,
         })
     }
@@ -322,6 +396,10 @@ fn default_gateway_user() -> String {
     "officelinkmxone".to_owned()
 }
 
+fn default_digest() -> Vec<DigestAlgorithm> {
+    vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5]
+}
+
 const fn yes() -> bool {
     true
 }
@@ -330,8 +408,57 @@ const fn first_digit() -> Count<1, 20> {
     Count(1)
 }
 
+const fn default_no_answer() -> Seconds<10, 600> {
+    Seconds(180)
+}
+
 const fn default_options_interval() -> Seconds<5, 600> {
     Seconds(30)
+}
+
+const fn default_register_per_second() -> Count<1, 500> {
+    Count(100)
+}
+
+const fn default_expires() -> Seconds<60, 86_400> {
+    Seconds(600)
+}
+
+impl SipTarget {
+    /// Whether it has no port: the DNS may say where its servers are.
+    #[must_use]
+    pub fn is_domain(&self) -> bool {
+        HostPort::parse(&self.address).is_none()
+    }
+
+    /// Whether it has to be looked up.
+    #[must_use]
+    pub fn is_a_name(&self) -> bool {
+        self.address.parse::<SocketAddr>().is_err()
+    }
+
+    /// The host, without the brackets of an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = match self.is_domain() {
+            true => &self.address,
+            false => self.address.rsplit_once(':').map_or("", |(host, _)| host),
+        };
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
+impl SipSection {
+    /// What the PBX may call: the destinations, and behind them the mobile call-through number.
+    pub fn codes(&self) -> impl Iterator<Item = Cow<'_, DestinationSection>> {
+        let number = self.call_through.as_ref().and_then(|it| it.number.clone());
+        let number = number.map(|code| DestinationSection {
+            code,
+            to: Destination::CallThrough,
+        });
+        let destinations = self.destinations.iter().map(Cow::Borrowed);
+        destinations.chain(number.map(Cow::Owned))
+    }
 }
 
 impl TrunkSection {

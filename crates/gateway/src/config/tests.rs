@@ -1,3 +1,7 @@
+//! What the configuration takes and refuses.
+//!
+//! Size: the tables of what is refused, a row for each key.
+
 use csta::Dialect;
 use csta::dialect::{AssociationMode, Side, Source};
 
@@ -289,7 +293,11 @@ fn the_sip_section_is_optional_and_has_defaults() {
     assert_eq!(load(GOOD).unwrap().sip, None);
     let sip = load(&format!("{GOOD}{WITH_SIP}")).unwrap().sip.unwrap();
     assert_eq!(sip.trunk.gateway_user, "officelinkmxone");
-    assert_eq!(sip.trunk.channels.0, 30);
+    assert_eq!((sip.trunk.channels.0, sip.no_answer_s.0), (30, 180));
+    let brief = WITH_SIP.replace("[sip]\n", "[sip]\nno-answer-s = 9\n");
+    let error = load(&format!("{GOOD}{brief}")).unwrap_err();
+    assert!(error.contains("sip.no-answer-s"), "{error}");
+    assert!(error.contains("10 to 600"), "{error}");
     assert!(sip.trunk.authenticate);
     assert_eq!(sip.destinations[0].to, Destination::Echo);
     assert_eq!(sip.trunk.targets[0].to_string(), "tcp:192.0.2.10:5060");
@@ -300,7 +308,109 @@ fn the_sip_section_is_optional_and_has_defaults() {
     );
 }
 
+#[test]
+fn the_site_has_its_own_limit_of_calls_beside_the_channels_of_the_trunk() {
+    let with = |more: &str| load(&format!("{GOOD}{WITH_SIP}[sip.policy]\n{more}"));
+    for (more, expect) in [("", 1000), ("site-concurrent = 2500", 2500)] {
+        let sip = with(more).unwrap().sip.unwrap();
+        assert_eq!(
+            (sip.policy.site_concurrent.0, sip.trunk.channels.0),
+            (expect, 30)
+        );
+    }
+    for more in ["site-concurrent = 0", "site-concurrent = 5001"] {
+        let error = with(more).unwrap_err();
+        assert!(error.contains("sip.policy.site-concurrent"), "{error}");
+        assert!(error.contains("1 to 5000"), "{error}");
+    }
+}
+
 /// Each row: what to replace in the good section, by what, and what the error has to say.
+#[test]
+fn softclients_have_a_registrar_and_the_rest_is_assumed() {
+    let softclients = "[sip.softclients]\nfile = \"/etc/ringway/softclients.toml\"\n\
+                       registrar = \"udp:192.0.2.10:5060\"\n";
+    let with = |more: &str| load(&format!("{GOOD}{WITH_SIP}{softclients}{more}"));
+    let sip = with("").unwrap().sip.unwrap();
+    let section = sip.softclients.unwrap();
+    assert_eq!(section.register_per_second.0, 100);
+    assert_eq!(
+        (section.expires_s.0, section.options_interval_s),
+        (600, None)
+    );
+    assert!(sip.trunk.private_numbering);
+    for (more, wanted) in [
+        (
+            "register-per-second = 0",
+            ["sip.softclients.register-per-second", "1 to 500"],
+        ),
+        (
+            "expires-s = 10",
+            ["sip.softclients.expires-s", "60 to 86400"],
+        ),
+        ("domain = \"a b\"", ["sip.softclients.domain", "a domain"]),
+        ("users = []", ["sip.softclients", "users"]),
+    ] {
+        let error = with(more).unwrap_err();
+        for word in wanted {
+            assert!(error.contains(word), "{more}: {word:?} in {error}");
+        }
+    }
+    let other = softclients.replace("udp:", "tcp:");
+    let text = format!("{GOOD}{WITH_SIP}{other}");
+    let error = load(&text).unwrap_err();
+    assert!(error.contains("sip.softclients.registrar"), "{error}");
+    assert!(error.contains("no tcp: address"), "{error}");
+}
+
+#[test]
+fn a_destination_may_be_an_application_of_the_far_end() {
+    let with = |to: &str| load(&format!("{GOOD}{WITH_SIP}").replace("\"echo\"", to));
+    let sip = with("\"application:attendant\"").unwrap().sip.unwrap();
+    assert_eq!(
+        sip.destinations[0].to_string(),
+        "43800 goes to the application attendant"
+    );
+    let error = with("\"application:two words\"").unwrap_err();
+    assert!(error.contains("application:"), "{error}");
+}
+
+#[test]
+fn a_target_without_a_port_is_a_domain() {
+    for (target, is_domain, host) in [
+        ("tcp:192.0.2.10:5060", false, "192.0.2.10"),
+        ("tcp:pbx.example:5070", false, "pbx.example"),
+        ("tcp:pbx.example", true, "pbx.example"),
+        ("udp:[2001:db8::1]:5060", false, "2001:db8::1"),
+        ("udp:[2001:db8::1]", true, "2001:db8::1"),
+    ] {
+        let text = WITH_SIP.replacen("tcp:192.0.2.10:5060", target, 1);
+        let sip = load(&format!("{GOOD}{text}")).unwrap().sip.unwrap();
+        let read = &sip.trunk.targets[0];
+        assert_eq!((read.is_domain(), read.host()), (is_domain, host));
+        assert_eq!(read.to_string(), target);
+    }
+}
+
+#[test]
+fn the_mobile_call_through_number_is_a_code_behind_all_others() {
+    let with = |number: &str| {
+        let through = "[sip.call-through]\ntargets = [\"tcp:192.0.2.11:5060\"]\nnumber = ";
+        load(&format!("{GOOD}{WITH_SIP}{through}\"{number}\"\n"))
+    };
+    let sip = with("43801").unwrap().sip.unwrap();
+    let codes: Vec<_> = sip.codes().map(|code| code.to_string()).collect();
+    assert_eq!(
+        codes,
+        [
+            "43800 goes to the echo",
+            "43801 goes to the second PBX target"
+        ]
+    );
+    let error = with("43800").unwrap_err();
+    assert!(error.contains("is never reached"), "{error}");
+}
+
 const BAD_SIP: &[(&str, &str, [&str; 2])] = &[
     (
         "udp:192.0.2.20:5060",
@@ -324,7 +434,7 @@ const BAD_SIP: &[(&str, &str, [&str; 2])] = &[
     ),
     (
         "tcp:192.0.2.10:5060",
-        "tcp:192.0.2.10",
+        "tcp:192.0.2.10:0",
         ["sip.trunk.targets", "host:port"],
     ),
     (
@@ -349,6 +459,21 @@ const BAD_SIP: &[(&str, &str, [&str; 2])] = &[
     ),
     (
         "targets =",
+        "digest = [\"sha-1\"]\ntargets =",
+        ["sip.trunk.digest", "\"sha-256\" or \"md5\""],
+    ),
+    (
+        "targets =",
+        "digest = []\ntargets =",
+        ["sip.trunk.digest", "names no algorithm"],
+    ),
+    (
+        "domain =",
+        "mutual-tls = true\ndomain =",
+        ["sip.ca-file", "mutual-tls is true"],
+    ),
+    (
+        "targets =",
         "channels = 0\ntargets =",
         ["sip.trunk.channels", "1 to 2000"],
     ),
@@ -367,8 +492,27 @@ const BAD_SIP: &[(&str, &str, [&str; 2])] = &[
         "to = \"call-through\"",
         ["sip.call-through.targets", "missing"],
     ),
+    (
+        "code = \"43800\"",
+        "code = \"1xx\"",
+        ["sip.destinations", "emergency number 112"],
+    ),
+    (
+        "[[sip.destinations]]",
+        "[[sip.destinations]]\ncode = \"43xxx\"\nto = \"echo\"\n\n[[sip.destinations]]",
+        ["sip.destinations", "\"43xxx\" stands before it"],
+    ),
     ("domain =", "domian =", ["sip", "domian"]),
 ];
+
+#[test]
+fn an_emergency_number_may_have_a_code_that_leads_through() {
+    let through = "code = \"1xx\"\nto = \"call-through\"\n\
+        [sip.call-through]\ntargets = [\"tcp:192.0.2.11:5060\"]";
+    let text = WITH_SIP.replacen("code = \"43800\"\nto = \"echo\"", through, 1);
+    assert_ne!(text, WITH_SIP);
+    load(&format!("{GOOD}{text}")).unwrap();
+}
 
 #[test]
 fn a_wrong_sip_section_names_its_key_and_what_is_allowed() {

@@ -87,6 +87,17 @@ choices! {
         Trace = "trace",
     }
 
+    /// Whether media of calls are encrypted.
+    SrtpChoice {
+        /// Never.
+        #[default]
+        Off = "off",
+        /// Where the other side does.
+        Prefer = "prefer",
+        /// Always.
+        Require = "require",
+    }
+
     /// How log lines look.
     LogFormat {
         /// For people.
@@ -148,13 +159,19 @@ impl Visitor<'_> for Within<'_> {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let allowed = "1 to 64 of letters, digits, '.', '_' and '-'";
-        parsed(deserializer, allowed, |text| {
-            let fits = (1..=64).contains(&text.len())
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-            fits.then(|| Self(text.to_owned()))
-        })
+        parsed(deserializer, allowed, Self::parse)
+    }
+}
+
+impl Name {
+    /// Reads a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        fits.then(|| Self(text.to_owned()))
     }
 }
 

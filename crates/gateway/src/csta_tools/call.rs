@@ -1,5 +1,6 @@
 //! `ringway csta call`: one call, and what happens to it.
 
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::describe::describe;
 use super::line::event_line;
 use super::monitor::Names;
 use super::record::{Frame, Sender};
-use super::session::{ANSWER_TIMEOUT, Seen, Session, lost};
+use super::session::{ANSWER_TIMEOUT, OnCut, Seen, Session, lost};
 use super::{CallArgs, print, until_stopped};
 
 /// Longest wait for the events behind Clear Connection.
@@ -37,8 +38,18 @@ pub(super) async fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
     if from == to {
         bail!("{from} cannot call itself");
     }
-    let mut session = Session::open(args.pbx.link()?, vec![from.clone(), to.clone()]).await?;
-    let made = begin(&mut session, &from, to).await;
+    let mut session =
+        Session::open(args.pbx.link()?, vec![from.clone(), to.clone()], OnCut::End).await?;
+    // From here on a Ctrl-C clears the call that may have been made.
+    let stopped = until_stopped(None)?;
+    tokio::pin!(stopped);
+    let made = tokio::select! {
+        names = monitored(&mut session, &from) => match names {
+            Ok(names) => begin(&mut session, from, to, names).await,
+            Err(error) => Err(error),
+        },
+        () = &mut stopped => Err(anyhow::anyhow!("stopped before the call was made")),
+    };
     let mut call = match made {
         Ok(call) => call,
         Err(error) => {
@@ -46,7 +57,7 @@ pub(super) async fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
             return Err(error);
         }
     };
-    let result = call.follow(&mut session, args.hang_up_after).await;
+    let result = call.follow(&mut session, args.hang_up_after, stopped).await;
     let (rest, reason) = session.close().await;
     if !result? {
         return Err(lost(&reason));
@@ -63,8 +74,8 @@ pub(super) async fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!call.answered)))
 }
 
-/// Waits until both telephones are monitored, as far as they can be, and makes the call.
-async fn begin(session: &mut Session, from: &DeviceId, to: DeviceId) -> anyhow::Result<Call> {
+/// Waits until both telephones are monitored, as far as they can be; who is who in what came.
+async fn monitored(session: &mut Session, from: &DeviceId) -> anyhow::Result<Names> {
     let mut names = Names::default();
     loop {
         match tokio::time::timeout(ANSWER_TIMEOUT, session.next()).await {
@@ -81,11 +92,20 @@ async fn begin(session: &mut Session, from: &DeviceId, to: DeviceId) -> anyhow::
                 }
                 print(&format!("{device} is not monitored: {reason}"))?;
             }
-            Ok(Some(Seen::Client(ClientEvent::Synchronised { .. }))) => break,
+            Ok(Some(Seen::Client(ClientEvent::Synchronised { .. }))) => return Ok(names),
             Ok(Some(Seen::Missed(missed))) => print(&missed.to_string())?,
-            Ok(Some(Seen::Client(_))) => {}
+            Ok(Some(Seen::Client(_) | Seen::Cut(_) | Seen::Again)) => {}
         }
     }
+}
+
+/// Makes the call.
+async fn begin(
+    session: &mut Session,
+    from: DeviceId,
+    to: DeviceId,
+    names: Names,
+) -> anyhow::Result<Call> {
     let request = MakeCall {
         auto_originate: Some(AutoOriginate::DoNotPrompt),
         ..MakeCall::new(from.clone(), to)
@@ -109,9 +129,8 @@ impl Call {
         &mut self,
         session: &mut Session,
         hang_up_after: Option<Duration>,
+        mut stopped: Pin<&mut impl Future<Output = ()>>,
     ) -> anyhow::Result<bool> {
-        let stopped = until_stopped(None);
-        tokio::pin!(stopped);
         let mut hang_up_at: Option<Instant> = None;
         loop {
             if self.over || (self.answered && hang_up_after.is_none()) {
@@ -121,10 +140,7 @@ impl Call {
                 hang_up_at = hang_up_after.map(|after| clock::now() + after);
             }
             tokio::select! {
-                result = &mut stopped => {
-                    result?;
-                    return self.clear(session).await;
-                }
+                () = &mut stopped => return self.clear(session).await,
                 () = until(hang_up_at) => return self.clear(session).await,
                 heard = session.next() => match heard {
                     Some(heard) => self.hear(&heard)?,
@@ -161,7 +177,7 @@ impl Call {
         match heard {
             Seen::Frame(frame) => self.frame(frame),
             Seen::Missed(missed) => print(&missed.to_string()),
-            Seen::Client(_) => Ok(()),
+            Seen::Client(_) | Seen::Cut(_) | Seen::Again => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use csta::message::{
 use csta::value::FeatureGroups;
 
 use super::line::{folded, words};
-use super::session::{AskError, Seen, Session, Started};
+use super::session::{AskError, OnCut, Seen, Session, Started};
 use super::{ConnectArgs, print};
 
 /// Width of the first column.
@@ -28,7 +28,7 @@ pub(super) async fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
     } else {
         ""
     };
-    let mut session = Session::open(link, Vec::new()).await?;
+    let mut session = Session::open(link, Vec::new(), OnCut::End).await?;
     let Started {
         edition,
         session_id,

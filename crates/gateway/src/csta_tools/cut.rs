@@ -190,7 +190,8 @@ fn lines(bytes: &[u8], start: usize) -> Vec<Piece> {
         let here = position;
         position += line.len();
         match Line::parse(line) {
-            Ok(Line::Head(_) | Line::Blank) => {}
+            // A cut is no message, and nothing that could not be read.
+            Ok(Line::Head(_) | Line::Blank | Line::Cut(_)) => {}
             Ok(Line::Frame(frame)) => pieces.push(match frame.bytes_or_body() {
                 Ok(body) => Piece::Body(Body {
                     position: here,

@@ -1,6 +1,6 @@
 //! `ringway csta decode`: files as JSON, one object a message.
 
-use std::io::{self, Read as _, Write};
+use std::io::{self, BufRead, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +15,8 @@ use crate::cli::complain;
 
 /// Largest file that is read.
 const FILE_LEN_MAX: u64 = 1024 * 1024 * 1024;
+/// Longest line of a record that comes through a pipe: a frame of the largest size, escaped.
+const LINE_LEN_MAX: u64 = 1024 * 1024;
 
 /// One object of the output.
 #[derive(Serialize)]
@@ -42,16 +44,16 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<ExitCode> {
         &args.files
     };
     for file in files {
-        match read(file) {
-            Ok(bytes) => {
-                let source = file.display().to_string();
-                for problem in decode(&source, &bytes, &mut out)? {
-                    // The two streams are read together on a terminal.
-                    out.flush()?;
-                    complain(&problem);
-                    good = false;
-                }
-            }
+        let source = file.display().to_string();
+        let decoded = if file == Path::new("-") {
+            from_pipe(&source, &mut io::stdin().lock(), &mut out)
+        } else {
+            let bytes = std::fs::File::open(file).and_then(read);
+            whole(&source, bytes, &mut out)
+        };
+        match decoded {
+            Ok(all) => good &= all,
+            Err(error) if super::is_closed_pipe(&error) => return Err(error),
             Err(error) => {
                 complain(&format!("{error:#}"));
                 good = false;
@@ -62,29 +64,73 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!good)))
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+/// A record line by line as it comes, and anything else at its end; whether all could be read.
+fn from_pipe(source: &str, pipe: &mut impl BufRead, out: &mut impl Write) -> anyhow::Result<bool> {
+    let first = pipe.fill_buf().map(|bytes| bytes.first().copied());
+    if !matches!(first, Ok(Some(b'{'))) {
+        return whole(source, read(pipe), out);
+    }
+    let (mut before, mut good) = (Before::default(), true);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let reading = pipe.take(LINE_LEN_MAX).read_until(b'\n', &mut line);
+        let len = reading.with_context(|| format!("cannot read {source}"))?;
+        if len == 0 {
+            return Ok(good);
+        }
+        good &= told(decode(source, &line, before, out)?, out)?;
+        out.flush()?;
+        before.bytes += len;
+        before.lines += 1;
+    }
+}
+
+/// A file that has been read; whether all in it could be.
+fn whole(source: &str, bytes: io::Result<Vec<u8>>, out: &mut impl Write) -> anyhow::Result<bool> {
+    let bytes = bytes.with_context(|| format!("cannot read {source}"))?;
+    if bytes.len() as u64 > FILE_LEN_MAX {
+        anyhow::bail!("{source}: more than the 1 GiB that is read at once; split it");
+    }
+    told(decode(source, &bytes, Before::default(), out)?, out)
+}
+
+/// Says what could not be read; `true` where there is nothing to say.
+fn told(problems: Vec<String>, out: &mut impl Write) -> anyhow::Result<bool> {
+    for problem in &problems {
+        // The two streams are read together on a terminal.
+        out.flush()?;
+        complain(problem);
+    }
+    Ok(problems.is_empty())
+}
+
+fn read(file: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let reading = if file == Path::new("-") {
-        io::stdin()
-            .lock()
-            .take(FILE_LEN_MAX)
-            .read_to_end(&mut bytes)
-    } else {
-        let opened = std::fs::File::open(file);
-        opened.and_then(|it| it.take(FILE_LEN_MAX).read_to_end(&mut bytes))
-    };
-    reading.with_context(|| format!("cannot read {}", file.display()))?;
+    file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
+/// What came before the bytes at hand.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    bytes: usize,
+    lines: usize,
+}
+
 /// Writes what can be read, and gives a sentence for each thing that cannot.
-fn decode(source: &str, bytes: &[u8], out: &mut impl Write) -> anyhow::Result<Vec<String>> {
+fn decode(
+    source: &str,
+    bytes: &[u8],
+    before: Before,
+    out: &mut impl Write,
+) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
     for piece in cut(bytes) {
         let body = match piece {
             Piece::Body(body) => body,
             Piece::Fault(fault) => {
-                problems.push(sentence(source, bytes, &fault));
+                problems.push(sentence(source, bytes, before, &fault));
                 continue;
             }
         };
@@ -92,7 +138,7 @@ fn decode(source: &str, bytes: &[u8], out: &mut impl Write) -> anyhow::Result<Ve
             Ok(described) => {
                 let object = Object {
                     source,
-                    position: body.position,
+                    position: before.bytes + body.position,
                     time: body.time.as_deref(),
                     from: body.from,
                     invoke_id: body.invoke_id.map(csta::InvokeId::get),
@@ -101,18 +147,19 @@ fn decode(source: &str, bytes: &[u8], out: &mut impl Write) -> anyhow::Result<Ve
                 serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
                 out.write_all(b"\n")?;
             }
-            Err(fault) => problems.push(unreadable(source, bytes, &body, &fault)),
+            Err(fault) => problems.push(unreadable(source, bytes, before, &body, &fault)),
         }
     }
     Ok(problems)
 }
 
 /// A body that cannot be read. In a record it stands escaped within a line, so its own byte is told.
-fn unreadable(source: &str, bytes: &[u8], body: &Body, fault: &Fault) -> String {
+fn unreadable(source: &str, bytes: &[u8], before: Before, body: &Body, fault: &Fault) -> String {
     match body.from {
         None => sentence(
             source,
             bytes,
+            before,
             &Fault {
                 position: body.position + fault.position,
                 what: fault.what.clone(),
@@ -121,6 +168,7 @@ fn unreadable(source: &str, bytes: &[u8], body: &Body, fault: &Fault) -> String 
         Some(_) => sentence(
             source,
             bytes,
+            before,
             &Fault {
                 position: body.position,
                 what: format!("byte {} of the message: {}", fault.position, fault.what),
@@ -129,12 +177,13 @@ fn unreadable(source: &str, bytes: &[u8], body: &Body, fault: &Fault) -> String 
     }
 }
 
-fn sentence(source: &str, bytes: &[u8], fault: &Fault) -> String {
-    let before = &bytes[..fault.position.min(bytes.len())];
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-    let line_start = before.iter().rposition(|&byte| byte == b'\n');
-    let column = before.len() - line_start.map_or(0, |at| at + 1) + 1;
+fn sentence(source: &str, bytes: &[u8], before: Before, fault: &Fault) -> String {
     let Fault { position, what } = fault;
+    let read = &bytes[..bytes.len().min(*position)];
+    let line = before.lines + read.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line_start = read.iter().rposition(|&byte| byte == b'\n');
+    let column = read.len() - line_start.map_or(0, |at| at + 1) + 1;
+    let position = before.bytes + position;
     format!("{source}: byte {position} (line {line}, column {column}): {what}")
 }
 
@@ -144,7 +193,7 @@ mod tests {
 
     fn decoded(bytes: &[u8]) -> (String, Vec<String>) {
         let mut out = Vec::new();
-        let problems = decode("f", bytes, &mut out).unwrap();
+        let problems = decode("f", bytes, Before::default(), &mut out).unwrap();
         (String::from_utf8(out).unwrap(), problems)
     }
 
@@ -161,6 +210,31 @@ mod tests {
             problem.starts_with("f: byte 31 (line 3, column 5): "),
             "{problem}"
         );
+    }
+
+    /// A pipe that fails when it is read on after its last byte.
+    struct Open<'a>(&'a [u8]);
+
+    impl io::Read for Open<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(buffer) {
+                Ok(0) => Err(io::Error::other("nothing more for now")),
+                read => read,
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_through_a_pipe_is_printed_line_by_line() {
+        let line = "{\"time\":\"2026-02-03T04:05:06Z\",\"ms\":3,\"from\":\"pbx\",\"invokeId\":\"0007\",\"xml\":\"<a/>\"}\n";
+        let both = line.repeat(2);
+        let mut out = Vec::new();
+        let mut pipe = io::BufReader::new(Open(both.as_bytes()));
+        let error = from_pipe("-", &mut pipe, &mut out).unwrap_err();
+        assert!(format!("{error:#}").ends_with("nothing more for now"));
+        let out = String::from_utf8(out).unwrap();
+        let second = format!("\"position\":{}", line.len());
+        assert!(out.lines().count() == 2 && out.contains(&second), "{out}");
     }
 
     #[test]

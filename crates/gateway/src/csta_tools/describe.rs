@@ -106,9 +106,18 @@ impl Fields {
 
     /// Each call id in connections.
     pub(super) fn calls(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flat_map(|(_, tree)| match tree {
-            Tree::List(list) => list.iter().filter_map(|it| it.field("callId")).collect(),
-            tree => tree.field("callId").into_iter().collect::<Vec<_>>(),
+        self.fields("callId")
+    }
+
+    /// Each device in connections.
+    pub(super) fn devices(&self) -> impl Iterator<Item = &str> {
+        self.fields("deviceId")
+    }
+
+    fn fields(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(move |(_, tree)| match tree {
+            Tree::List(list) => list.iter().filter_map(|it| it.field(name)).collect(),
+            tree => tree.field(name).into_iter().collect::<Vec<_>>(),
         })
     }
 }

@@ -11,6 +11,7 @@ pub(super) fn event_line(time: &str, device: Option<&str>, described: &Described
     let device = number(device.unwrap_or("?"));
     let name = words(&described.name);
     let mut parts: Vec<String> = calls(described).into_iter().collect();
+    parts.extend(terminal(described));
     parts.extend(who(described));
     for (name, _) in described.states.iter() {
         parts.push(match described.states.text(name).unwrap_or_default() {
@@ -69,6 +70,12 @@ fn calls(described: &Described) -> Option<String> {
         Some(new) => format!("{call} > {new}"),
         None => call,
     })
+}
+
+/// Which of the terminals that share a number, where the PBX tells.
+fn terminal(described: &Described) -> Option<String> {
+    let mut devices = described.connections.devices().map(csta::DeviceId::new);
+    devices.find_map(|device| Some(format!("at !{}", device.instance()?)))
 }
 
 /// The devices that the event is about.
@@ -194,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn terminals_of_one_number_are_told_apart() {
+        let told = line(
+            "DeliveredEvent",
+            &[
+                connection("connection", "6B0323140001", "N&lt;2001!98&gt;"),
+                device("alertingDevice", "N&lt;2001!98&gt;"),
+                device("callingDevice", "2002"),
+                device("calledDevice", "2001"),
+            ],
+        );
+        assert_eq!(told, "delivered|#0001|at !98|2002 > 2001");
+    }
+
+    #[test]
     fn a_longer_text_goes_on_below_itself() {
         let text =
             "the calls at 2001 are not known: refused: systemResourceAvailibility/resourceBusy";
@@ -281,7 +302,7 @@ mod tests {
                     ),
                 ]
             ),
-            "connection cleared|#12|2001|null|normalClearing"
+            "connection cleared|#12|at !98|2001|null|normalClearing"
         );
         assert_eq!(
             line(

@@ -1,10 +1,10 @@
 //! `ringway csta monitor`: events as they come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::process::ExitCode;
 
-use csta::client::ClientEvent;
+use csta::client::{ClientEvent, UnmonitoredReason};
 use csta::message::monitoring::MonitorObject;
 use csta::message::{Message, SnapshotCallInfo};
 use csta::{InvokeId, Request, Response};
@@ -13,9 +13,12 @@ use serde::Serialize;
 use super::describe::{Described, Fault, describe};
 use super::line::{event_line, folded, short};
 use super::record::{Frame, Sender};
-use super::session::{Seen, Session, lost};
+use super::session::{OnCut, Seen, Session, lost};
 use super::{MonitorArgs, options, print, secret, until_stopped};
 use crate::cli::complain;
+
+/// Devices named at the end that are not monitored.
+const NAMED_MAX: usize = 10;
 
 /// How events are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,22 +47,20 @@ pub(super) async fn run(args: &MonitorArgs) -> anyhow::Result<ExitCode> {
         _ => Form::Lines,
     };
     let devices = options::devices(&args.devices)?;
-    let mut session = Session::open(args.pbx.link()?, devices).await?;
+    let mut session = Session::open(args.pbx.link()?, devices, OnCut::ConnectAgain).await?;
+    let stopped = until_stopped(args.run_for)?;
+    tokio::pin!(stopped);
     let mut screen = Screen {
         form,
         names: Names::default(),
         events: 0,
     };
     let mut counted = None;
-    let stopped = until_stopped(args.run_for);
-    tokio::pin!(stopped);
+    let mut refused = BTreeSet::new();
     loop {
         tokio::select! {
-            result = &mut stopped => {
-                result?;
-                break;
-            }
-            heard = session.next() => match heard {
+            () = &mut stopped => break,
+            heard = session.next() => match heard.inspect(|heard| note_refused(&mut refused, heard)) {
                 Some(Seen::Client(ClientEvent::Synchronised { devices, unmonitored }))
                     if counted.is_none() =>
                 {
@@ -91,7 +92,33 @@ pub(super) async fn run(args: &MonitorArgs) -> anyhow::Result<ExitCode> {
     }
     let events = so_many(screen.events, "event");
     screen.note(&format!("{events}; {reason}"))?;
-    Ok(ExitCode::SUCCESS)
+    if refused.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (first, rest) = (
+        refused.iter().take(NAMED_MAX),
+        refused.len().saturating_sub(NAMED_MAX),
+    );
+    let mut names: Vec<_> = first.map(String::as_str).collect();
+    let more = format!("{rest} more");
+    names.extend((rest > 0).then_some(more.as_str()));
+    screen.note(&format!("not monitored: {}", names.join(", ")))?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// Keeps the devices whose monitors do not run.
+fn note_refused(refused: &mut BTreeSet<String>, heard: &Seen) {
+    match heard {
+        Seen::Client(ClientEvent::Unmonitored { device, reason, .. })
+            if *reason != UnmonitoredReason::Removed =>
+        {
+            refused.insert(device.to_string());
+        }
+        Seen::Client(ClientEvent::Monitored { device }) => {
+            refused.remove(&device.to_string());
+        }
+        _ => {}
+    }
 }
 
 /// `1 device`, `2 devices`.
@@ -148,6 +175,8 @@ impl Screen {
                 None => Ok(()),
             },
             Seen::Missed(missed) => self.note(&missed.to_string()),
+            Seen::Cut(cut) => self.note(&format!("the link is down: {}; tried again", cut.reason)),
+            Seen::Again => self.note("the link is up again; what happened meanwhile is not shown"),
         }
     }
 
@@ -219,7 +248,7 @@ fn client_line(event: &ClientEvent) -> Option<String> {
             device,
             reason,
             retry,
-        } if *reason != csta::client::UnmonitoredReason::Removed => {
+        } if *reason != UnmonitoredReason::Removed => {
             let again = if *retry { "; tried again" } else { "" };
             format!("{device} is not monitored: {reason}{again}")
         }

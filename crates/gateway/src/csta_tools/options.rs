@@ -179,6 +179,11 @@ pub(super) fn devices(texts: &[String]) -> anyhow::Result<Vec<DeviceId>> {
                 bail!("{text}: {} devices, {DEVICES_MAX} are allowed", range.len());
             }
             Some(range) => devices.extend(range.iter().map(DeviceId::new)),
+            // Two numbers that make no range are a slip, and no device.
+            None if is_like_a_range(text) => bail!(
+                "{text}: expected a range such as 2000-2019, both ends of the same length and the lower \
+                 one first"
+            ),
             None => devices.push(DeviceId::new(text.as_str())),
         }
     }
@@ -186,6 +191,12 @@ pub(super) fn devices(texts: &[String]) -> anyhow::Result<Vec<DeviceId>> {
         bail!("{} devices, {DEVICES_MAX} are allowed", devices.len());
     }
     Ok(devices)
+}
+
+fn is_like_a_range(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('-')
+        .is_some_and(|(first, last)| digits(first) && digits(last))
 }
 
 #[cfg(test)]
@@ -215,7 +226,9 @@ mod tests {
         let devices = devices(&texts).unwrap();
         let texts: Vec<_> = devices.iter().map(DeviceId::as_str).collect();
         assert_eq!(texts, ["2001", "0100", "0101", "0102", "N<2005!98>"]);
-        assert!(super::devices(&["10000-99999".to_owned()]).is_err());
+        for wrong in ["10000-99999", "2010-2001", "2000-9999999"] {
+            assert!(super::devices(&[wrong.to_owned()]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | `from` | `us` or `pbx` |
 //! | `invokeId` | the four digits of the frame's header |
 //! | `xml` | the body as it was, credentials taken out |
+//! | `cut` | with `time` and `ms` alone: the link was cut here, and why; a session of its own follows |
 //! | `missed` | alone: so many frames are missing here, as the file could not be written in time |
 //! | `bytes` | in place of `xml`: a body that is no UTF-8, or bytes that are no frame, in hexadecimal |
 
@@ -31,19 +32,19 @@ const VERSION: u32 = 1;
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(crate) struct Head {
     record: String,
     version: u32,
     /// Where the PBX was.
-    pub(super) pbx: String,
+    pub(crate) pbx: String,
     /// When the record begins.
-    pub(super) started: Timestamp,
+    pub(crate) started: Timestamp,
 }
 
 /// Who sent a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Sender {
+pub(crate) enum Sender {
     /// The computing function.
     Us,
     /// The switching function.
@@ -52,30 +53,32 @@ pub(super) enum Sender {
 
 /// Any other line: a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// By the clock on the wall.
-    pub(super) time: Timestamp,
+    pub(crate) time: Timestamp,
     /// Milliseconds since the start.
-    pub(super) ms: u64,
+    pub(crate) ms: u64,
     /// Who sent it.
-    pub(super) from: Sender,
+    pub(crate) from: Sender,
     /// Of its header.
-    pub(super) invoke_id: InvokeId,
+    pub(crate) invoke_id: InvokeId,
     /// Its body.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The bytes are no frame: framing was lost before them.
-    pub(super) lost: bool,
+    pub(crate) lost: bool,
 }
 
 /// What a line holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// The first line.
     Head(Head),
     /// A frame.
     Frame(Frame),
     /// So many frames are missing here.
     Missed(u64),
+    /// The link was cut here; the reason.
+    Cut(String),
     /// Nothing.
     Blank,
 }
@@ -87,8 +90,23 @@ struct Gap {
     missed: u64,
 }
 
+/// A cut of the link.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CutWire<'a> {
+    time: Timestamp,
+    ms: u64,
+    cut: Cow<'a, str>,
+}
+
+/// The line for a link that was cut, without its end.
+pub(crate) fn cut_line(time: Timestamp, ms: u64, reason: &str) -> String {
+    let cut = Cow::Borrowed(reason);
+    serde_json::to_string(&CutWire { time, ms, cut }).unwrap_or_default()
+}
+
 /// The line for so many frames that are missing, without its end.
-pub(super) fn missed_line(missed: u64) -> String {
+pub(crate) fn missed_line(missed: u64) -> String {
     serde_json::to_string(&Gap { missed }).unwrap_or_default()
 }
 
@@ -109,7 +127,7 @@ struct Wire<'a> {
 impl Head {
     /// The first line of a record that begins now.
     #[must_use]
-    pub(super) fn new(pbx: String, started: Timestamp) -> Self {
+    pub(crate) fn new(pbx: String, started: Timestamp) -> Self {
         Self {
             record: MAGIC.to_owned(),
             version: VERSION,
@@ -120,7 +138,7 @@ impl Head {
 
     /// The line, without its end.
     #[must_use]
-    pub(super) fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -128,7 +146,7 @@ impl Head {
 impl Frame {
     /// The line, without its end; credentials are left out.
     #[must_use]
-    pub(super) fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         let body = secret::without_secrets(&self.body);
         let text = std::str::from_utf8(&body).ok().filter(|_| !self.lost);
         let hex = || HexBinary(body.to_vec()).to_hex();
@@ -147,7 +165,7 @@ impl Frame {
     ///
     /// # Errors
     /// A sentence: framing was lost before them.
-    pub(super) fn bytes_or_body(&self) -> Result<&[u8], String> {
+    pub(crate) fn bytes_or_body(&self) -> Result<&[u8], String> {
         match self.lost {
             true => Err(format!("{} bytes behind lost framing", self.body.len())),
             false => Ok(&self.body),
@@ -160,7 +178,7 @@ impl Line {
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
-    pub(super) fn parse(line: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
         let line = line.trim_ascii();
         if line.is_empty() {
             return Ok(Self::Blank);
@@ -176,6 +194,9 @@ impl Line {
         }
         if let Ok(Gap { missed }) = serde_json::from_slice(line) {
             return Ok(Self::Missed(missed));
+        }
+        if let Ok(CutWire { cut, .. }) = serde_json::from_slice(line) {
+            return Ok(Self::Cut(cut.into_owned()));
         }
         let wire: Wire<'_> = serde_json::from_slice(line)
             .map_err(|error| format!("no line of a record: {error}"))?;
@@ -238,6 +259,9 @@ mod tests {
         assert_eq!(Line::parse(head.to_line().as_bytes()), Ok(Line::Head(head)));
         let missed = missed_line(7);
         assert_eq!(Line::parse(missed.as_bytes()), Ok(Line::Missed(7)));
+        let cut = cut_line(Timestamp::from_unix_ms(5), 3, "link closed");
+        let told = Line::Cut("link closed".to_owned());
+        assert_eq!(Line::parse(cut.as_bytes()), Ok(told));
         assert_eq!(Line::parse(b" \r\n"), Ok(Line::Blank));
     }
 

@@ -10,9 +10,10 @@ use anyhow::Context as _;
 use cloud_uplink::Timestamp;
 use net::clock;
 
-use super::record::{Head, Sender, missed_line};
-use super::session::{Seen, Session, lost};
+use super::record::{Head, Sender, cut_line, missed_line};
+use super::session::{Cut, OnCut, Seen, Session, lost};
 use super::{RecordArgs, options, print, until_stopped};
+use crate::cli::complain;
 
 /// What was written is on its way to the disk after this time, for who looks at the file meanwhile.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -22,6 +23,8 @@ struct Recorder {
     ours: u64,
     theirs: u64,
     missed: u64,
+    cuts: u64,
+    is_cut: bool,
 }
 
 pub(super) async fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
@@ -39,11 +42,13 @@ pub(super) async fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         ours: 0,
         theirs: 0,
         missed: 0,
+        cuts: 0,
+        is_cut: false,
     };
     let started = Timestamp::from_unix_ms(clock::unix_ms());
     let head = Head::new(link.endpoint.address.clone(), started);
     writeln!(recorder.file, "{}", head.to_line())?;
-    let mut session = match Session::open(link, devices).await {
+    let mut session = match Session::open(link, devices, OnCut::ConnectAgain).await {
         Ok(session) => session,
         Err(error) => {
             // There is nothing in it; the same name can be used for the next try.
@@ -51,8 +56,9 @@ pub(super) async fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
             return Err(error);
         }
     };
+    let stopped = until_stopped(args.run_for)?;
     print(&format!("associated; recording to {name}, Ctrl-C ends"))?;
-    let over = recorder.follow(&mut session, args.run_for).await;
+    let over = recorder.follow(&mut session, stopped).await;
     let (rest, reason) = session.close().await;
     for heard in &rest {
         recorder.write(heard)?;
@@ -65,11 +71,18 @@ pub(super) async fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         ours,
         theirs,
         missed,
+        cuts,
         ..
     } = recorder;
     print(&format!(
         "{name}: {theirs} frames of the PBX, {ours} of ours; {reason}"
     ))?;
+    if cuts > 0 {
+        let times = if cuts == 1 { "once" } else { "several times" };
+        print(&format!(
+            "the link was cut {times}, the file says where; what happened meanwhile is not in it"
+        ))?;
+    }
     if missed > 0 {
         print(&format!(
             "{missed} frames are missing, the file says where: it was not written in time"
@@ -86,14 +99,13 @@ impl Recorder {
     async fn follow(
         &mut self,
         session: &mut Session,
-        run_for: Option<Duration>,
+        stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let stopped = until_stopped(run_for);
         tokio::pin!(stopped);
         let mut flush = tokio::time::interval(FLUSH);
         loop {
             tokio::select! {
-                result = &mut stopped => return result.map(|()| true),
+                () = &mut stopped => return Ok(true),
                 _ = flush.tick() => self.file.flush()?,
                 heard = session.next() => match heard {
                     Some(heard) => self.write(&heard)?,
@@ -109,6 +121,19 @@ impl Recorder {
             Seen::Missed(missed) if missed.frames > 0 => {
                 self.missed += missed.frames;
                 return Ok(writeln!(self.file, "{}", missed_line(missed.frames))?);
+            }
+            Seen::Cut(Cut { time, ms, reason }) => {
+                if !self.is_cut {
+                    self.cuts += 1;
+                }
+                self.is_cut = true;
+                complain(&format!("the link is down: {reason}; tried again"));
+                return Ok(writeln!(self.file, "{}", cut_line(*time, *ms, reason))?);
+            }
+            Seen::Again => {
+                self.is_cut = false;
+                complain("the link is up again");
+                return Ok(());
             }
             Seen::Missed(_) | Seen::Client(_) => return Ok(()),
         };

@@ -20,9 +20,11 @@ use super::record::{Line, Sender};
 /// A client that asks nothing for so long will not ask for what the record waits for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What was recorded, ready to be served.
+/// What was recorded from one association to its end, ready to be served.
 #[derive(Debug, Default)]
 pub(super) struct Tape {
+    /// The link was cut at its end.
+    cut: bool,
     steps: Vec<Step>,
     exchanges: Vec<Exchange>,
     edition: Option<Edition>,
@@ -43,6 +45,8 @@ enum What {
     Said {
         invoke_id: InvokeId,
         body: Bytes,
+        /// It is an event, not a request such as `SystemStatus`.
+        event: bool,
         cross_ref: Option<String>,
     },
 }
@@ -68,16 +72,29 @@ fn key(described: &Described) -> Key {
 }
 
 impl Tape {
-    /// Reads a record.
+    /// Reads a record: one tape, and one more behind each cut of the link.
     ///
     /// # Errors
     /// A sentence that names the line that is none.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Self>, String> {
+        let mut tapes = Vec::new();
         let mut tape = Self::default();
         let mut open: BTreeMap<InvokeId, usize> = BTreeMap::new();
         for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
             let line = Line::parse(line).map_err(|what| format!("line {}: {what}", number + 1))?;
-            let Line::Frame(frame) = line else { continue };
+            let frame = match line {
+                Line::Frame(frame) => frame,
+                Line::Cut(_) => {
+                    open.clear();
+                    let cut = true;
+                    tapes.push(Self {
+                        cut,
+                        ..std::mem::take(&mut tape)
+                    });
+                    continue;
+                }
+                Line::Head(_) | Line::Missed(_) | Line::Blank => continue,
+            };
             // What was no frame then is not served as one.
             if frame.lost {
                 continue;
@@ -100,16 +117,18 @@ impl Tape {
                 }
             }
         }
-        match tape.steps.is_empty() {
+        tapes.push(tape);
+        tapes.retain(|tape| !tape.steps.is_empty());
+        match tapes.is_empty() {
             true => Err("it holds no frame of a session".to_owned()),
-            false => Ok(tape),
+            false => Ok(tapes),
         }
     }
 
-    /// Events and requests that the PBX sent unasked.
-    pub(super) fn said_unasked(&self) -> usize {
-        let said = |step: &&Step| matches!(step.what, What::Said { .. });
-        self.steps.iter().filter(said).count()
+    /// Events that the PBX sent.
+    pub(super) fn events(&self) -> usize {
+        let event = |step: &&Step| matches!(step.what, What::Said { event: true, .. });
+        self.steps.iter().filter(event).count()
     }
 
     fn asked(&mut self, ms: u64, described: &Described) {
@@ -141,14 +160,15 @@ impl Tape {
     }
 
     fn said(&mut self, ms: u64, invoke_id: InvokeId, body: Vec<u8>, described: Option<&Described>) {
-        let cross_ref = described
-            .filter(|it| it.kind == "event")
-            .and_then(|it| it.cross_ref.clone());
+        let known = described.filter(|it| it.kind == "event");
+        let request = described.is_some_and(|it| it.kind == "request");
+        let cross_ref = known.and_then(|it| it.cross_ref.clone());
         self.steps.push(Step {
             ms,
             what: What::Said {
                 invoke_id,
                 body: body.into(),
+                event: known.is_some() || (invoke_id == InvokeId::EVENT && !request),
                 cross_ref,
             },
         });
@@ -168,7 +188,7 @@ pub(super) struct Player<'t> {
     /// The record's time and ours when the step before was done.
     before: Option<(u64, Instant)>,
     last_asked: Instant,
-    /// Said, and left out.
+    /// Events sent, and left out.
     pub(super) counts: (u64, u64),
     /// What was asked last and is refused, as it is not in the record.
     pub(super) missing: Option<String>,
@@ -256,6 +276,7 @@ impl<'t> Player<'t> {
                 What::Said {
                     invoke_id,
                     body,
+                    event,
                     cross_ref,
                 } => {
                     let monitored = cross_ref
@@ -266,10 +287,10 @@ impl<'t> Player<'t> {
                     }
                     self.done(step.ms, now);
                     if monitored {
-                        self.counts.0 += 1;
+                        self.counts.0 += u64::from(*event);
                         return Some(framed(*invoke_id, body));
                     }
-                    self.counts.1 += 1;
+                    self.counts.1 += u64::from(*event);
                 }
             }
         }
@@ -283,6 +304,11 @@ impl<'t> Player<'t> {
             What::Asked(_) => self.last_asked + PATIENCE,
             What::Said { .. } => self.due(step.ms),
         })
+    }
+
+    /// The record's link was cut after what has been said.
+    pub(super) fn is_cut(&self) -> bool {
+        self.tape.cut && self.cursor == self.tape.steps.len()
     }
 
     fn is_done(&self, index: usize) -> bool {
@@ -356,7 +382,13 @@ mod tests {
             line(10, "pbx", "9999", &event("a", "1")),
             line(510, "pbx", "9999", &event("b", "1")),
         ];
-        Tape::parse(lines.join("\n").as_bytes()).unwrap()
+        only(&lines)
+    }
+
+    fn only(lines: &[String]) -> Tape {
+        let mut tapes = Tape::parse(lines.join("\n").as_bytes()).unwrap();
+        assert_eq!(tapes.len(), 1);
+        tapes.remove(0)
     }
 
     fn ask(player: &mut Player<'_>, id: u16, xml: &str, now: Instant) -> String {
@@ -400,6 +432,52 @@ mod tests {
         let only = player.poll(now + PATIENCE).unwrap();
         assert!(only.ends_with(event("b", "1").as_bytes()));
         assert_eq!((player.counts, player.poll_timeout()), ((1, 1), None));
+    }
+
+    #[test]
+    fn what_was_recorded_behind_a_cut_is_a_tape_of_its_own() {
+        let cut = "{\"time\":\"2026-02-03T04:05:06Z\",\"ms\":2,\"cut\":\"link closed\"}";
+        let lines = [
+            line(0, "us", "0001", &start("2001")),
+            line(1, "pbx", "0001", &started("a")),
+            line(2, "pbx", "9999", &event("a", "1")),
+            cut.to_owned(),
+            cut.replace("closed", "refused"),
+            line(10, "us", "0001", &start("2001")),
+            line(11, "pbx", "0001", &started("b")),
+            line(12, "pbx", "9999", &event("b", "2")),
+        ];
+        let tapes = Tape::parse(lines.join("\n").as_bytes()).unwrap();
+        let now = clock::now();
+        for (tape, id, call, is_cut) in [(&tapes[0], "a", "1", true), (&tapes[1], "b", "2", false)]
+        {
+            let mut player = Player::new(tape, false, now);
+            assert_eq!(ask(&mut player, 1, &start("2001"), now), started(id));
+            assert!(!player.is_cut());
+            let said = player.poll(now).unwrap();
+            assert!(said.ends_with(event(id, call).as_bytes()));
+            assert_eq!(player.is_cut(), is_cut);
+        }
+        assert_eq!(tapes.len(), 2);
+    }
+
+    #[test]
+    fn a_system_status_is_sent_but_is_no_event() {
+        let status = "<SystemStatus><systemStatus>normal</systemStatus></SystemStatus>";
+        let lines = [
+            line(0, "us", "0001", &start("2001")),
+            line(1, "pbx", "0001", &started("a")),
+            line(2, "pbx", "0007", status),
+            line(3, "pbx", "9999", &event("a", "1")),
+        ];
+        let tape = only(&lines);
+        assert_eq!(tape.events(), 1);
+        let now = clock::now();
+        let mut player = Player::new(&tape, false, now);
+        ask(&mut player, 1, &start("2001"), now);
+        assert!(player.poll(now).unwrap().ends_with(status.as_bytes()));
+        assert!(player.poll(now).is_some());
+        assert_eq!(player.counts, (1, 0));
     }
 
     #[test]

@@ -23,26 +23,33 @@ const READ_LEN: usize = 16 * 1024;
 pub(super) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let name = args.file.display();
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
-    let tape = Tape::parse(&bytes).map_err(|what| anyhow::anyhow!("{name}: {what}"))?;
-    let tape = Arc::new(tape);
+    let tapes = Tape::parse(&bytes).map_err(|what| anyhow::anyhow!("{name}: {what}"))?;
+    let said: usize = tapes.iter().map(Tape::events).sum();
+    let tapes: Vec<Arc<Tape>> = tapes.into_iter().map(Arc::new).collect();
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
-    let said = tape.said_unasked();
+    let stopped = until_stopped(None)?;
+    tokio::pin!(stopped);
+    let links = match tapes.len() {
+        1 => String::new(),
+        links => format!(" on {links} links, one after the other"),
+    };
     print(&format!(
-        "serving {name} on {}: {said} events",
+        "serving {name} on {}: {said} events{links}",
         listener.local_addr()?
     ))?;
-    let mut links = JoinSet::new();
-    let stopped = until_stopped(None);
-    tokio::pin!(stopped);
+    // Each connection gets what followed the cut at which the one before it ended.
+    let mut turns = tapes.iter().cycle();
+    let mut clients = JoinSet::new();
     loop {
         tokio::select! {
-            result = &mut stopped => return result.map(|()| ExitCode::SUCCESS),
-            accepted = listener.accept(), if links.len() < LINKS_MAX => {
+            () = &mut stopped => return Ok(ExitCode::SUCCESS),
+            accepted = listener.accept(), if clients.len() < LINKS_MAX => {
                 let (stream, peer) = accepted.context("cannot take a connection")?;
                 print(&format!("{peer} has connected"))?;
-                let (tape, pauses) = (Arc::clone(&tape), !args.no_pauses);
-                links.spawn(async move {
+                let tape = Arc::clone(turns.next().context("a record has a tape")?);
+                let pauses = !args.no_pauses;
+                clients.spawn(async move {
                     let why = match serve(&tape, pauses, stream, peer).await {
                         Ok((said, left_out)) => format!("{said} events sent, {left_out} left out"),
                         Err(error) => format!("{error:#}"),
@@ -50,7 +57,7 @@ pub(super) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
                     format!("{peer} is gone: {why}")
                 });
             }
-            Some(ended) = links.join_next() => print(&ended.unwrap_or_else(|error| error.to_string()))?,
+            Some(ended) = clients.join_next() => print(&ended.unwrap_or_else(|error| error.to_string()))?,
         }
     }
 }
@@ -69,6 +76,9 @@ async fn serve(
     loop {
         while let Some(frame) = player.poll(clock::now()) {
             stream.write_all(&frame).await?;
+        }
+        if player.is_cut() {
+            return Ok(player.counts);
         }
         let wake = player.poll_timeout();
         tokio::select! {

@@ -1,4 +1,5 @@
-//! One association for a tool: connect, ask, hear, and end in good order. No second try once it was up.
+//! An association for a tool: connect, ask, hear, and end in good order. Tools that last have it made again
+//! after a cut; the others end with it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -6,15 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use cloud_uplink::Timestamp;
 use csta::client::{Client, ClientEvent, CommandError, InvocationError};
 use csta::{DeviceId, InvokeId, Request, Response};
 use net::clock;
 use net::csta_link::{self, CstaHandler, CstaLinkConfig, CstaLinkState};
+use net::tcp::BoxedStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::record::Frame;
 use super::tap::Ear;
+use crate::cli::complain;
 
 /// What waits to be shown; what comes while so much waits is not shown, but counted and said.
 const SEEN_MAX: usize = 65_536;
@@ -24,6 +28,8 @@ const ASKS_MAX: usize = 64;
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for the answers to Monitor Stop.
 const MONITOR_STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// A PBX that is silent for so long is worth a word while it is waited for.
+const SAY_AFTER: Duration = Duration::from_secs(2);
 /// Connections in a row while the way to associate is being found.
 const TRIES_MAX: usize = 4;
 
@@ -40,6 +46,30 @@ pub(super) enum Seen {
     Client(ClientEvent),
     /// Something is missing here: the output did not keep up.
     Missed(Missed),
+    /// The link was cut, or a try to make it again has failed for another reason than before.
+    Cut(Cut),
+    /// The association was made again.
+    Again,
+}
+
+/// A link that is gone for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// When it was noticed.
+    pub(super) time: Timestamp,
+    /// The same in milliseconds since the start, as in [`Frame`].
+    pub(super) ms: u64,
+    /// Why, in a plain sentence.
+    pub(super) reason: String,
+}
+
+/// What a tool does when its link is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnCut {
+    /// It ends.
+    End,
+    /// It connects again, until it is told to end.
+    ConnectAgain,
 }
 
 /// What was heard and could not be handed on.
@@ -118,7 +148,9 @@ impl Session {
     pub(super) async fn open(
         config: CstaLinkConfig,
         devices: Vec<DeviceId>,
+        on_cut: OnCut,
     ) -> anyhow::Result<Self> {
+        let address = config.endpoint.address.clone();
         let (mouth, mut seen) = Mouth::new(SEEN_MAX);
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (stop, stopped) = watch::channel(false);
@@ -128,11 +160,16 @@ impl Session {
         let bridge = Bridge {
             devices,
             mouth,
+            ear,
             waiting: BTreeMap::new(),
             stopping: None,
+            down: None,
         };
         let begun = clock::now();
-        let mut task = tokio::spawn(run(config, bridge, ear, asked, stopped));
+        let mut task = tokio::spawn(run(config, bridge, on_cut, asked, stopped));
+        let patience = tokio::time::sleep(SAY_AFTER);
+        tokio::pin!(patience);
+        let mut said = false;
         // What is heard until then is kept, as frames of the association belong to a record.
         let mut early = VecDeque::new();
         let started = loop {
@@ -147,6 +184,10 @@ impl Session {
                     None => bail!("{}", task.await.context("the link's task died")??),
                 },
                 ended = &mut task => bail!("{}", ended.context("the link's task died")??),
+                () = &mut patience, if !said => {
+                    said = true;
+                    complain(&format!("waiting for {address} to answer"));
+                }
             }
         };
         Ok(Self {
@@ -224,27 +265,33 @@ pub(super) fn lost(reason: &str) -> anyhow::Error {
     anyhow::anyhow!("the association is over: {reason}")
 }
 
-/// Runs connections until the association is over; gives the reason.
+/// Runs connections until the association is over, or for a tool that lasts until it is told to end; gives
+/// the reason.
 async fn run(
     mut config: CstaLinkConfig,
     mut bridge: Bridge,
-    ear: Ear,
+    on_cut: OnCut,
     mut asks: mpsc::Receiver<Ask>,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<String> {
     let mut tries = 1;
     loop {
         let stream = net::tcp::connect(&config.endpoint).await?;
-        let stream = ear.listen_to(stream);
+        let stream = bridge.connected(stream);
         let client = config.client.clone();
         let ended = csta_link::serve(client, stream, &mut bridge, &mut asks, &mut stop).await?;
         match ended.try_next {
             Some(mode) if !ended.was_up && tries < TRIES_MAX => {
-                config.client.dialect = config.client.dialect.with_association(mode)
+                config.client.dialect = config.client.dialect.with_association(mode);
+                tries += 1;
+            }
+            _ if ended.was_up && on_cut == OnCut::ConnectAgain && !*stop.borrow() => {
+                bridge.cut(ended.reason);
+                csta_link::run(config, &mut bridge, &mut asks, stop).await?;
+                return Ok(bridge.down.unwrap_or_else(|| "stopped".to_owned()));
             }
             _ => return Ok(ended.reason),
         }
-        tries += 1;
     }
 }
 
@@ -252,8 +299,24 @@ async fn run(
 struct Bridge {
     devices: Vec<DeviceId>,
     mouth: Mouth,
+    ear: Ear,
     waiting: BTreeMap<InvokeId, oneshot::Sender<Result<Response, AskError>>>,
     stopping: Option<oneshot::Sender<()>>,
+    /// Why the link is down, while it is after it was up.
+    down: Option<String>,
+}
+
+impl Bridge {
+    /// The link is gone; said once for each outage and each new cause of it.
+    fn cut(&mut self, reason: String) {
+        self.waiting.clear();
+        if self.down.as_ref() != Some(&reason) {
+            let (time, ms) = self.ear.now();
+            let cut = Cut { time, ms, reason };
+            self.down = Some(cut.reason.clone());
+            self.mouth.tell(Seen::Cut(cut));
+        }
+    }
 }
 
 /// Hands on what was heard. What nobody takes in time is counted, and said as soon as there is room.
@@ -297,7 +360,17 @@ impl CstaHandler for Bridge {
         self.devices.clone()
     }
 
-    fn link_state(&mut self, _: CstaLinkState) {}
+    fn connected(&mut self, stream: BoxedStream) -> BoxedStream {
+        self.ear.listen_to(stream)
+    }
+
+    fn link_state(&mut self, state: CstaLinkState) {
+        match state {
+            CstaLinkState::Down { reason, .. } => self.cut(reason),
+            CstaLinkState::Up if self.down.take().is_some() => self.mouth.tell(Seen::Again),
+            _ => {}
+        }
+    }
 
     fn client_event(&mut self, event: ClientEvent, _: Instant) {
         match event {
@@ -341,8 +414,6 @@ impl CstaHandler for Bridge {
 
 #[cfg(test)]
 mod tests {
-    use cloud_uplink::Timestamp;
-
     use super::super::record::Sender;
     use super::*;
 

@@ -21,7 +21,7 @@ type Out = Box<dyn FnMut(Frame) + Send>;
 
 /// Hears what goes over a session's connections, one after the other.
 #[derive(Clone)]
-pub(super) struct Ear(Arc<Mutex<Hearing>>);
+pub(crate) struct Ear(Arc<Mutex<Hearing>>);
 
 struct Hearing {
     started: Instant,
@@ -42,7 +42,7 @@ struct Side {
 
 impl Ear {
     /// An ear that tells `out` of every frame.
-    pub(super) fn new(out: impl FnMut(Frame) + Send + 'static) -> Self {
+    pub(crate) fn new(out: impl FnMut(Frame) + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Hearing {
             started: clock::now(),
             us: Side::default(),
@@ -52,7 +52,7 @@ impl Ear {
     }
 
     /// A stream that is heard; frames begin anew.
-    pub(super) fn listen_to(&self, stream: BoxedStream) -> BoxedStream {
+    pub(crate) fn listen_to(&self, stream: BoxedStream) -> BoxedStream {
         let mut hearing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (hearing.us, hearing.pbx) = (Side::default(), Side::default());
         drop(hearing);
@@ -62,6 +62,12 @@ impl Ear {
         })
     }
 
+    /// The clock on the wall, and milliseconds since the start, as frames have them.
+    pub(crate) fn now(&self) -> (Timestamp, u64) {
+        let hearing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hearing.now()
+    }
+
     fn hear(&self, from: Sender, bytes: &[u8]) {
         let mut hearing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         hearing.hear(from, bytes);
@@ -69,15 +75,21 @@ impl Ear {
 }
 
 impl Hearing {
-    fn hear(&mut self, from: Sender, bytes: &[u8]) {
+    fn now(&self) -> (Timestamp, u64) {
         let since = clock::now().duration_since(self.started);
+        let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        (Timestamp::from_unix_ms(clock::unix_ms()), ms)
+    }
+
+    fn hear(&mut self, from: Sender, bytes: &[u8]) {
+        let (time, ms) = self.now();
         let side = match from {
             Sender::Us => &mut self.us,
             Sender::Pbx => &mut self.pbx,
         };
         let blank = Frame {
-            time: Timestamp::from_unix_ms(clock::unix_ms()),
-            ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            time,
+            ms,
             from,
             invoke_id: InvokeId::EVENT,
             body: Vec::new(),

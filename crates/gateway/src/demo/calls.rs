@@ -154,6 +154,7 @@ pub(crate) mod tests {
                     call_id: call.to_string(),
                     device_id: endpoint.to_owned(),
                 },
+                known_until: None,
             },
             previous_state: None,
             cause: None,

@@ -37,6 +37,7 @@ pub(super) fn describe(body: &EventData) -> (String, String, String) {
         EventData::CallTransferred(it) => leg("transferred", it),
         EventData::CallConferenced(it) => leg("conferenced", it),
         EventData::CallNetworkReached(it) => leg("network", it),
+        EventData::CallConfirmed(it) => leg("confirmed", it),
         EventData::CallDigits(it) => line("digits", &it.endpoint_id, it.digits.clone()),
         EventData::CallInformation(it) => line(
             "call info",

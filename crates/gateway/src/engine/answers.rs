@@ -64,7 +64,12 @@ impl Engine {
         result: &Result<Response, InvocationError>,
     ) {
         match (&question.device, result) {
-            (Some(device), Ok(answer)) => self.registry.handle_features(device, answer, now()),
+            (Some(device), Ok(answer)) => {
+                if matches!(answer, Response::GetMessageWaitingIndicator(_)) {
+                    self.messages.insert(device.number().to_owned());
+                }
+                self.registry.handle_features(device, answer, now());
+            }
             (None, Ok(Response::GetCSTAFeatures(answer))) => {
                 self.shared.set_features(Features::count(answer));
             }
@@ -77,6 +82,10 @@ impl Engine {
             (_, Err(error)) => {
                 let service = question.kind.service();
                 tracing::debug!(service, %error, "the PBX does not tell");
+                self.shared.count_unanswered(service);
+                if let Some(call) = &question.call {
+                    self.registry.handle_call_unanswered(call);
+                }
             }
         }
     }
@@ -119,9 +128,10 @@ impl Engine {
         for snapshot in self.snapshots.extract_if(.., is_over) {
             let outcome = if snapshot.calls {
                 let known = registry.endpoint(&snapshot.endpoint).cloned();
+                let new = || EndpointView::new(&snapshot.endpoint, now());
                 answer(Answer::Snapshot(EndpointSnapshot {
                     legs: registry.legs_of_endpoint(&snapshot.endpoint),
-                    endpoint: known.unwrap_or_else(|| EndpointView::new(&snapshot.endpoint, now())),
+                    endpoint: Box::new(known.unwrap_or_else(new)),
                 }))
             } else {
                 let message = "the PBX was asked for a snapshot, but none came in time";

@@ -23,7 +23,7 @@ struct Line<'a> {
     what: &'static str,
     from: &'a str,
     to: &'a str,
-    source: SocketAddr,
+    source: Option<SocketAddr>,
     reason: &'static str,
 }
 
@@ -36,12 +36,18 @@ pub(super) struct Audit {
 }
 
 impl Audit {
+    /// Opens the file; one that cannot be opened counts as a failure, and is tried again with each line.
     pub(super) fn new(path: &Path) -> Self {
-        Self {
+        let mut audit = Self {
             path: path.to_owned(),
             file: None,
             failures: 0,
+        };
+        match open(path) {
+            Ok(file) => audit.file = Some(file),
+            Err(error) => audit.failed(&error),
         }
+        audit
     }
 
     /// Lines that could not be written.
@@ -54,7 +60,7 @@ impl Audit {
         &mut self,
         from: &str,
         to: &str,
-        source: SocketAddr,
+        source: Option<SocketAddr>,
         reason: &'static str,
     ) {
         let line = Line {
@@ -66,11 +72,16 @@ impl Audit {
             reason,
         };
         if let Err(error) = self.write(&line) {
-            self.failures += 1;
-            if self.failures.is_power_of_two() {
-                tracing::warn!(%error, failures = self.failures, "the audit cannot be written");
-            }
-            self.file = None;
+            self.failed(&error);
+        }
+    }
+
+    fn failed(&mut self, error: &std::io::Error) {
+        self.file = None;
+        self.failures += 1;
+        if self.failures.is_power_of_two() {
+            let (file, failures) = (self.path.display(), self.failures);
+            tracing::warn!(%file, %error, failures, "the audit cannot be written");
         }
     }
 
@@ -118,7 +129,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.jsonl");
         let mut audit = Audit::new(&path);
-        let source = ([127, 0, 0, 1], 5060).into();
+        let source = Some(([127, 0, 0, 1], 5060).into());
         audit.refused("2001", "0049\"301", source, "international");
         let text = std::fs::read_to_string(&path).unwrap();
         let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();

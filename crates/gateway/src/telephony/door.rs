@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{PoisonError, RwLock};
 
 use call_control::bridge::Peer;
 use net::sip::Gatekeeper;
@@ -11,44 +12,55 @@ use sip::transport::Transport;
 use super::settings::TelephonySettings;
 
 /// The addresses that are let in, and the names that their certificates carry.
-#[derive(Debug)]
-pub(super) struct Door {
+#[derive(Debug, Default)]
+pub(super) struct Door(RwLock<List>);
+
+#[derive(Debug, Default)]
+struct List {
     admitted: BTreeSet<IpAddr>,
     names: BTreeMap<SocketAddr, ServerName<'static>>,
 }
 
 impl Door {
-    pub(super) fn new<'a>(
+    /// These are let in from now on. A connection of another that is there already goes on.
+    pub(super) fn let_in<'a>(
+        &self,
         peers: impl Iterator<Item = &'a Peer>,
         settings: &TelephonySettings,
-    ) -> Self {
-        let mut door = Self {
-            admitted: BTreeSet::new(),
-            names: BTreeMap::new(),
-        };
-        let targets = settings.trunk.iter().chain(&settings.call_through);
-        let hosts: BTreeMap<String, &str> = targets
-            .map(|target| (target.to_string(), net::tcp::host_of(&target.address.0)))
+    ) {
+        let list = List::new(peers, settings);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = list;
+    }
+}
+
+impl List {
+    fn new<'a>(peers: impl Iterator<Item = &'a Peer>, settings: &TelephonySettings) -> Self {
+        let mut list = Self::default();
+        let hosts: BTreeMap<String, &str> = settings
+            .targets()
+            .map(|target| (target.to_string(), target.host()))
             .collect();
         for peer in peers {
             let remote = peer.flow.remote;
-            door.admitted.insert(remote.ip().to_canonical());
+            list.admitted.insert(remote.ip().to_canonical());
             let host = hosts.get(&*peer.name).copied().unwrap_or_default();
             if let Ok(name) = ServerName::try_from(host.to_owned()) {
-                door.names.insert(remote, name);
+                list.names.insert(remote, name);
             }
         }
-        door
+        list
     }
 }
 
 impl Gatekeeper for Door {
     fn admits(&self, remote: SocketAddr, _: Transport) -> bool {
-        self.admitted.contains(&remote.ip().to_canonical())
+        let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        list.admitted.contains(&remote.ip().to_canonical())
     }
 
     fn server_name(&self, remote: SocketAddr) -> ServerName<'static> {
-        self.names
+        let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        list.names
             .get(&remote)
             .cloned()
             .unwrap_or_else(|| ServerName::IpAddress(remote.ip().into()))

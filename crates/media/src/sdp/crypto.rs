@@ -1,4 +1,5 @@
-//! Keys of SRTP in descriptions (SDES, RFC 4568) and suites (RFC 4568 §6.2, RFC 7714 §14.2).
+//! Keys of SRTP in descriptions (SDES, RFC 4568) and suites (RFC 4568 §6.2, RFC 6188
+//! §6.1, RFC 7714 §14.2).
 
 use std::fmt;
 
@@ -11,6 +12,10 @@ pub enum CryptoSuite {
     AesCm128HmacSha1_80,
     /// `AES_CM_128_HMAC_SHA1_32`
     AesCm128HmacSha1_32,
+    /// `AES_256_CM_HMAC_SHA1_80`
+    AesCm256HmacSha1_80,
+    /// `AES_256_CM_HMAC_SHA1_32`
+    AesCm256HmacSha1_32,
     /// `AEAD_AES_128_GCM`
     AeadAes128Gcm,
     /// `AEAD_AES_256_GCM`
@@ -19,10 +24,12 @@ pub enum CryptoSuite {
 
 impl CryptoSuite {
     /// All, best first.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::AeadAes256Gcm,
         Self::AeadAes128Gcm,
+        Self::AesCm256HmacSha1_80,
         Self::AesCm128HmacSha1_80,
+        Self::AesCm256HmacSha1_32,
         Self::AesCm128HmacSha1_32,
     ];
 
@@ -32,9 +39,20 @@ impl CryptoSuite {
         match self {
             Self::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
             Self::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+            Self::AesCm256HmacSha1_80 => "AES_256_CM_HMAC_SHA1_80",
+            Self::AesCm256HmacSha1_32 => "AES_256_CM_HMAC_SHA1_32",
             Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
             Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
         }
+    }
+
+    /// Whether the master key has 256 bits; else it has 128.
+    #[must_use]
+    pub const fn is_256(self) -> bool {
+        matches!(
+            self,
+            Self::AesCm256HmacSha1_80 | Self::AesCm256HmacSha1_32 | Self::AeadAes256Gcm
+        )
     }
 
     /// Bytes of the master key and the salt behind it.
@@ -42,6 +60,7 @@ impl CryptoSuite {
     pub const fn key_len(self) -> usize {
         match self {
             Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => 16 + 14,
+            Self::AesCm256HmacSha1_80 | Self::AesCm256HmacSha1_32 => 32 + 14,
             Self::AeadAes128Gcm => 16 + 12,
             Self::AeadAes256Gcm => 32 + 12,
         }

@@ -1,5 +1,14 @@
 //! Tests of `media`, one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod crypto;
+mod digits;
+mod dtmf;
 mod offer_answer;
+mod quality;
+mod relay;
+mod rtp;
 mod sdp;
+mod sound;
+mod srtp;

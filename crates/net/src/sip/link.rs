@@ -91,6 +91,9 @@ struct Deadlines {
     answers: bool,
     /// A keep-alive is on its way.
     asked: bool,
+    /// The peer is not read, as it does not read either: until when it may take nothing. What it has sent
+    /// may be complete by now.
+    deaf: Option<Instant>,
 }
 
 /// Why the link woke up.
@@ -120,11 +123,13 @@ impl Link {
         let mut unflushed = false;
         let mut due = Deadlines::new(&self.ends.limits, self.ends.ours, clock::now());
         loop {
+            let listens = self.queue.len() < self.ends.limits.backlog_pause;
+            due.listens(listens, &self.ends.limits, clock::now());
             let wake = {
                 let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
                 let next: &[u8] = pending.front().map_or(&[], |bytes| bytes);
                 tokio::select! {
-                    read = reader.read(&mut buffer) => Wake::Read(read),
+                    read = reader.read(&mut buffer), if listens => Wake::Read(read),
                     wake = push(&mut writer, next), if !next.is_empty() || unflushed => wake,
                     bytes = self.queue.queue.recv() => Wake::Queued(bytes),
                     () = until(due.next()) => Wake::Due,
@@ -150,6 +155,7 @@ impl Link {
                 }
                 Wake::Written(Ok(len)) => {
                     self.queue.advance(&mut pending, len);
+                    due.taken(&self.ends.limits, now);
                     unflushed = true;
                 }
                 Wake::Flushed(Ok(())) => unflushed = false,
@@ -199,6 +205,11 @@ impl Link {
 }
 
 impl Queue {
+    /// Bytes that wait for the peer.
+    fn len(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     fn advance(&self, pending: &mut VecDeque<Bytes>, len: usize) {
         let Some(front) = pending.front_mut() else {
             return;
@@ -231,7 +242,10 @@ impl Ends {
                     Inbound::Message(Box::new(message), self.flow)
                 }
                 Ok(Some(StreamItem::Ping)) => {
-                    pending.push_back(Bytes::from_static(PONG));
+                    // Who asks without reading gets one answer for all.
+                    if pending.back().is_none_or(|last| &last[..] != PONG) {
+                        pending.push_back(Bytes::from_static(PONG));
+                    }
                     continue;
                 }
                 Ok(Some(StreamItem::Pong)) => {
@@ -268,14 +282,32 @@ impl Deadlines {
             pong: None,
             answers: false,
             asked: false,
+            deaf: None,
         }
     }
 
+    /// The peer's times stand still while nothing of it is read.
+    fn listens(&mut self, listens: bool, limits: &LinkLimits, now: Instant) {
+        if !listens {
+            self.deaf.get_or_insert(now + limits.stall);
+        } else if self.deaf.take().is_some() {
+            self.idle = now + limits.idle;
+            self.message = self.message.map(|_| now + limits.message);
+            self.pong = self.pong.map(|_| now + limits.pong);
+        }
+    }
+
+    /// The peer took some of what waits for it.
+    fn taken(&mut self, limits: &LinkLimits, now: Instant) {
+        self.deaf = self.deaf.map(|_| now + limits.stall);
+    }
+
     fn next(&self) -> Option<Instant> {
-        [self.message, Some(self.idle), self.ping, self.pong]
-            .into_iter()
-            .flatten()
-            .min()
+        let due = match self.deaf {
+            Some(at) => [Some(at), self.ping, None, None],
+            None => [self.message, Some(self.idle), self.ping, self.pong],
+        };
+        due.into_iter().flatten().min()
     }
 
     fn heard(&mut self, limits: &LinkLimits, now: Instant) {
@@ -301,15 +333,20 @@ impl Deadlines {
     /// Whether to send a keep-alive; what ends the link otherwise.
     fn check(&mut self, limits: &LinkLimits, now: Instant) -> Result<bool, (Closed, String)> {
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if past(self.message) {
+        if past(self.deaf) {
+            let text = format!("took no answers for {} s", limits.stall.as_secs());
+            return Err((Closed::Backlog, text));
+        }
+        let listens = self.deaf.is_none();
+        if listens && past(self.message) {
             let text = format!("no whole message within {} s", limits.message.as_secs());
             return Err((Closed::Slow, text));
         }
-        if past(self.pong) {
+        if listens && past(self.pong) {
             let text = format!("no keep-alive answer within {} s", limits.pong.as_secs());
             return Err((Closed::Pong, text));
         }
-        if self.idle <= now {
+        if listens && self.idle <= now {
             let text = format!("nothing came for {} s", limits.idle.as_secs());
             return Err((Closed::Idle, text));
         }

@@ -19,7 +19,9 @@ use super::connect::{ConnectError, Socket, connect};
 use super::feed::Batch;
 use super::link::{Link, Received};
 use super::retry::Schedule;
-use super::{CommandReply, EventSource, IncomingCommand, SnapshotRead, UplinkPorts, UplinkState};
+use super::{
+    CommandReply, EventSource, IncomingCommand, OfLeg, SnapshotRead, UplinkPorts, UplinkState,
+};
 use crate::clock;
 
 /// Most frames written before the next flush: 2 MiB of memory.
@@ -47,6 +49,10 @@ enum Wake {
     Shutdown,
     /// The gateway has news of a command.
     Reply(CommandReply),
+    /// The gateway says something on a cloud leg.
+    Leg(OfLeg),
+    /// The gateway takes signals of cloud legs again.
+    LegsTaken,
     /// The outbox was read.
     Read(ReadDone),
     /// A connection is open, or not.
@@ -113,6 +119,8 @@ impl<S: EventSource> Driver<S> {
         let tick = Some(clock::now() + TICK);
         let timer = timeout.into_iter().chain(self.connect_at).chain(tick).min();
         let outbox = &mut self.ports.outbox;
+        let legs = &mut self.ports.legs;
+        let legs_wait = self.session.legs().has_signal();
         tokio::select! {
             Some(batch) = outbox.batches.recv() => Wake::Committed(batch),
             changed = outbox.state.changed() => match changed {
@@ -120,6 +128,8 @@ impl<S: EventSource> Driver<S> {
                 Err(_) => Wake::Shutdown,
             },
             Some(reply) = self.ports.replies.recv() => Wake::Reply(reply),
+            Some(signal) = legs.to_send.recv() => Wake::Leg(signal),
+            Ok(_) = legs.received.reserve(), if legs_wait => Wake::LegsTaken,
             Some(done) = self.reads.next() => Wake::Read(done),
             received = receive(&mut self.link) => Wake::Received(received),
             connected = resolve(&mut self.connecting) => Wake::Connected(connected),
@@ -141,6 +151,8 @@ impl<S: EventSource> Driver<S> {
             Wake::Shutdown => {}
             Wake::Reply(CommandReply::Stored(reference)) => self.session.command_stored(reference),
             Wake::Reply(CommandReply::Outcome(response)) => self.session.respond(response),
+            Wake::Leg((leg, signal)) => self.session.send_leg(leg, signal, clock::now()),
+            Wake::LegsTaken => {}
             Wake::Read(done) => self.take_read(done, now),
             Wake::Connected(Ok(socket)) => self.connected(socket, now),
             Wake::Connected(Err(error)) => self.connect_failed(error, now),
@@ -164,6 +176,12 @@ impl<S: EventSource> Driver<S> {
         let now = clock::now();
         while let Some(event) = self.session.poll_event() {
             self.act(event, now);
+        }
+        // Only what the gateway has room for: what is not taken is not acknowledged.
+        while let Ok(place) = self.ports.legs.received.try_reserve()
+            && let Some(signal) = self.session.poll_leg()
+        {
+            place.send(signal);
         }
         if let Some(link) = self.link.as_mut().filter(|link| link.is_idle()) {
             let frames = std::iter::from_fn(|| self.session.poll_transmit());

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use cloud_uplink::frame::{Goaway, SUBPROTOCOL};
+use cloud_uplink::frame::{CloudFrame, FRAME_LEN_MAX, Goaway, SUBPROTOCOL};
+use cloud_uplink::leg::{EarlyMedia, LegSignal};
 use cloud_uplink::session::cloud::{Accept, CloudEvent, CloudSession, Config};
 use cloud_uplink::session::gateway::ReadRequest;
-use cloud_uplink::session::{Item, StreamState, View};
+use cloud_uplink::session::{Item, Legs, StreamState, View};
 use cloud_uplink::{Command, StreamId, Timestamp};
 use futures_util::{SinkExt as _, StreamExt as _};
 use net::clock;
@@ -35,6 +36,7 @@ pub(crate) struct Log {
     pub(crate) snapshots: u64,
     pub(crate) responses: Vec<cloud_uplink::frame::Response>,
     pub(crate) tokens: Vec<String>,
+    legs: Legs,
 }
 
 /// Of several connections the oldest takes the orders.
@@ -49,11 +51,19 @@ where
     let Ok(mut socket) = upgrade(stream, &log).await else {
         return;
     };
+    converse(&mut socket, &log, &orders).await;
+    log.lock().unwrap().legs.handle_down(clock::now());
+}
+
+async fn converse<S>(socket: &mut WebSocketStream<S>, log: &SharedLog, orders: &Orders)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut session = CloudSession::new(Config::default());
     session.handle_connected(clock::now());
     loop {
         while let Some(event) = session.poll_event() {
-            if let Some((code, reason)) = act(&mut session, event, &log) {
+            if let Some((code, reason)) = act(&mut session, event, log) {
                 let frame = CloseFrame {
                     code: code.into(),
                     reason: reason.into(),
@@ -62,7 +72,9 @@ where
                 return;
             }
         }
-        while let Some(frame) = session.poll_transmit() {
+        let legs = std::iter::from_fn(|| legs_frame(log));
+        let frames = std::iter::from_fn(|| session.poll_transmit());
+        for frame in frames.chain(legs) {
             if socket.send(Message::text(frame.to_json())).await.is_err() {
                 return;
             }
@@ -128,6 +140,8 @@ fn act(session: &mut CloudSession, event: CloudEvent, log: &SharedLog) -> Option
                 acked: log.stored,
                 time: Timestamp::from_unix_ms(clock::unix_ms()),
             };
+            let (able, goes_on) = (hello.has_legs(), accept.resumed);
+            log.legs.handle_up(able, goes_on, FRAME_LEN_MAX);
             session.accept(accept, clock::now());
         }
         CloudEvent::Store { first, events, .. } => {
@@ -142,9 +156,26 @@ fn act(session: &mut CloudSession, event: CloudEvent, log: &SharedLog) -> Option
         CloudEvent::Snapshot { .. } => log.snapshots += 1,
         CloudEvent::CommandStored(_) => {}
         CloudEvent::Response(response) => log.responses.push(response),
+        CloudEvent::Leg(frame) => log.legs.handle_frame(frame),
+        CloudEvent::LegUnreadable { leg, why } => log.legs.handle_unreadable(leg, why),
         CloudEvent::Disconnect { code, reason } => return Some((code, reason)),
     }
     None
+}
+
+/// What is to be sent for legs. To an invite it rings, and digits it sends back.
+fn legs_frame(log: &SharedLog) -> Option<CloudFrame> {
+    let legs = &mut log.lock().unwrap().legs;
+    while let Some((leg, signal)) = legs.poll_signal() {
+        match signal {
+            LegSignal::Invite(_) => {
+                legs.send(leg, LegSignal::Ringing(EarlyMedia::default()), clock::now());
+            }
+            LegSignal::Dtmf(_) => legs.send(leg, signal, clock::now()),
+            _ => {}
+        }
+    }
+    legs.poll_transmit().map(Into::into)
 }
 
 /// An outbox in memory.

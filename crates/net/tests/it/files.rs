@@ -29,6 +29,15 @@ impl Files {
     }
 }
 
+impl Files {
+    pub(crate) fn identity(&self) -> net::tls::Identity<'_> {
+        net::tls::Identity {
+            certificate: &self.certificate,
+            key: &self.key,
+        }
+    }
+}
+
 impl Drop for Files {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.directory);

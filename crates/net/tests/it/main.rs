@@ -5,5 +5,6 @@
 mod csta_link;
 mod far_end;
 mod files;
+mod names;
 mod sip;
 mod uplink;

@@ -1,6 +1,8 @@
 //! The sockets of SIP: what reaches the handler, what goes out, and who is cut off.
+//!
+//! Size: one harness of a running part, and a test for each limit on a peer.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,13 +18,15 @@ use sip::transport::{Flow, Transmit, Transport};
 use tokio::sync::{mpsc, watch};
 
 use crate::files::Files;
-use net::tls::{Trust, client_config, server_config};
+use net::tls::{Trust, client_config, client_config_as, mutual_server_config, server_config};
 
 const OPTIONS: &str = "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\n\
     Via: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK1\r\n\
     From: <sip:b@127.0.0.1>;tag=1\r\nTo: <sip:a@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
     Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
 
+/// Silence after which nothing more is expected.
+const QUIET: Duration = Duration::from_millis(500);
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -325,6 +329,7 @@ fn who_cannot_be_reached_is_told() {
     running.end();
 }
 
+/// Field bug 14: a peer that drips its bytes.
 #[test]
 fn who_never_ends_a_message_or_says_nothing_is_cut_off() {
     let limits = LinkLimits {
@@ -407,6 +412,82 @@ fn who_does_not_read_is_given_up() {
 }
 
 #[test]
+fn who_asks_more_than_it_reads_waits_and_misses_nothing() {
+    // More than the buffers of two sockets hold, 4 MiB and more here.
+    const ASKED: usize = 40_000;
+    let running = start(Setting {
+        limits: LinkLimits {
+            backlog_pause: 10 * OPTIONS.len(),
+            // All answers together would be too much.
+            backlog_max: ASKED / 100 * OPTIONS.len(),
+            ..LinkLimits::default()
+        },
+        ..Setting::default()
+    });
+    let mut stream = running.connect();
+    let mut writer = stream.try_clone().unwrap();
+    let asking = std::thread::spawn(move || {
+        for _ in 0..ASKED {
+            writer.write_all(OPTIONS.as_bytes()).unwrap();
+        }
+    });
+    // As long as nobody reads, not everything is taken.
+    let mut heard = 0;
+    while running.told.recv_timeout(QUIET).is_ok() {
+        heard += 1;
+    }
+    assert!(heard < ASKED, "{heard} were heard, though nobody read");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answers = std::io::BufReader::new(&mut stream).lines();
+    let ends = answers
+        .by_ref()
+        .map(Result::unwrap)
+        .filter(String::is_empty);
+    assert_eq!(ends.take(ASKED).count(), ASKED);
+    asking.join().unwrap();
+    assert_eq!(running.stats.closed(Closed::Backlog), 0);
+    running.end();
+}
+
+#[test]
+fn who_asks_and_reads_nothing_at_all_is_cut_off() {
+    let running = start(Setting {
+        limits: LinkLimits {
+            backlog_pause: 10 * OPTIONS.len(),
+            stall: Duration::from_millis(300),
+            ..LinkLimits::default()
+        },
+        ..Setting::default()
+    });
+    let mut stream = running.connect();
+    // Fails when the link is closed.
+    while stream.write_all(OPTIONS.as_bytes()).is_ok() {}
+    running.closed_for(Closed::Backlog);
+    running.end();
+}
+
+#[test]
+fn who_asks_for_keep_alives_without_reading_gets_one_for_all() {
+    let running = start(Setting::default());
+    let mut stream = running.connect();
+    stream.write_all(OPTIONS.as_bytes()).unwrap();
+    response(&mut stream);
+    // Far more answers than any buffer would hold, in one piece each.
+    let pings = b"\r\n\r\n".repeat(1 << 20);
+    stream.write_all(&pings).unwrap();
+    stream.write_all(OPTIONS.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answers = std::io::BufReader::new(&mut stream).lines();
+    let empty = answers
+        .by_ref()
+        .map(Result::unwrap)
+        .take_while(|line| !line.starts_with("SIP/2.0"));
+    let pongs = empty.count();
+    assert!((1..1 << 18).contains(&pongs), "{pongs}");
+    running.end();
+}
+
+#[test]
 fn one_link_too_many_is_closed_as_it_comes() {
     let running = start(Setting {
         limits: LinkLimits {
@@ -466,4 +547,32 @@ fn tls_is_spoken_both_ways() {
     plain.write_all(OPTIONS.as_bytes()).unwrap();
     running.closed_for(Closed::Handshake);
     running.end();
+}
+
+/// Field bug 13: no certificate of ours where the other side demands one.
+#[test]
+fn a_client_without_a_certificate_is_refused_where_one_is_demanded() {
+    let (ours, theirs) = (Files::new(), Files::new());
+    let identity = ours.identity();
+    let trust = Trust::Roots(ours.certificate.clone());
+    let clients = [
+        // Without one, with one that nobody vouches for, and with the one that is known.
+        (client_config(&trust).unwrap(), false),
+        (client_config_as(&trust, theirs.identity()).unwrap(), false),
+        (client_config_as(&trust, identity).unwrap(), true),
+    ];
+    for (client, taken) in clients {
+        let server = mutual_server_config(identity, &ours.certificate).unwrap();
+        let running = start(Setting {
+            tls: Some((server, client)),
+            ..Setting::default()
+        });
+        running.send(Transport::Tls, running.tls.unwrap());
+        if taken {
+            assert!(matches!(running.next(), Told::Message(_)));
+        } else {
+            running.closed_for(Closed::Handshake);
+        }
+        running.end();
+    }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use cloud_uplink::command::{Accepted, Action, MakeCall, Outcome};
 use cloud_uplink::frame::{Response, close};
 use cloud_uplink::id::{CommandId, Identity};
+use cloud_uplink::leg::{LegDigits, LegInvite, LegOwner, LegSignal};
 use cloud_uplink::session::{PONG_TIMEOUT, gateway};
-use cloud_uplink::{Command, Timestamp};
+use cloud_uplink::{CloudLegId, Command, Timestamp};
 use net::clock;
 use net::tls::{Trust, client_config, server_config};
 use net::uplink::{
-    CommandReply, Fresh, IncomingCommand, OutboxFeed, Proxy, Retry, Token, UplinkConfig,
-    UplinkPorts, UplinkState, UplinkStatus, outbox_feed, run,
+    CommandReply, Fresh, IncomingCommand, LegPorts, OutboxFeed, Proxy, Retry, Token, UplinkConfig,
+    UplinkPorts, UplinkState, UplinkStatus, leg_ports, outbox_feed, run,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -107,6 +108,44 @@ async fn commands_come_down_and_outcomes_go_up() {
     bench.commit(1);
     bench.until(|status| status.acked == 1).await;
     assert_eq!(bench.log.lock().unwrap().responses, [response]);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn signals_of_a_leg_go_both_ways_once_and_outlive_a_cut() {
+    let mut bench = Bench::start(false, None).await;
+    let leg: CloudLegId = "01J9ZQ3W6M8T4V5X7Y9A0B1C2F".parse().unwrap();
+    let invite = LegInvite {
+        from: None,
+        from_name: None,
+        to: "43801".to_owned(),
+        owner: LegOwner::Application("desk".to_owned()),
+        call_id: None,
+        diverted_from: None,
+        sdp: None,
+    };
+    let digits = |digits: String| {
+        LegSignal::Dtmf(LegDigits {
+            digits,
+            duration_ms: None,
+        })
+    };
+    // Without a channel there is no call.
+    let early = (leg, LegSignal::Invite(invite.clone()));
+    bench.legs.to_send.send(early.clone()).await.unwrap();
+    let (_, end) = bench.legs.received.recv().await.unwrap();
+    assert!(matches!(end, LegSignal::End(_)), "{end:?}");
+    bench.until(|status| status.state == UplinkState::Up).await;
+    bench.legs.to_send.send(early).await.unwrap();
+    let (_, ringing) = bench.legs.received.recv().await.unwrap();
+    assert!(matches!(ringing, LegSignal::Ringing(_)), "{ringing:?}");
+    bench.orders.send(Order::Cut).await.unwrap();
+    for number in 0..20 {
+        let said = (leg, digits(number.to_string()));
+        bench.legs.to_send.send(said.clone()).await.unwrap();
+        let heard = tokio::time::timeout(PATIENCE, bench.legs.received.recv()).await;
+        assert_eq!(heard.unwrap().unwrap(), said);
+    }
     bench.stop().await;
 }
 
@@ -215,6 +254,7 @@ struct Bench {
     feed: OutboxFeed,
     commands: mpsc::Receiver<IncomingCommand>,
     replies: mpsc::Sender<CommandReply>,
+    legs: LegPorts,
     status: watch::Receiver<UplinkStatus>,
     delivered: Arc<Mutex<Vec<Duration>>>,
     driver: JoinHandle<()>,
@@ -260,10 +300,12 @@ impl Bench {
         let (status_in, status) = watch::channel(UplinkStatus::new(clock::now()));
         let delivered = Arc::new(Mutex::new(Vec::new()));
         let timed = Arc::clone(&delivered);
+        let (leg_driver, legs) = leg_ports();
         let ports = UplinkPorts {
             outbox,
             commands: commands_in,
             replies: replies_out,
+            legs: leg_driver,
             status: status_in,
             delivered: Box::new(move |took| timed.lock().unwrap().push(took)),
             alive: Box::new(|| {}),
@@ -275,6 +317,7 @@ impl Bench {
             feed,
             commands,
             replies,
+            legs,
             status,
             delivered,
             driver,

@@ -8,6 +8,7 @@ use clap::Args;
 use csta::Dialect;
 
 use super::loopback;
+use super::sip::SipArgs;
 use crate::command::{Command, SessionFault};
 use crate::config::{AssociationConfig, CSTA_PORT, Config, Extensions};
 use crate::exchange::DEVICES_PER_SEGMENT_MAX;
@@ -99,6 +100,8 @@ pub(super) struct RunArgs {
     /// Frames that may wait for a client that does not read; then it is cut
     #[arg(long, value_name = "FRAMES", default_value_t = 20_000)]
     out_queue: usize,
+    #[command(flatten)]
+    sip: SipArgs,
 }
 
 impl RunArgs {
@@ -125,15 +128,16 @@ impl RunArgs {
     }
 
     /// The PBX that they describe.
-    pub(super) fn config(self, control: SocketAddr) -> Config {
+    pub(super) fn config(self, control: SocketAddr) -> anyhow::Result<Config> {
         let dialect = self.dialect();
         let mut config = Config {
             listen: self.listen,
             control: Some(control),
-            extensions: self.extensions,
+            extensions: self.extensions.clone(),
             phantoms: self.phantoms.unwrap_or_default(),
             terminals: self.terminals.into_iter().collect(),
             commands: self.commands,
+            sip: self.sip.config(&self.extensions, &self.trunk_prefix)?,
             trunk_prefix: self.trunk_prefix,
             ..Config::default()
         };
@@ -154,14 +158,14 @@ impl RunArgs {
         association.monitor_limit = self.monitor_limit;
         association.devices_per_segment = self.devices_per_segment;
         association.out_queue_frames = self.out_queue;
-        config
+        Ok(config)
     }
 }
 
 /// A day: longer times are mistakes.
 const SECONDS_MAX: f64 = 86_400.0;
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().unwrap_or(f64::NAN);
     if (0.0..=SECONDS_MAX).contains(&seconds) {
         Ok(Duration::from_secs_f64(seconds))
@@ -177,7 +181,7 @@ fn rate(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "allowed are numbers from 0".to_owned())
 }
 
-fn credentials(text: &str) -> Result<(String, String), String> {
+pub(super) fn credentials(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once(':').ok_or("write it as USER:PASSWORD")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }

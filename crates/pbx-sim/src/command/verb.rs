@@ -16,6 +16,7 @@ use super::{
     UserAct,
 };
 use crate::session::SessionRefusal;
+use crate::sip::SipFault;
 use crate::switching::{AgentAct, AgentState, ForwardingType};
 
 /// One verb.
@@ -496,6 +497,71 @@ const VERBS: &[Verb] = &[
         },
     },
     Verb {
+        usage: "sip register-refuse STATUS [retry-after SECONDS]|off",
+        help: "refuses each REGISTER with that status",
+        parse: |words| match words {
+            ["register-refuse", how @ ..] => {
+                sip_refusal(how).map(|how| Command::Sip(SipFault::RefuseRegister(how)))
+            }
+            _ => None,
+        },
+    },
+    Verb {
+        usage: "sip invite-refuse STATUS [retry-after SECONDS]|off",
+        help: "refuses each INVITE with that status",
+        parse: |words| match words {
+            ["invite-refuse", how @ ..] => {
+                sip_refusal(how).map(|how| Command::Sip(SipFault::RefuseInvite(how)))
+            }
+            _ => None,
+        },
+    },
+    Verb {
+        usage: "sip registrar silent|on",
+        help: "silent: REGISTER gets no answer",
+        parse: |words| match words {
+            ["registrar", "silent"] => Some(Command::Sip(SipFault::SilentRegistrar(true))),
+            ["registrar", "on"] => Some(Command::Sip(SipFault::SilentRegistrar(false))),
+            _ => None,
+        },
+    },
+    Verb {
+        usage: "sip drop-registration NUMBER|all",
+        help: "forgets where that number is reached, without a word",
+        parse: |words| match words {
+            ["drop-registration", "all"] => Some(Command::Sip(SipFault::DropRegistration(None))),
+            ["drop-registration", number] => {
+                let number = Some((*number).to_owned());
+                Some(Command::Sip(SipFault::DropRegistration(number)))
+            }
+            _ => None,
+        },
+    },
+    Verb {
+        usage: "sip digest md5|sha-256|both",
+        help: "asks for digest with these algorithms",
+        parse: |words| match words {
+            ["digest", word] => Some(Command::Sip(SipFault::Digest(word.parse().ok()?))),
+            _ => None,
+        },
+    },
+    Verb {
+        usage: "sip stale",
+        help: "every nonce that was given is stale",
+        parse: |words| match words {
+            ["stale"] => Some(Command::Sip(SipFault::Stale)),
+            _ => None,
+        },
+    },
+    Verb {
+        usage: "sip state",
+        help: "registrations and sessions of the SIP side, as JSON",
+        parse: |words| match words {
+            ["state"] => Some(Command::SipState),
+            _ => None,
+        },
+    },
+    Verb {
         usage: "raw HEX",
         help: "sends bytes to every client as they are",
         parse: |words| match words {
@@ -601,6 +667,21 @@ fn limit(words: &[&str]) -> Option<Option<u64>> {
 fn duration(words: &[&str]) -> Option<Duration> {
     let ms = one(words)?.parse().ok()?;
     Some(Duration::from_millis(ms)).filter(|duration| *duration <= DELAY_MAX)
+}
+
+/// A final status other than 2xx, and perhaps the seconds until it is worth to try again.
+#[expect(
+    clippy::option_option,
+    reason = "`off` is one of the things that can be said"
+)]
+fn sip_refusal(words: &[&str]) -> Option<Option<(u16, Option<u32>)>> {
+    let status = |word: &str| word.parse().ok().filter(|code| (300..=699).contains(code));
+    match words {
+        ["off"] => Some(None),
+        [code] => Some(Some((status(code)?, None))),
+        [code, "retry-after", seconds] => Some(Some((status(code)?, Some(seconds.parse().ok()?)))),
+        _ => None,
+    }
 }
 
 fn event_choice(words: &[&str]) -> Option<Option<EventChoice>> {

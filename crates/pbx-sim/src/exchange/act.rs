@@ -26,7 +26,7 @@ impl Exchange {
     ) -> Result<Reply, CommandError> {
         self.catch_up(now);
         let reply = self.act(command, now, wall_seconds);
-        self.drain_events();
+        self.follow_sip(now);
         reply
     }
 
@@ -53,12 +53,18 @@ impl Exchange {
             | Command::Drain => Ok(self.act_on_traffic(&command, now)),
             Command::Restart => {
                 self.restart(wall);
+                self.restart_sip(now);
                 Ok(Reply::Count(self.cut(), "links cut"))
             }
             Command::Raw(bytes) => Ok(self.send_raw(&bytes)),
             Command::State => Ok(Reply::State(self.truth())),
             Command::Ledger => Ok(Reply::Ledger(Box::new(self.ledger()))),
             Command::Help => Ok(Reply::Help),
+            Command::Sip(fault) => self.act_of_sip_fate(fault, now),
+            Command::SipState => {
+                let truth = self.sip_truth(now).ok_or(CommandError::NoSip)?;
+                Ok(Reply::SipState(truth))
+            }
             Command::Set(switch, value) => self.set_switch(&switch, &value),
             Command::StopMonitors(device) => self.stop_monitors_of(device),
             fault => Ok(self.act_of_fate(fault, now)),

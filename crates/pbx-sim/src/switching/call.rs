@@ -8,6 +8,7 @@ use csta::{
     SimpleCallState,
 };
 
+use super::leg::LegId;
 use crate::truth::{TruthCall, TruthConnection};
 
 /// Finds a call; the second half of its id.
@@ -29,6 +30,8 @@ pub(super) struct Call {
     pub(super) connections: Vec<Connection>,
     /// Whether somebody answered.
     pub(super) established: bool,
+    /// Why it could not be delivered.
+    pub(super) failure: Option<EventCause>,
     /// Why it was begun, which its events tell until the answer.
     pub(super) cause: EventCause,
     /// What a consultation may become.
@@ -66,6 +69,8 @@ impl CallData {
 /// A device in a call. There is no connection in the null state: it is taken out.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
+    /// What carries it; given when it enters its first call, and kept when calls are joined.
+    pub(super) leg: LegId,
     /// The device in the connection's id: extension, terminal, group, network interface.
     pub(super) device: DeviceId,
     /// The extension or group that it belongs to; an outside party's number.
@@ -95,6 +100,7 @@ pub(super) enum Timer {
 impl Connection {
     pub(super) fn new(line: &DeviceId, state: LocalConnectionState) -> Self {
         Self {
+            leg: LegId::default(),
             device: line.clone(),
             line: line.clone(),
             state,

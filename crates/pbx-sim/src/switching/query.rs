@@ -99,9 +99,8 @@ impl SwitchingFunction {
     #[must_use]
     pub fn is_outside(&self, device: &DeviceId) -> bool {
         let prefix = self.config.trunk_prefix.as_str();
-        !prefix.is_empty()
-            && device.as_str().starts_with(prefix)
-            && !self.extensions.contains_key(device)
+        let outside = !prefix.is_empty() && device.as_str().starts_with(prefix);
+        (outside || self.is_routed(device)) && !self.extensions.contains_key(device)
     }
 
     /// What can be monitored: extension or group.

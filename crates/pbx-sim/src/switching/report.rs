@@ -257,6 +257,7 @@ impl SwitchingFunction {
         make: impl Fn(&Call, MonitorCrossRefId, Option<LocalConnectionState>) -> Event,
     ) {
         *self.stats.changes.entry(change).or_default() += 1;
+        self.revision += 1;
         let Some(call) = self.calls.get(&key) else {
             debug_assert!(false, "what is told is about a call that is there");
             return;

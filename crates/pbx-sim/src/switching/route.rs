@@ -166,8 +166,8 @@ impl SwitchingFunction {
         }
         let timing = &self.config.timing;
         let timer = match timing.outside_answer_after {
-            Some(after) => (now + after, Timer::OutsideAnswer),
-            None => (now + timing.ring_timeout, Timer::RingTimeout),
+            Some(after) if !self.is_routed(number) => (now + after, Timer::OutsideAnswer),
+            _ => (now + timing.ring_timeout, Timer::RingTimeout),
         };
         self.set_timer(key, &device, Some(timer));
     }
@@ -231,6 +231,7 @@ impl SwitchingFunction {
 
     /// ECMA-269 §17.2.9: Failed C1B, A local connected, the called device's connection in fail.
     fn fail_called(&mut self, key: CallKey, line: &DeviceId, cause: EventCause, now: Instant) {
+        self.note_failure(key, &cause);
         self.enter(key, Connection::new(line, LocalConnectionState::Fail));
         self.tell_change(key, Change::Failed, line, cause);
         self.tone(key, line, now);
@@ -248,12 +249,13 @@ impl SwitchingFunction {
             // Held while it rang: nobody listens to a tone.
             return self.clear_all(key, &leg.device, &cause);
         }
+        self.note_failure(key, &cause);
         self.advance(key, &leg.device, LocalConnectionState::Fail);
         self.tell_change(key, Change::Failed, &leg.device, cause);
         self.tone(key, &leg.device, now);
     }
 
-    fn tone(&mut self, key: CallKey, device: &DeviceId, now: Instant) {
+    pub(super) fn tone(&mut self, key: CallKey, device: &DeviceId, now: Instant) {
         let until = now + self.config.timing.tone_timeout;
         self.set_timer(key, device, Some((until, Timer::Tone)));
     }

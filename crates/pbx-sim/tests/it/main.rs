@@ -13,3 +13,4 @@ mod python;
 mod replay;
 mod server;
 mod services;
+mod sip;

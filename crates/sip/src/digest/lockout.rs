@@ -10,7 +10,7 @@ use super::algorithm::Hash;
 pub const MAX_FAILURES: u32 = 10;
 
 /// How long it waits, and how long a failure counts.
-pub const LOCKOUT: Duration = Duration::from_mins(15);
+pub const LOCKOUT: Duration = Duration::from_mins(1);
 
 /// Most pairs of user and address that are remembered. Beyond it the pair goes whose last failure is
 /// oldest, of those that are not locked out as long as there is one.

@@ -194,6 +194,7 @@ fn credentials_are_good_once_and_at_one_address() {
     assert_eq!(peers.check(&credentials, PROTECTED), Err(Refusal::Replayed));
 }
 
+/// Field bug 14: what a nonce may do again changed before the password was looked at.
 #[test]
 fn nothing_is_stored_before_the_response_is_right() {
     let mut peers = Peers::new(|_| {});
@@ -221,6 +222,7 @@ fn nothing_is_stored_before_the_response_is_right() {
     assert_eq!(peers.server.stats().failing, 0);
 }
 
+/// Field bug 14: a limit that locks out everybody, and users told apart by what is said of them.
 #[test]
 fn ten_failures_lock_out_that_user_at_that_address_only() {
     for user in ["alice", "nobody"] {
@@ -242,6 +244,7 @@ fn ten_failures_lock_out_that_user_at_that_address_only() {
     }
 }
 
+/// Field bug 14: a table without an end.
 #[test]
 fn the_lockout_table_is_bounded_and_keeps_who_is_locked_out() {
     let mut peers = Peers::new(|_| {});

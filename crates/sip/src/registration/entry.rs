@@ -5,12 +5,13 @@ use std::time::Instant;
 use super::{Account, RegistrationConfig};
 use crate::digest::{Challenger, DigestClient, Protected};
 use crate::header::{
-    Authorization, CSeq, CallId, Contact, Credentials, Expires, From, MaxForwards, NameAddr,
-    ProxyAuthorization, Supported, To,
+    Authorization, CSeq, CallId, Challenge, Contact, Credentials, Expires, From, MaxForwards,
+    NameAddr, ProxyAuthenticate, ProxyAuthorization, Supported, To, WwwAuthenticate,
 };
 use crate::id::IdSource;
 use crate::message::{Request, Response};
 use crate::method::Method;
+use crate::status::StatusCode;
 
 /// Where a registration stands between its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(super) struct Entry {
     pub(super) is_leaving: bool,
     /// Failures since the last success.
     pub(super) failures: u32,
+    /// The last request got no answer.
+    pub(super) unanswered: bool,
     /// Requests since the last answer that was more than "ask again".
     pub(super) retries: u32,
     /// Seconds that are asked for: grown by 423.
@@ -59,6 +62,7 @@ impl Entry {
             bound_until: None,
             is_leaving: false,
             failures: 0,
+            unanswered: false,
             retries: 0,
             expires: config.expires_secs,
             digest: DigestClient::default(),
@@ -162,4 +166,18 @@ fn contact(account: &Account, expires: u32) -> Contact {
 fn quoted(account: &Account) -> Option<String> {
     let instance = account.instance.as_ref()?;
     Some(format!("<{instance}>"))
+}
+
+/// Who challenges in a 401 or 407, and with what.
+pub(super) fn challenges(response: &Response) -> (Challenger, Vec<Challenge>) {
+    let headers = &response.headers;
+    if response.status == StatusCode::UNAUTHORIZED {
+        let challenges: Vec<WwwAuthenticate> = headers.all().unwrap_or_default();
+        let challenges = challenges.into_iter().map(|header| header.0);
+        (Challenger::Server, challenges.collect())
+    } else {
+        let challenges: Vec<ProxyAuthenticate> = headers.all().unwrap_or_default();
+        let challenges = challenges.into_iter().map(|header| header.0);
+        (Challenger::Proxy, challenges.collect())
+    }
 }

@@ -17,7 +17,7 @@ pub struct RegistrationEvent {
 /// A change of one registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationChange {
-    /// The user is registered; refreshes are not told.
+    /// The user is registered, for the first time or again after a failure; refreshes are not told.
     Registered {
         /// Seconds that the registrar grants.
         expires: u32,

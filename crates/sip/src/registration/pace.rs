@@ -44,6 +44,12 @@ impl Pace {
         self.next = Some(from + Duration::from_secs_f64(1.0 / self.rate));
     }
 
+    /// As fast as this from now on, if that is faster.
+    pub(super) const fn hurry(&mut self, rate: f64) {
+        self.rate_max = self.rate_max.max(rate);
+        self.rate = self.rate.max(rate);
+    }
+
     pub(super) fn rise(&mut self) {
         self.rate = (self.rate + RISE).min(self.rate_max);
     }

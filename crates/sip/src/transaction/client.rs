@@ -1,6 +1,6 @@
 //! Client transactions and their messages: what is sent, what comes back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -9,15 +9,14 @@ use super::client_invite::ClientInviteTransaction;
 use super::client_non_invite::ClientNonInviteTransaction;
 use super::config::TransactionConfig;
 use super::event::{ClientKey, SendError, TransactionEvent};
-use super::matching::client_key;
+use super::matching::{client_key, read_response};
 use super::outgoing::{Sized, derived};
 use super::step::{Class, ClientStep};
 use super::table::Key;
 use super::timer::{Deadlines, Side, Timer};
-use crate::header::{CSeq, HeaderError, Reason, To, Via};
-use crate::message::{Request, Response, check_response};
+use crate::header::{Reason, To, Via};
+use crate::message::{Request, Response};
 use crate::method::Method;
-use crate::name::HeaderName;
 use crate::transport::{Flow, Transmit};
 use crate::uri::HostPort;
 
@@ -63,7 +62,15 @@ impl Client {
     ) -> ClientStep {
         let timers = &mut self.timers;
         match &mut self.machine {
-            Machine::Invite(machine) => machine.handle_response(class, config, timers, now),
+            Machine::Invite(machine) => {
+                let step = machine.handle_response(class, config, timers, now);
+                // What is not sent again would lie here for 32 s.
+                if machine.is_accepted() {
+                    self.bytes = Bytes::new();
+                    self.request = None;
+                }
+                step
+            }
             Machine::NonInvite(machine) => machine.handle_response(class, config, timers, now),
         }
     }
@@ -117,6 +124,17 @@ impl Transactions {
         let key = self.begin_client(sized, false, now);
         self.tidy();
         Ok(ClientKey(key))
+    }
+
+    /// An INVITE that nobody has answered yet, with 100 neither, is given up `patience` from now, which
+    /// is for less than 64·T1: for who knows somebody else to ask (RFC 3263 §4.3).
+    pub fn hasten(&mut self, key: ClientKey, patience: Duration, now: Instant) {
+        if let Some(client) = self.clients.get_mut(key.0)
+            && let Machine::Invite(machine) = &client.machine
+        {
+            machine.hasten(patience, &mut client.timers, now);
+            self.queue_client(key.0);
+        }
     }
 
     /// Sends the ACK of a 2xx, which has no transaction, and gives back what was sent, for
@@ -471,17 +489,5 @@ impl Transactions {
             client.queued = Some(next);
             self.timers.push((next, Side::Client, key));
         }
-    }
-}
-
-/// Reads what finds the transaction of a response.
-fn read_response(response: &Response) -> Result<(Via, CSeq), HeaderError> {
-    check_response(response)?;
-    //= RFC 3261 §8.1.3.3
-    // A response with more than one Via SHOULD be discarded.
-    let mut vias: Vec<Via> = response.headers.all()?;
-    match (vias.pop(), vias.is_empty()) {
-        (Some(via), true) => Ok((via, response.headers.need()?)),
-        _ => Err(HeaderError::Repeated(HeaderName::Via)),
     }
 }

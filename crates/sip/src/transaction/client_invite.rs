@@ -84,6 +84,13 @@ impl ClientInviteTransaction {
         this
     }
 
+    /// Without any response it is given up after that time already.
+    pub(super) fn hasten(&self, patience: Duration, timers: &mut Deadlines, now: Instant) {
+        if self.state == State::Calling {
+            timers.set(Timer::B, now + patience);
+        }
+    }
+
     pub(super) fn handle_response(
         &mut self,
         class: Class,
@@ -232,6 +239,11 @@ impl ClientInviteTransaction {
 
     pub(super) fn is_calling(&self) -> bool {
         self.state == State::Calling
+    }
+
+    /// Answered with a 2xx: nothing is sent from here any more.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.state == State::Accepted
     }
 
     pub(super) fn is_terminated(&self) -> bool {

@@ -22,12 +22,14 @@ pub struct TransactionConfig {
     /// Time after which an INVITE that its user has not answered gets 100 Trying (RFC 3261 §17.2.1).
     pub trying_after: Duration,
     /// Client transactions at once. The next is refused with [`SendError::Full`], unless it belongs
-    /// to a dialog or is a CANCEL: those may take a quarter more.
+    /// to a dialog or is a CANCEL: those may take a quarter more. An INVITE that was answered stays for
+    /// 32 s (RFC 6026 timer M).
     ///
     /// [`SendError::Full`]: super::SendError::Full
     pub client_max: usize,
     /// Server transactions at once. The next request gets `503` and `Retry-After`, unless it belongs
-    /// to a dialog: those may take a quarter more.
+    /// to a dialog: those may take a quarter more. A call leaves two behind for 32 s over UDP (RFC 6026
+    /// timer L, RFC 3261 timer J), so that 64,000 are good for 1,000 calls a second.
     pub server_max: usize,
     /// `Retry-After` of that `503`, in seconds.
     pub retry_after_secs: u32,
@@ -48,8 +50,8 @@ impl Default for TransactionConfig {
             timer_d: Duration::from_secs(32),
             timer_c: Duration::from_mins(5),
             trying_after: Duration::from_millis(200),
-            client_max: 20_000,
-            server_max: 20_000,
+            client_max: 64_000,
+            server_max: 64_000,
             retry_after_secs: 5,
             udp_request_max: Some(1300),
             sent_by: Vec::new(),

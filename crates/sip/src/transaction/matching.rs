@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher, DefaultHasher, Hasher};
 
 use crate::header::{BRANCH_COOKIE, CSeq, CallId, From, HeaderError, Via};
-use crate::message::Request;
+use crate::message::{Request, Response, check_response};
 use crate::method::Method;
 use crate::name::HeaderName;
 
@@ -91,4 +91,16 @@ pub(super) fn request_hash(hash: Seeded, request: &Request) -> Option<u64> {
 
 fn write_to(key: &mut String, value: &impl std::fmt::Display) {
     write!(key, "{value}").expect("a String takes everything");
+}
+
+/// Reads what finds the transaction of a response.
+pub(super) fn read_response(response: &Response) -> Result<(Via, CSeq), HeaderError> {
+    check_response(response)?;
+    //= RFC 3261 §8.1.3.3
+    // A response with more than one Via SHOULD be discarded.
+    let mut vias: Vec<Via> = response.headers.all()?;
+    match (vias.pop(), vias.is_empty()) {
+        (Some(via), true) => Ok((via, response.headers.need()?)),
+        _ => Err(HeaderError::Repeated(HeaderName::Via)),
+    }
 }

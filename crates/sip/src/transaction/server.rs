@@ -89,6 +89,17 @@ impl Server {
         }
     }
 
+    /// Lets go of what is not sent again: it would lie here for 32 s. An ACK that has to be compared
+    /// with the response keeps it.
+    fn shrink(&mut self) {
+        if let Machine::Invite(machine) = &self.machine
+            && machine.is_accepted()
+            && self.is_unique
+        {
+            self.last = None;
+        }
+    }
+
     fn is_cancellable(&self) -> bool {
         match &self.machine {
             Machine::Invite(machine) => machine.is_proceeding(),
@@ -128,6 +139,9 @@ impl Transactions {
         server.trying = None;
         server.last = Some(response.to_bytes());
         self.send_server(key.0);
+        if let Some(server) = self.servers.get_mut(key.0) {
+            server.shrink();
+        }
         self.settle_server(key.0);
         self.tidy();
         Ok(())

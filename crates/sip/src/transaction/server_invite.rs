@@ -172,6 +172,11 @@ impl ServerInviteTransaction {
         self.state == State::Proceeding
     }
 
+    /// Answered with a 2xx, which nobody but its user sends again.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.state == State::Accepted
+    }
+
     pub(super) fn is_terminated(&self) -> bool {
         self.state == State::Terminated
     }

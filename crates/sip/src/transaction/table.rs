@@ -10,10 +10,11 @@ pub(super) struct Key {
 #[derive(Debug)]
 struct Slot<T> {
     generation: u32,
-    tenant: Option<T>,
+    tenant: Option<Box<T>>,
 }
 
-/// Slots by key. Grows to the greatest number of tenants at once and stays there; a slot is small.
+/// Slots by key. Grows to the greatest number of tenants at once and stays there: a slot is 16 bytes, what
+/// a tenant takes beside it goes with him.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     slots: Vec<Slot<T>>,
@@ -37,7 +38,7 @@ impl<T> Table<T> {
     pub(super) fn insert(&mut self, tenant: T) -> Key {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
-            slot.tenant = Some(tenant);
+            slot.tenant = Some(Box::new(tenant));
             return Key {
                 slot: index,
                 generation: slot.generation,
@@ -46,7 +47,7 @@ impl<T> Table<T> {
         let index = u32::try_from(self.slots.len()).expect("the limits are far below 2^32");
         self.slots.push(Slot {
             generation: 0,
-            tenant: Some(tenant),
+            tenant: Some(Box::new(tenant)),
         });
         Key {
             slot: index,
@@ -57,14 +58,14 @@ impl<T> Table<T> {
     pub(super) fn get(&self, key: Key) -> Option<&T> {
         let slot = self.slots.get(key.slot as usize)?;
         slot.tenant
-            .as_ref()
+            .as_deref()
             .filter(|_| slot.generation == key.generation)
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.slot as usize)?;
         slot.tenant
-            .as_mut()
+            .as_deref_mut()
             .filter(|_| slot.generation == key.generation)
     }
 
@@ -76,14 +77,14 @@ impl<T> Table<T> {
         let tenant = slot.tenant.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(key.slot);
-        Some(tenant)
+        Some(*tenant)
     }
 
     /// Keys of those that `wanted` holds for, in the order of their slots.
     pub(super) fn keys_where(&self, wanted: impl Fn(&T) -> bool) -> Vec<Key> {
         let tenants = (0u32..).zip(&self.slots);
         tenants
-            .filter(|(_, slot)| slot.tenant.as_ref().is_some_and(&wanted))
+            .filter(|(_, slot)| slot.tenant.as_deref().is_some_and(&wanted))
             .map(|(index, slot)| Key {
                 slot: index,
                 generation: slot.generation,

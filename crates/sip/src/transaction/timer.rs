@@ -127,13 +127,15 @@ impl TimerQueue {
     }
 
     /// Drops the entries that `valid` does not know any more, when there are many beside `live`
-    /// transactions.
+    /// transactions, and gives back what a busier time took.
     pub(super) fn sweep(&mut self, live: usize, valid: impl Fn(&Entry) -> bool) {
-        if self.heap.len() <= SWEEP_MIN.max(live * 2) {
-            return;
+        let enough = SWEEP_MIN.max(live * 2);
+        if self.heap.len() > enough {
+            self.heap.retain(|Reverse(entry)| valid(entry));
         }
-        self.heap.retain(|Reverse(entry)| valid(entry));
-        self.heap.shrink_to(SWEEP_MIN.max(live * 2));
+        if self.heap.capacity() / 4 > enough {
+            self.heap.shrink_to(enough);
+        }
     }
 }
 
@@ -141,6 +143,7 @@ impl TimerQueue {
 mod tests {
     use std::time::Duration;
 
+    use super::super::table::Table;
     use super::*;
     use crate::transaction::testing::instant;
 
@@ -166,5 +169,21 @@ mod tests {
         deadlines.set(Timer::C, start + Duration::from_secs(9));
         assert_eq!(deadlines.take_due(start), None);
         assert_eq!(deadlines.next(), Some(start + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_queue_gives_back_what_a_busier_time_took() {
+        let start = instant();
+        let mut table = Table::default();
+        let mut queue = TimerQueue::default();
+        for _ in 0..100 * SWEEP_MIN {
+            queue.push((start, Side::Client, table.insert(())));
+        }
+        queue.sweep(100 * SWEEP_MIN, |_| true);
+        assert!(queue.heap.capacity() >= 100 * SWEEP_MIN);
+        while queue.pop().is_some() {
+            queue.sweep(queue.len(), |_| true);
+        }
+        assert!(queue.heap.capacity() <= 5 * SWEEP_MIN);
     }
 }

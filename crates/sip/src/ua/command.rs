@@ -35,6 +35,9 @@ pub struct InviteRequest {
     pub credentials: Option<Logins>,
     /// Whether the user acknowledges reliable provisional responses itself with `prack`, to offer there.
     pub manual_prack: bool,
+    /// Time in which any response has to come, 100 too, where that is less than 64·T1: for who knows
+    /// another way.
+    pub patience: Option<Duration>,
 }
 
 impl InviteRequest {
@@ -51,6 +54,7 @@ impl InviteRequest {
             flow,
             credentials: None,
             manual_prack: false,
+            patience: None,
         }
     }
 

@@ -58,6 +58,7 @@ impl Session {
         }
         session.auth = order.credentials.map(Auth::new);
         session.manual_prack = order.manual_prack;
+        session.patience = order.patience;
         session.send_invite(core, request, order.flow, now)?;
         let id = (session.call_id.clone(), session.local_tag.clone());
         core.lingering.insert(id.clone(), Lingering::default());
@@ -80,7 +81,11 @@ impl Session {
             request: request.clone(),
             flow,
         };
-        self.inviting = Some(core.send(sent, now)?);
+        let inviting = core.send(sent, now)?;
+        if let Some(patience) = self.patience {
+            core.transactions.hasten(inviting, patience, now);
+        }
+        self.inviting = Some(inviting);
         self.invite = Some(request);
         Ok(())
     }

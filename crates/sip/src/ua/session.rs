@@ -1,7 +1,7 @@
 //! The state of one INVITE session, and what its parts have in common.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -97,7 +97,7 @@ pub(super) struct Accepted {
     /// Whether it is of the first INVITE.
     pub(super) first: bool,
     pub(super) response: Response,
-    pub(super) interval: std::time::Duration,
+    pub(super) interval: Duration,
 }
 
 /// An offer of the peer in UPDATE or PRACK that the user has not answered.
@@ -136,6 +136,8 @@ pub(super) struct Session {
     pub(super) auth: Option<Auth>,
     pub(super) refers: BTreeMap<ReferKey, Refer>,
     pub(super) manual_prack: bool,
+    /// Of [`InviteRequest`](super::InviteRequest).
+    pub(super) patience: Option<Duration>,
     /// The last 2xx to our INVITE carried an offer, and the ACK waits for the answer: its number.
     pub(super) ack_due: Option<u32>,
     /// The last ACK, to be repeated when the 2xx comes again.
@@ -181,6 +183,7 @@ impl Session {
             auth: None,
             refers: BTreeMap::new(),
             manual_prack: false,
+            patience: None,
             ack_due: None,
             ack: None,
             end_wanted: None,

@@ -129,6 +129,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Field bug 15: what other parsers take, and what they lose.
 #[test]
 fn what_others_take_by_mistake_is_refused() {
     for (what, text) in MISTAKES {

@@ -1,4 +1,6 @@
 //! Registrations in simulated time, against a registrar of the test's own.
+//!
+//! Size: one registrar, and what it may answer.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -156,7 +158,7 @@ fn digest(request: &Request) -> Response {
 }
 
 /// Resident memory of this process, in bytes.
-fn resident() -> u64 {
+pub(crate) fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux tells");
     let pages = statm
         .split(' ')
@@ -264,6 +266,30 @@ fn a_registrar_that_is_silent_is_asked_ever_more_rarely() {
         assert!((longest / 2..=longest).contains(wait), "{waits:?}");
     }
     assert!(bench.registrations.stats().rate < 100.0);
+}
+
+#[test]
+fn after_an_outage_one_that_is_answered_brings_all_back() {
+    let mut bench = Bench::new(RegistrationConfig::default());
+    for number in 0..1000 {
+        bench.registrations.add(account(number), bench.now);
+    }
+    let mut registrar = |request: &Request, second: u64| match second {
+        10..14_400 => None,
+        _ => Some(ok(request)),
+    };
+    bench.run_to(14_400, &mut registrar);
+    assert!(bench.registrations.stats().bound < 1000);
+    // Somebody asks within seconds; from there on it is as after a start.
+    bench.run_to(14_460, &mut registrar);
+    let stats = bench.registrations.stats();
+    assert_eq!(stats.bound, 1000, "{stats:?}");
+    let registered = bench
+        .changes
+        .iter()
+        .rev()
+        .take_while(|change| matches!(change, RegistrationChange::Registered { .. }));
+    assert!(registered.count() >= 900, "who is back is told");
 }
 
 #[test]
@@ -446,4 +472,56 @@ fn a_farewell_that_nobody_answers_is_the_end_too() {
         Some(&RegistrationChange::Unregistered)
     );
     assert_eq!(bench.sent.len(), 2);
+}
+
+/// Five thousand registered users who are unregistered within four seconds, and the requests of the seconds
+/// after that.
+fn farewells(registrar: &mut Registrar) -> (Bench, Vec<u64>) {
+    let config = RegistrationConfig {
+        rate_start: 100.0,
+        rate_max: 100.0,
+        ..RegistrationConfig::default()
+    };
+    let mut bench = Bench::new(config);
+    for number in 0..5000 {
+        bench.registrations.add(account(number), bench.now);
+    }
+    bench.run_to(100, registrar);
+    assert_eq!(bench.registrations.stats().bound, 5000);
+    let within = Duration::from_secs(4);
+    bench.registrations.remove_all(within, bench.now);
+    bench.run_to(106, registrar);
+    let seconds = bench.seconds(100, 106);
+    (bench, seconds)
+}
+
+#[test]
+fn five_thousand_unregister_within_seconds_at_an_even_pace() {
+    let (bench, seconds) = farewells(&mut |request, _| Some(digest(request)));
+    assert!(bench.registrations.is_empty(), "{seconds:?}");
+    assert_eq!(bench.changes.len(), 10_000);
+    let most = seconds.iter().max().expect("six seconds");
+    assert!(*most <= 1400, "{seconds:?}");
+}
+
+#[test]
+fn a_registrar_that_bears_less_is_not_flooded_with_farewells() {
+    let busy = |request: &Request, second: u64| {
+        let response = request.response(StatusCode::SERVICE_UNAVAILABLE);
+        match second {
+            100.. => Some(response.with(RetryAfter {
+                delta: 2,
+                duration: None,
+            })),
+            _ => Some(digest(request)),
+        }
+    };
+    let (bench, seconds) = farewells(&mut { busy });
+    // Those that were under way, once more two seconds later and once again.
+    assert!(seconds.iter().sum::<u64>() <= 800, "{seconds:?}");
+    assert!(bench.registrations.len() > 4000);
+    let silent = |request: &Request, second: u64| (second < 100).then(|| digest(request));
+    let (bench, seconds) = farewells(&mut { silent });
+    assert_eq!(seconds.iter().sum::<u64>(), 200, "as many as may be out");
+    assert_eq!(bench.registrations.len(), 5000);
 }

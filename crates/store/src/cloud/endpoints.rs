@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::streams::owner;
-use super::types::{Endpoint, EndpointChange, EndpointFilter, OwnedEndpoint, Owner};
+use super::types::{ApplyAll, Endpoint, EndpointChange, EndpointFilter, OwnedEndpoint, Owner};
 
 /// Makes a change to an endpoint's row, which may not be there yet.
 pub(super) fn change(
@@ -26,6 +26,31 @@ pub(super) fn change(
         body: (change.apply)(before.as_deref()),
     };
     put(conn, owner, &after)
+}
+
+/// Changes all rows of a gateway, or those of one endpoint.
+pub(super) fn change_all(
+    conn: &Connection,
+    owner: &Owner,
+    endpoint: Option<&str>,
+    apply: &ApplyAll,
+) -> rusqlite::Result<()> {
+    let rows: Vec<(String, String)> = conn
+        .prepare_cached(
+            "SELECT endpoint, body FROM endpoints WHERE account = ?1 AND site = ?2
+                AND gateway = ?3 AND (?4 IS NULL OR endpoint = ?4)",
+        )?
+        .query_map(
+            params![owner.account, owner.site, owner.gateway, endpoint],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    for (endpoint, body) in rows {
+        if let Some(body) = apply(&body) {
+            put(conn, owner, &Endpoint { endpoint, body })?;
+        }
+    }
+    Ok(())
 }
 
 /// Replaces all rows of a gateway.

@@ -294,9 +294,12 @@ fn change_view(
     stream: i64,
     item: &IngestItem,
 ) -> rusqlite::Result<()> {
-    let changes = !item.legs.is_empty() || item.endpoint.is_some();
+    let changes = !item.legs.is_empty() || item.endpoint.is_some() || item.all.is_some();
     if !changes || !view::is_due(conn, owner, stream, item.seq)? {
         return Ok(());
+    }
+    if let Some(change) = &item.all {
+        view::change_all(conn, owner, change)?;
     }
     for change in &item.legs {
         view::change(conn, owner, change)?;

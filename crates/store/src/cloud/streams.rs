@@ -116,6 +116,16 @@ pub(super) fn select(
     .optional()
 }
 
+/// When a gateway's last event was stored, milliseconds since the epoch.
+pub(super) fn heard(conn: &Connection, owner: &Owner) -> rusqlite::Result<Option<i64>> {
+    conn.prepare_cached(
+        "SELECT max(updated_ms) FROM streams WHERE account = ?1 AND site = ?2 AND gateway = ?3",
+    )?
+    .query_row(params![owner.account, owner.site, owner.gateway], |row| {
+        row.get(0)
+    })
+}
+
 /// Account, site and gateway in three columns from `first`.
 pub(super) fn owner(row: &Row<'_>, first: usize) -> rusqlite::Result<Owner> {
     let text = |index| row.get::<_, Arc<str>>(index);

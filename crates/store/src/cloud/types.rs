@@ -57,6 +57,8 @@ pub struct IngestItem {
     pub legs: Vec<LegChange>,
     /// What it does to the view of endpoints; ignored likewise.
     pub endpoint: Option<EndpointChange>,
+    /// What it does to all rows of both views before; ignored likewise.
+    pub all: Option<AllChange>,
     /// The record that it adds to the call history.
     pub record: Option<Record>,
 }
@@ -70,6 +72,7 @@ impl IngestItem {
             content,
             legs: Vec::new(),
             endpoint: None,
+            all: None,
             record: None,
         }
     }
@@ -151,6 +154,28 @@ pub struct EndpointChange {
 impl fmt::Debug for EndpointChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointChange")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A row's body to what it is after a change; `None`: it stays.
+pub type ApplyAll = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// A change of many rows of the views of a gateway.
+#[derive(Clone)]
+pub struct AllChange {
+    /// Rows of one endpoint only.
+    pub endpoint: Option<String>,
+    /// Changes the body of a leg; runs as [`EndpointChange::apply`] does.
+    pub leg: ApplyAll,
+    /// Changes the body of an endpoint.
+    pub endpoints: ApplyAll,
+}
+
+impl fmt::Debug for AllChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AllChange")
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::endpoints;
 use super::streams::owner;
-use super::types::{Leg, LegChange, LegFilter, OwnedLeg, Owner, View};
+use super::types::{AllChange, Leg, LegChange, LegFilter, OwnedLeg, Owner, View};
 use crate::db::{int, uint};
 
 const COLUMNS: &str = "SELECT account, site, gateway, leg_id, call_id, endpoint, state, body
@@ -59,6 +59,34 @@ pub(super) fn change(conn: &Connection, owner: &Owner, change: &LegChange) -> ru
             .execute(params![account, site, gateway, leg_id])?,
     };
     Ok(())
+}
+
+/// Changes the bodies of all rows of a gateway, or of those of one endpoint.
+pub(super) fn change_all(
+    conn: &Connection,
+    owner: &Owner,
+    all: &AllChange,
+) -> rusqlite::Result<()> {
+    let rows: Vec<(String, String)> = conn
+        .prepare_cached(
+            "SELECT leg_id, body FROM legs WHERE account = ?1 AND site = ?2 AND gateway = ?3
+                AND (?4 IS NULL OR endpoint = ?4)",
+        )?
+        .query_map(
+            params![owner.account, owner.site, owner.gateway, all.endpoint],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut update = conn.prepare_cached(
+        "UPDATE legs SET body = ?5
+            WHERE account = ?1 AND site = ?2 AND gateway = ?3 AND leg_id = ?4",
+    )?;
+    for (leg, body) in rows {
+        if let Some(body) = (all.leg)(&body) {
+            update.execute(params![owner.account, owner.site, owner.gateway, leg, body])?;
+        }
+    }
+    endpoints::change_all(conn, owner, all.endpoint.as_deref(), &all.endpoints)
 }
 
 pub(super) fn replace(

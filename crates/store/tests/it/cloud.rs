@@ -144,7 +144,7 @@ impl Rig {
             gateway: Some("gw1".into()),
             endpoint: None,
         };
-        let legs = self.store.legs(&filter).unwrap();
+        let legs = self.store.at_once(|at| at.legs(&filter)).unwrap();
         legs.into_iter().map(|owned| owned.leg.leg_id).collect()
     }
 }
@@ -307,8 +307,19 @@ fn events_that_a_snapshot_covers_leave_the_view_alone() {
     };
     rig.ingest(vec![delete]).unwrap();
     assert_eq!(rig.legs(), ["c", "d"]);
-    assert_eq!(rig.store.call_legs("acme", "call1").unwrap().len(), 2);
-    assert!(rig.store.call_legs("other", "call1").unwrap().is_empty());
+    assert_eq!(
+        rig.store
+            .at_once(|at| at.call_legs("acme", "call1"))
+            .unwrap()
+            .len(),
+        2
+    );
+    assert!(
+        rig.store
+            .at_once(|at| at.call_legs("other", "call1"))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(crate) fn bodies(rig: &Rig) -> Vec<String> {
         endpoint: None,
         after: None,
     };
-    let rows = rig.store.endpoints(&filter, 100).unwrap();
+    let rows = rig.store.at_once(|at| at.endpoints(&filter, 100)).unwrap();
     rows.iter()
         .map(|row| {
             let Endpoint { endpoint, body } = &row.endpoint;
@@ -68,7 +68,7 @@ fn a_leg_that_moves_to_another_call_leaves_the_old_one() {
         .unwrap();
     rig.ingest(vec![put(3, moved.clone())]).unwrap();
     let of = |call| -> Vec<Leg> {
-        let legs = rig.store.call_legs("acme", call).unwrap();
+        let legs = rig.store.at_once(|at| at.call_legs("acme", call)).unwrap();
         legs.into_iter().map(|owned| owned.leg).collect()
     };
     assert_eq!(of("call1"), [leg("b", "2001")]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use call_control::bridge::{Destination, Notice, PeerState};
+use call_control::bridge::{Destination, Notice, Peer, PeerState};
 use media::sdp::SessionDescription;
 use sip::StatusCode;
 use sip::header::Reason;
@@ -24,8 +24,8 @@ fn the_echo_answers_and_gives_its_port_back() {
     let Some(Notice::Ended(_, summary)) = site.notices.last() else {
         panic!("{:?}", site.notices);
     };
-    assert_eq!(summary.destination, Destination::Echo);
-    assert_eq!(&*summary.from, "2001");
+    assert_eq!(summary.begun.destination, Destination::Echo);
+    assert_eq!(&*summary.begun.from, "2001");
     assert_eq!(summary.talked.map(|time| time.as_secs()), Some(3));
     site.nothing_is_left();
 }
@@ -199,9 +199,12 @@ fn a_dead_address_and_one_that_takes_no_calls_are_passed_over() {
             site.at(SECOND, |agent, now| agent.reject(b, refusal, now))
                 .unwrap();
         }
-        site.run(Duration::from_secs(33));
+        // A dead address is not waited for as long as one that is alone.
+        site.run(Duration::from_secs(5));
         let (c, request) = site.incoming(SPARE);
         assert_eq!(request.body, sdp(4000));
+        let second = site.switchboard.peers().nth(1).unwrap().1.state;
+        assert_eq!(second, if dies { PeerState::Down } else { PeerState::Up });
         site.at(SPARE, |agent, now| agent.answer(c, Some(sdp(6000)), now))
             .unwrap();
         site.settle();
@@ -216,7 +219,10 @@ fn a_dead_address_and_one_that_takes_no_calls_are_passed_over() {
 #[test]
 fn a_peer_that_was_found_down_is_tried_last() {
     let mut site = Site::new(config());
-    let up = |site: &Site| -> Vec<PeerState> { site.switchboard.peers().map(|(_, s)| s).collect() };
+    let up = |site: &Site| -> Vec<PeerState> {
+        let peers = site.switchboard.peers();
+        peers.map(|(_, standing)| standing.state).collect()
+    };
     assert_eq!(up(&site), [PeerState::Up; 3]);
     site.dead = vec![SECOND];
     site.run(Duration::from_secs(70));
@@ -236,4 +242,94 @@ fn a_peer_that_was_found_down_is_tried_last() {
         .filter(|notice| matches!(notice, Notice::Peer { name, .. } if &**name == "second"));
     assert_eq!(of_second.count(), 3, "up, down, up");
     assert!(site.agents[GATEWAY].stats().sessions == 0);
+}
+
+#[test]
+fn an_address_known_to_be_down_is_not_waited_for_though_it_is_the_only_one() {
+    let mut site = Site::new(config());
+    site.dead = vec![SECOND, SPARE];
+    site.run(Duration::from_secs(70));
+    site.call("5001");
+    // Each gets the time of four sendings over UDP.
+    site.run(Duration::from_secs(9));
+    let status = site.expect(PBX, |event| match event {
+        UserAgentEvent::Ended { cause, .. } => Some(cause.status),
+        _ => None,
+    });
+    assert_eq!(status, Some(StatusCode::REQUEST_TIMEOUT));
+    site.nothing_is_left();
+}
+
+#[test]
+fn addresses_that_the_name_leads_to_now_are_called_and_what_is_known_of_the_others_stays() {
+    let mut site = Site::new(config());
+    site.dead = vec![SECOND];
+    site.run(Duration::from_secs(70));
+    let peers: Vec<_> = site.switchboard.peers().map(|(it, _)| it.clone()).collect();
+    let [trunk, second, spare] = [0, 1, 2].map(|number: usize| peers[number].clone());
+    let now = site.now;
+    let moved = vec![spare.clone()];
+    site.switchboard.set_peers(vec![trunk.clone()], moved, now);
+    let standing = |site: &Site| -> Vec<_> {
+        let peers = site.switchboard.peers();
+        peers
+            .map(|(peer, it)| (peer.name.clone(), it.state))
+            .collect()
+    };
+    let up = |peer: &Peer| (peer.name.clone(), PeerState::Up);
+    assert_eq!(standing(&site), [up(&trunk), up(&spare)]);
+    site.call("5001");
+    let (b, _) = site.incoming(SPARE);
+    site.at(SPARE, |agent, now| agent.answer(b, Some(sdp(5000)), now))
+        .unwrap();
+    site.settle();
+    // It comes back while the call is up: nobody knows how it is, until it is asked.
+    site.dead.clear();
+    let now = site.now;
+    let back = vec![second.clone(), spare.clone()];
+    site.switchboard.set_peers(vec![trunk.clone()], back, now);
+    let unknown = (second.name.clone(), PeerState::Unknown);
+    assert_eq!(standing(&site), [up(&trunk), unknown, up(&spare)]);
+    site.run(Duration::from_secs(1));
+    assert_eq!(standing(&site), [up(&trunk), up(&second), up(&spare)]);
+    assert_eq!(site.switchboard.stats().calls, 1);
+}
+
+#[test]
+fn a_peer_that_takes_none_of_our_credentials_is_known_for_it() {
+    let mut site = Site::new(config());
+    let refuses = |site: &Site| site.switchboard.peers().nth(1).unwrap().1.refuses_us;
+    for (status, expected) in [
+        (StatusCode::UNAUTHORIZED, true),
+        (StatusCode::BUSY_HERE, false),
+        (StatusCode::PROXY_AUTHENTICATION_REQUIRED, true),
+    ] {
+        site.call("5001");
+        let (b, _) = site.incoming(SECOND);
+        let refusal = Refusal::status(status);
+        site.at(SECOND, |agent, now| agent.reject(b, refusal, now))
+            .unwrap();
+        site.settle();
+        assert_eq!(refuses(&site), expected, "{status}");
+    }
+}
+
+#[test]
+fn a_call_shows_whether_a_peer_is_there() {
+    let mut site = Site::new(config());
+    let second = |site: &Site| site.switchboard.peers().nth(1).unwrap().1.state;
+    // Both are away; the one that comes back in time takes the call, and is there.
+    site.dead = vec![SECOND, SPARE];
+    site.call("5001");
+    site.run(Duration::from_secs(10));
+    assert_eq!(second(&site), PeerState::Down);
+    site.dead = vec![SPARE];
+    site.run(Duration::from_secs(30));
+    site.call("5001");
+    site.run(Duration::from_secs(5));
+    let (b, _) = site.incoming(SECOND);
+    site.at(SECOND, |agent, now| agent.answer(b, Some(sdp(5000)), now))
+        .unwrap();
+    site.settle();
+    assert_eq!(second(&site), PeerState::Up);
 }

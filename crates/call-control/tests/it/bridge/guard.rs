@@ -40,6 +40,32 @@ fn the_pbx_proves_who_it_is() {
 }
 
 #[test]
+fn nobody_who_needs_help_waits_for_the_right_password() {
+    let mut guarded = config();
+    guarded.secret = Some(secret());
+    let mut site = Site::new(guarded);
+    // Until the PBX's user is locked out.
+    for _ in 0..11 {
+        let order = site.order("43800").with_credentials(logins("wrong"));
+        site.place(order);
+        site.ended(PBX);
+    }
+    assert_eq!(refused(&site).last(), Some(&RefusalReason::LockedOut));
+    let order = site.order("112").with_credentials(logins("wrong"));
+    site.place(order);
+    let (b, request) = site.incoming(SECOND);
+    assert_eq!(request.uri.user_text().unwrap(), "112");
+    site.at(SECOND, |agent, now| agent.end(b, None, now))
+        .unwrap();
+    site.settle();
+    // Who proves nothing at all is still asked to.
+    let order = site.order("112");
+    site.place(order);
+    assert!(site.ended(PBX).is_some());
+    assert_eq!(site.switchboard.stats().emergency, 1);
+}
+
+#[test]
 fn what_may_not_be_called_is_refused_by_name() {
     let not_a_number = RefusalReason::Policy(DialRefusal::NotANumber);
     for (number, status, reason) in [

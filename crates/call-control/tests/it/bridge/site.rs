@@ -9,13 +9,16 @@ use bytes::Bytes;
 use call_control::bridge::number::Pattern;
 use call_control::bridge::policy::PolicyConfig;
 use call_control::bridge::{
-    BridgeConfig, CallKey, Destination, EchoMedia, Notice, Peer, Route, Switchboard,
+    BridgeConfig, CallKey, Destination, EchoMedia, LegIds, Notice, Peer, Route, Switchboard,
 };
+use cloud_uplink::CloudLegId;
+use cloud_uplink::leg::{LegEnd, LegInvite, LegSignal};
 use sip::digest::{DigestServer, DigestServerConfig, Login, StoredSecret};
 use sip::id::CountedIds;
 use sip::transport::Flow;
 use sip::ua::{InviteRequest, Logins, Sdp, SessionKey, UserAgent, UserAgentConfig, UserAgentEvent};
 use sip::{HostPort, Message, StatusCode, Uri};
+use ulid::Ulid;
 
 /// Who is at the site.
 pub(super) const GATEWAY: usize = 0;
@@ -62,12 +65,14 @@ pub(super) struct Site {
     pub(super) ports: Ports,
     pub(super) events: [VecDeque<UserAgentEvent>; 4],
     pub(super) notices: Vec<Notice>,
+    /// What the far end was told.
+    pub(super) signals: VecDeque<(CloudLegId, LegSignal)>,
     /// Who does not hear anything.
     pub(super) dead: Vec<usize>,
-    wire: VecDeque<(usize, usize, Bytes)>,
+    pub(super) wire: VecDeque<(usize, usize, Bytes)>,
 }
 
-/// The usual site: 43800 is the echo, 5xxx goes through, 112 is an emergency.
+/// The usual site: 43800 is the echo, 43900 an application, 5xxx goes through, 112 is an emergency.
 pub(super) fn config() -> BridgeConfig {
     let pattern = |text| Pattern::parse(text).unwrap();
     let peer = |name: &str, end| Peer {
@@ -87,6 +92,10 @@ pub(super) fn config() -> BridgeConfig {
                 code: pattern("5xxx"),
                 to: Destination::CallThrough,
             },
+            Route {
+                code: pattern("43900"),
+                to: Destination::Application("ivr".into()),
+            },
         ],
         trunk: vec![peer("pbx", PBX)],
         call_through: vec![peer("second", SECOND), peer("spare", SPARE)],
@@ -103,6 +112,8 @@ pub(super) fn config() -> BridgeConfig {
         },
         secret: None,
         logins: None,
+        private_numbering: true,
+        no_answer: Duration::from_secs(120),
         retry_after_s: 5,
         seed: 7,
     }
@@ -125,6 +136,15 @@ pub(super) fn logins(password: &str) -> Logins {
     })
 }
 
+/// Ids of cloud legs, counted.
+fn leg_ids() -> LegIds {
+    let mut last = 0;
+    LegIds::new(move || {
+        last += 1;
+        CloudLegId::new(Ulid::from(last))
+    })
+}
+
 /// A description that says who wrote it.
 pub(super) fn sdp(port: u16) -> Bytes {
     let text = format!(
@@ -135,12 +155,12 @@ pub(super) fn sdp(port: u16) -> Bytes {
     Bytes::from(text)
 }
 
-fn address(end: usize) -> SocketAddr {
+pub(super) fn address(end: usize) -> SocketAddr {
     let last = u8::try_from(end).unwrap() + 1;
     ([127, 0, 0, last], 5060).into()
 }
 
-fn flow(from: usize, to: usize) -> Flow {
+pub(super) fn flow(from: usize, to: usize) -> Flow {
     Flow::udp(address(from), address(to))
 }
 
@@ -153,16 +173,20 @@ impl Site {
         let mut site = Self {
             now: zero(),
             agents: [agent("g"), agent("p"), agent("s"), agent("t")],
-            switchboard: Switchboard::new(config, zero()),
+            switchboard: Switchboard::new(config, leg_ids(), zero()),
             ports: Ports {
                 open: BTreeMap::new(),
                 left: 2,
             },
             events: std::array::from_fn(|_| VecDeque::new()),
             notices: Vec::new(),
+            signals: VecDeque::new(),
             dead: Vec::new(),
             wire: VecDeque::new(),
         };
+        // Somebody whose registration is not up; tests that need it set it anew.
+        site.switchboard
+            .set_softclient(super::legs::softclient(), false);
         site.run(Duration::from_millis(10));
         site
     }
@@ -196,7 +220,7 @@ impl Site {
         result
     }
 
-    fn drain(&mut self, end: usize) {
+    pub(super) fn drain(&mut self, end: usize) {
         loop {
             while let Some(transmit) = self.agents[end].poll_transmit() {
                 let to = (0..4).find(|to| address(*to) == transmit.flow.remote);
@@ -217,6 +241,55 @@ impl Site {
         }
         while let Some(notice) = self.switchboard.poll_notice() {
             self.notices.push(notice);
+        }
+        while let Some(signal) = self.switchboard.poll_leg() {
+            self.signals.push_back(signal);
+        }
+    }
+
+    /// The far end says something.
+    pub(super) fn say(&mut self, leg: CloudLegId, signal: LegSignal) {
+        let (agent, now) = (&mut self.agents[GATEWAY], self.now);
+        self.switchboard.handle_leg(leg, signal, agent, now);
+        self.drain(GATEWAY);
+        self.settle();
+    }
+
+    /// The far end's leg is gone.
+    pub(super) fn lose(&mut self, leg: CloudLegId) {
+        let (agent, now) = (&mut self.agents[GATEWAY], self.now);
+        self.switchboard.handle_leg_lost(leg, agent, now);
+        self.drain(GATEWAY);
+        self.settle();
+    }
+
+    /// The next thing that the far end was told on any leg.
+    pub(super) fn told(&mut self) -> (CloudLegId, LegSignal) {
+        self.signals
+            .pop_front()
+            .expect("the far end was told something")
+    }
+
+    /// The next thing that the far end was told on that leg, which is the next of all.
+    pub(super) fn told_on(&mut self, leg: CloudLegId) -> LegSignal {
+        let (on, signal) = self.told();
+        assert_eq!(on, leg, "{signal:?}");
+        signal
+    }
+
+    /// The leg that has begun with a call of the PBX.
+    pub(super) fn begun(&mut self) -> (CloudLegId, LegInvite) {
+        match self.told() {
+            (leg, LegSignal::Invite(invite)) => (leg, invite),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How a leg ended.
+    pub(super) fn leg_ended(&mut self, leg: CloudLegId) -> LegEnd {
+        match self.told_on(leg) {
+            LegSignal::End(end) => end,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -326,6 +399,7 @@ impl Site {
         self.run(Duration::from_secs(40));
         assert_eq!(self.switchboard.calls(), 0);
         assert_eq!(self.switchboard.stats().channels, 0);
+        assert_eq!(self.switchboard.stats().cloud_legs, 0);
         assert!(self.ports.open.is_empty());
         for (end, agent) in self.agents.iter().enumerate() {
             let stats = agent.stats();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use crate::frame::{FRAME_LEN_MAX, Hello, Response, Window};
+use crate::frame::{CAP_LEGS, FRAME_LEN_MAX, Hello, Response, Window};
+use crate::id::CloudLegId;
+use crate::session::legs::LegFrame;
 use crate::session::{PONG_TIMEOUT, View};
 use crate::time::Timestamp;
 
@@ -72,6 +74,15 @@ pub enum CloudEvent {
     CommandStored(u64),
     /// Outcome of a command.
     Response(Response),
+    /// Give it to [`crate::session::Legs::handle_frame`].
+    Leg(LegFrame),
+    /// Give it to [`crate::session::Legs::handle_unreadable`].
+    LegUnreadable {
+        /// The leg.
+        leg: CloudLegId,
+        /// What is wrong with the signal.
+        why: String,
+    },
     /// Close the connection.
     Disconnect {
         /// WebSocket close code.
@@ -100,6 +111,14 @@ pub struct Fence {
     pub lease_epoch: u64,
     /// Start of the gateway.
     pub boot: u64,
+}
+
+impl Hello {
+    /// Whether the gateway can carry cloud legs.
+    #[must_use]
+    pub fn has_legs(&self) -> bool {
+        self.caps.iter().any(|cap| cap == CAP_LEGS)
+    }
 }
 
 impl From<&Hello> for Fence {

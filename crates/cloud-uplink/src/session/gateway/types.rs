@@ -117,6 +117,8 @@ pub enum Timer {
     Pong,
     /// The outbox gave nothing: ask again.
     ReadRetry,
+    /// The channel has been down for so long that calls end.
+    Legs,
 }
 
 /// Numbers of a session, for status and metrics.

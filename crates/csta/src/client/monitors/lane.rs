@@ -31,8 +31,10 @@ impl Monitors {
             watch.step = Step::Snapshotting;
             watch.stale = false;
             watch.serial = watch.serial.wrapping_add(1);
-            // After repeated failures events pass, snapshot or not: late truth is better than none.
-            if watch.failures < snapshot::SNAPSHOT_TRIES {
+            // A first snapshot comes before what is reported of the device; a later one takes its place
+            // among the events as it comes. After repeated failures events pass, snapshot or not: late
+            // truth is better than none.
+            if !watch.done && watch.failures < snapshot::SNAPSHOT_TRIES {
                 watch.held.get_or_insert_default();
             }
             let device = self.dialect.device_id_on_the_wire(&watch.device);

@@ -19,7 +19,8 @@ pub(super) const LIMIT_RETRY_MAX: Duration = Duration::from_secs(600);
 /// What a failed Monitor Start calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// The device is not known or cannot be monitored: not until the device list changes.
+    /// The device is not known or cannot be monitored: not until either side's list of devices changes, or
+    /// the slow check comes to it.
     Never,
     /// This device waits long.
     Slowly,

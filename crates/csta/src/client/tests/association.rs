@@ -99,25 +99,47 @@ fn falls_back_on_silence_and_gives_up_on_more_of_it() {
 
 #[test]
 fn a_refusal_is_no_reason_to_fall_back() {
-    for refusal in [
-        "invalidApplicationInfo",
-        "maxNumberSessions",
-        "serverResourcesBusy",
+    for (refusal, said) in [
+        (
+            "invalidApplicationInfo",
+            "The PBX does not take the login: user, password, or the form that they are sent in.",
+        ),
+        (
+            "maxNumberSessions",
+            "The PBX has as many sessions as it allows.",
+        ),
+        ("serverResourcesBusy", "The PBX is busy; try again."),
     ] {
         let mut link = Link::open(Config::default(), &[]);
         link.sent();
         link.receive(0, &negative(refusal));
         link.expect_sent(&[]);
-        link.expect_told(&[&format!("Closed: application session refused: {refusal}")]);
+        link.expect_told(&[&format!(
+            "Closed: application session refused: {refusal}: {said}"
+        )]);
     }
-    for (category, value) in [
-        ("security", "securityInfoViolated"),
-        ("operation", "securityViolation"),
-        ("systemResourceAvailibility", "resourceBusy"),
+    for (category, value, said) in [
+        (
+            "security",
+            "securityInfoViolated",
+            "The PBX does not accept the gateway's signature.",
+        ),
+        (
+            "operation",
+            "securityViolation",
+            "The PBX does not allow it.",
+        ),
+        (
+            "systemResourceAvailibility",
+            "resourceBusy",
+            "The PBX is busy; try again.",
+        ),
     ] {
         let mut link = Link::open(Config::default(), &[]);
         link.receive(0, &error(category, value));
-        link.expect_told(&[&format!("Closed: association refused: {category}/{value}")]);
+        link.expect_told(&[&format!(
+            "Closed: association refused: {category}/{value}: {said}"
+        )]);
     }
 }
 
@@ -125,11 +147,11 @@ fn a_refusal_is_no_reason_to_fall_back() {
 fn only_auto_falls_back() {
     let mut link = Link::open(mode(AssociationMode::ApplicationSession), &[]);
     link.receive(0, &error("operation", "serviceNotSupported"));
-    link.expect_told(&["Closed: association refused: operation/serviceNotSupported"]);
+    link.expect_told(&["Closed: association refused: operation/serviceNotSupported: The PBX does not support this."]);
     let mut link = Link::open(implicit(), &[]);
     link.expect_sent(&["0000 RequestSystemStatus"]);
     link.receive(0, &error("operation", "serviceNotSupported"));
-    link.expect_told(&["Closed: association refused: operation/serviceNotSupported"]);
+    link.expect_told(&["Closed: association refused: operation/serviceNotSupported: The PBX does not support this."]);
 }
 
 #[test]

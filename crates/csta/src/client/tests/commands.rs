@@ -32,7 +32,7 @@ fn ends_each_request_with_its_answer() {
     link.receive(3, "<HoldCallResponse/>");
     link.receive(4, "<StrangeResponse/>");
     link.expect_told(&[
-        "Failed 0002 refused: operation/invalidCalledDeviceID",
+        "Failed 0002 refused: operation/invalidCalledDeviceID: The PBX cannot reach the called number.",
         "Answered 0001 MakeCallResponse",
         "Failed 0003 unexpected answer <HoldCallResponse>",
         "UnknownMessage StrangeResponse",

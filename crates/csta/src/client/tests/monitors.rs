@@ -78,23 +78,45 @@ fn orphans_are_bounded() {
 }
 
 #[test]
-fn an_unknown_device_is_not_tried_again_until_the_list_changes() {
+fn an_unknown_device_is_tried_again_when_either_list_changes_or_the_slow_check_comes_to_it() {
     let mut link = Link::started(Config::default(), &["2001"]);
     link.sent();
     link.receive(1, &error("operation", "invalidDeviceID"));
     link.expect_told(&[
-        "Unmonitored 2001 for good: monitor not started: refused: operation/invalidDeviceID",
+        "Unmonitored 2001 for good: monitor not started: refused: operation/invalidDeviceID: The PBX does not know the extension.",
         "Synchronised 1/1",
     ]);
     link.pass(secs(50));
     link.expect_sent(&[]);
+    let refuse = |link: &mut Link, id: u16| {
+        link.expect_sent(&[&format!("{id:04} MonitorStart 2001")]);
+        link.receive(id, &error("operation", "invalidDeviceID"));
+        // It is known to be so.
+        link.expect_told(&["Synchronised 1/1"]);
+        link.expect_sent(&[]);
+    };
     link.client.set_devices([DeviceId::new("2001")], link.now);
-    link.expect_sent(&[]);
+    refuse(&mut link, 2);
     let devices = ["2001", "2002"].map(DeviceId::new);
     link.client.set_devices(devices, link.now);
-    link.expect_sent(&["0002 MonitorStart 2001", "0003 MonitorStart 2002"]);
-    link.receive(2, &monitor_started("x1"));
+    link.expect_sent(&["0003 MonitorStart 2001", "0004 MonitorStart 2002"]);
+    link.receive(3, &monitor_started("x1"));
     assert_eq!(link.client.stats().unmonitored, 0);
+
+    let checked = Config {
+        check_period: Some(secs(20)),
+        ..Config::default()
+    };
+    let mut link = Link::started(checked, &["2001"]);
+    link.sent();
+    link.receive(1, &error("operation", "invalidDeviceID"));
+    link.told();
+    link.pass(secs(21));
+    let sent = link.sent();
+    let started = sent
+        .iter()
+        .filter(|(_, message)| message.name() == "MonitorStart");
+    assert_eq!(started.count(), 1, "{sent:?}");
 }
 
 #[test]

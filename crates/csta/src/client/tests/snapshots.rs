@@ -133,7 +133,7 @@ fn a_failed_snapshot_is_repeated_and_events_pass_after_three() {
     link.receive(2, &busy);
     link.pass(secs(1));
     link.receive(3, &busy);
-    let failed = "SnapshotFailed 2001: refused: systemResourceAvailibility/resourceBusy";
+    let failed = "SnapshotFailed 2001: refused: systemResourceAvailibility/resourceBusy: The PBX is busy; try again.";
     link.expect_told(&[failed, failed]);
     link.pass(secs(2));
     link.receive(4, &busy);
@@ -157,7 +157,7 @@ fn a_service_that_does_not_exist_is_not_asked_for_again() {
     link.receive(9999, &event("x1", "c1"));
     link.receive(2, &error("operation", "serviceNotSupported"));
     link.expect_told(&[
-        "SnapshotFailed 2001: refused: operation/serviceNotSupported",
+        "SnapshotFailed 2001: refused: operation/serviceNotSupported: The PBX does not support this.",
         "ServiceInitiatedEvent 2001 c1/d",
         "Synchronised 1/0",
     ]);
@@ -301,4 +301,18 @@ fn one_device_is_snapshotted_anew_when_asked_for_and_the_rest_left_alone() {
     link.expect_sent(&["0003 SnapshotDevice 2001"]);
     link.receive(3, &idle());
     link.expect_told(&["Snapshot 2001 calls=0"]);
+}
+
+#[test]
+fn what_is_reported_during_a_later_snapshot_comes_before_it() {
+    let mut link = Link::started(Config::default(), &["2001"]);
+    link.receive(1, &monitor_started("x1"));
+    link.receive(2, &idle());
+    link.sent();
+    link.told();
+    link.client.resnapshot(&DeviceId::new("2001"), link.now);
+    link.expect_sent(&["0003 SnapshotDevice 2001"]);
+    link.receive(9999, &event("x1", "c4"));
+    link.receive(3, &idle());
+    link.expect_told(&["ServiceInitiatedEvent 2001 c4/d", "Snapshot 2001 calls=0"]);
 }

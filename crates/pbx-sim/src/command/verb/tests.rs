@@ -76,6 +76,34 @@ fn every_alternative_of_every_usage_parses() {
 }
 
 #[test]
+fn every_alternative_of_the_sip_side_parses() {
+    for line in [
+        "sip register-refuse 503",
+        "sip register-refuse 503 retry-after 5",
+        "sip register-refuse off",
+        "sip invite-refuse 486",
+        "sip invite-refuse off",
+        "sip registrar silent",
+        "sip registrar on",
+        "sip drop-registration 2001",
+        "sip drop-registration all",
+        "sip digest sha-256",
+        "sip stale",
+        "sip state",
+    ] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+    for line in [
+        "sip",
+        "sip register-refuse 200",
+        "sip digest sha1",
+        "sip stale now",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn the_help_has_every_verb_and_every_word_that_is_allowed() {
     let help = help();
     for verb in VERBS {

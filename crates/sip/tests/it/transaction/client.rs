@@ -27,6 +27,29 @@ fn over_a_reliable_transport_timer_b_alone_runs() {
 }
 
 #[test]
+fn who_knows_another_way_waits_for_less_than_timer_b() {
+    for (flow, sent) in [(udp(), 4), (tcp(Some(1)), 1)] {
+        let mut uac = Element::new();
+        let silent = uac.send(Method::Invite, flow);
+        uac.hasten(silent, 4_000);
+        uac.run_to(100_000);
+        let log = uac.log();
+        assert_eq!(log.len(), sent + 1, "{log:?}");
+        assert_eq!(log.last().unwrap(), "4000 ! timed out");
+        assert!(uac.is_empty());
+    }
+    // Whoever says anything in time has the time of every callee.
+    let mut uac = Element::new();
+    let slow = uac.send(Method::Invite, tcp(Some(1)));
+    uac.hasten(slow, 4_000);
+    uac.run_to(3_900);
+    uac.answer(&Method::Invite, 100);
+    uac.hasten(slow, 4_000);
+    uac.run_to(200_000);
+    assert_eq!(uac.log(), ["0 > INVITE", "3900 ! 100"]);
+}
+
+#[test]
 fn a_provisional_response_ends_timers_a_and_b() {
     let mut uac = Element::new();
     uac.send(Method::Invite, udp());

@@ -121,6 +121,12 @@ impl Element {
         sent.expect("there is room")
     }
 
+    pub(super) fn hasten(&mut self, key: ClientKey, patience_ms: u64) {
+        let patience = Duration::from_millis(patience_ms);
+        self.transactions.hasten(key, patience, self.now);
+        self.drain();
+    }
+
     pub(super) fn cancel(&mut self, key: ClientKey) {
         self.transactions.cancel(key, None, self.now);
         self.drain();
@@ -153,6 +159,10 @@ impl Element {
 
     /// Our user's response.
     pub(super) fn respond(&mut self, key: ServerKey, code: u16) -> bool {
+        self.respond_with(key, code, Bytes::new())
+    }
+
+    pub(super) fn respond_with(&mut self, key: ServerKey, code: u16, body: Bytes) -> bool {
         let request = self.events.iter().find_map(|event| match event {
             TransactionEvent::Request {
                 key: of, request, ..
@@ -163,6 +173,7 @@ impl Element {
         if code > 100 {
             put_to_tag(&mut response, "b");
         }
+        response.body = body;
         let answered = self.transactions.respond(key, response, self.now);
         self.drain();
         answered.is_ok()

@@ -85,3 +85,23 @@ fn the_timer_store_stays_in_proportion() {
     }
     assert!(uac.is_empty());
 }
+
+/// RFC 6026 timer L keeps what was answered for 32 s: it must not keep the messages too.
+#[test]
+fn what_an_answered_invite_leaves_behind_is_small() {
+    let mut uas = Element::new();
+    let answered = 20_000;
+    let body = bytes::Bytes::from(vec![b'x'; 1000]);
+    let before = crate::registration::resident();
+    for number in 0..answered {
+        uas.receive(numbered("INVITE", number, NEW), udp());
+        assert!(uas.respond_with(uas.server(), 200, body.clone()));
+        uas.sent.clear();
+        uas.events.clear();
+        uas.log();
+    }
+    assert_eq!(uas.stats().servers, answered);
+    let each = (crate::registration::resident() - before) / answered as u64;
+    println!("{each} bytes for each INVITE that was answered");
+    assert!(each < 1000, "{each} bytes");
+}

@@ -38,6 +38,7 @@ pub(super) fn receive_invite(script: &mut Script, more: &[&str], body: &str) {
     script.receive(&format!("{}\n\n{body}", lines.join("\n")));
 }
 
+/// Field bugs 2 and 4: Record-Route missing in the 200, BYE without Route or with the wrong Request-URI.
 #[test]
 fn a_uas_copies_record_route_and_sends_its_requests_along_it() {
     let mut script = Script::new();
@@ -102,6 +103,7 @@ pub(super) fn in_dialog_of_uas(response: &sip::Response, method: Method, seq: u3
     request
 }
 
+/// Field bug 4 on the calling side.
 #[test]
 fn a_uac_reverses_the_route_and_a_strict_router_gets_the_request_uri() {
     // RFC 3261 §12.1.2 and §12.2.1.1.

@@ -1,0 +1,250 @@
+//! The gateway as the portal sees it: its health, its calls, the checks, and the settings that the
+//! portal lays over the configuration file.
+
+mod bundle;
+mod checks;
+mod overlay;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cloud_uplink::LegView;
+use cloud_uplink::event::Direction;
+use local_portal::{
+    Applied, Call, Checking, GatewayView, Health, LogLine, Minute, Portal, Setting, Told, Weight,
+};
+use media::quality::Verdict;
+use net::clock;
+use tokio::net::TcpListener;
+use tracing::Level;
+
+pub use overlay::{OVERLAY, SettingsFile};
+
+use crate::daemon::{PORTAL_DIR, Settings};
+use crate::health::View;
+use crate::{logging, recent};
+
+/// What the portal may see and ask of this gateway.
+#[derive(Debug)]
+pub(crate) struct PortalView {
+    view: View,
+    /// None where the gateway was started without a configuration file: nothing can be set then.
+    file: Option<SettingsFile>,
+    /// Host and port of the far end.
+    far_end: (String, u16),
+    /// Whether the far end is reached by way of a proxy, which then also asks the DNS.
+    by_proxy: bool,
+}
+
+impl PortalView {
+    /// Sees what `view` sees, and reaches for the far end of `settings`.
+    pub(crate) fn new(view: View, settings: &Settings, file: Option<SettingsFile>) -> Self {
+        let far_end = &settings.far_end;
+        Self {
+            view,
+            file,
+            far_end: (far_end.endpoint.host.clone(), far_end.endpoint.port),
+            by_proxy: far_end.proxy.is_some(),
+        }
+    }
+}
+
+impl GatewayView for PortalView {
+    fn health(&self) -> Health {
+        self.view.health()
+    }
+
+    fn metrics(&self) -> String {
+        self.view.metrics()
+    }
+
+    fn now_ms(&self) -> u64 {
+        clock::unix_ms()
+    }
+
+    fn calls(&self, max: usize) -> (Vec<Call>, usize) {
+        let snapshot = match self.view.outbox.store().snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::warn!(%error, "the portal cannot read the calls");
+                return (Vec::new(), 0);
+            }
+        };
+        let rows = snapshot.view.iter();
+        let legs = rows.filter_map(|(_, body)| serde_json::from_str::<LegView>(body).ok());
+        // Outside parties are told with the extension's leg.
+        let mut legs: Vec<LegView> = legs.filter(|leg| leg.endpoint_id.is_some()).collect();
+        legs.sort_by_key(|leg| std::cmp::Reverse(leg.since));
+        let count = legs.len();
+        (legs.into_iter().take(max).map(call).collect(), count)
+    }
+
+    fn checks(&self) -> Checking<'_> {
+        Box::pin(self.run_checks())
+    }
+
+    fn events(&self, wanted: &str, max: usize) -> Vec<Told> {
+        let wanted = wanted.to_lowercase();
+        let fits = |told: &recent::Told| holds(&told.body, &wanted);
+        let events = self.view.shared.recent.events(max, fits);
+        events.into_iter().map(told).collect()
+    }
+
+    fn log(&self, least: Weight, wanted: &str, max: usize) -> Vec<LogLine> {
+        let wanted = wanted.to_lowercase();
+        let lines = logging::newest(max, |line| {
+            weight(line.level) >= least && holds(&line.text, &wanted)
+        });
+        let line = |line: logging::Line| LogLine {
+            weight: weight(line.level),
+            text: line.text,
+        };
+        lines.into_iter().map(line).collect()
+    }
+
+    fn minutes(&self) -> Vec<Minute> {
+        let minutes = self.view.shared.recent.minutes();
+        minutes.iter().map(minute).collect()
+    }
+
+    fn csta_record(&self) -> String {
+        let shared = &self.view.shared;
+        shared.recent.record(&shared.pbx_address)
+    }
+
+    fn support_bundle(&self) -> anyhow::Result<Vec<u8>> {
+        self.pack()
+    }
+
+    fn configured(&self, keys: &[&'static str]) -> Vec<(&'static str, String)> {
+        let file = self.file.as_ref();
+        file.map_or_else(Vec::new, |file| file.configured(keys))
+    }
+
+    fn apply(&self, settings: &[(&'static str, Setting)]) -> Result<Applied, String> {
+        let file = self.file.as_ref().ok_or(
+            "this gateway was started without a configuration file, so nothing can be set",
+        )?;
+        file.apply(settings).map(|waiting| Applied { waiting })
+    }
+}
+
+/// Whether a text holds what is wanted, in lower case, however it is written.
+fn holds(text: &str, wanted: &str) -> bool {
+    wanted.is_empty() || text.to_lowercase().contains(wanted)
+}
+
+const fn weight(level: Level) -> Weight {
+    match level {
+        Level::ERROR => Weight::Error,
+        Level::WARN => Weight::Warn,
+        Level::INFO => Weight::Info,
+        Level::DEBUG | Level::TRACE => Weight::Debug,
+    }
+}
+
+fn told((told, csta): (recent::Told, Vec<String>)) -> Told {
+    let value: serde_json::Value = serde_json::from_str(&told.body).unwrap_or_default();
+    let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    Told {
+        at: told.at.to_string(),
+        name: text("type"),
+        subject: text("subject"),
+        body: serde_json::to_string_pretty(&value).unwrap_or_default(),
+        csta,
+    }
+}
+
+fn minute(minute: &recent::Minute) -> Minute {
+    let ms = |took: Duration| took.as_secs_f64() * 1000.0;
+    let of = |verdict: Verdict| {
+        let at = Verdict::ALL.iter().position(|it| *it == verdict);
+        at.map_or(0, |at| minute.voice[at])
+    };
+    Minute {
+        at_ms: minute.at_ms,
+        events: minute.events,
+        calls: minute.calls,
+        latency_ms: minute.latency.map(|(half, most)| (ms(half), ms(most))),
+        voice: [
+            of(Verdict::High),
+            of(Verdict::Medium),
+            of(Verdict::Low) + of(Verdict::OneSide),
+        ],
+    }
+}
+
+fn call(leg: LegView) -> Call {
+    let outgoing = leg.direction == Direction::Outbound;
+    let other = leg.party.or(if outgoing { leg.to } else { leg.from });
+    let state = serde_json::to_value(leg.state).ok();
+    let state = state.as_ref().and_then(serde_json::Value::as_str);
+    Call {
+        call_id: leg.call_id.to_string(),
+        device: leg.device,
+        other: other.unwrap_or_default(),
+        outgoing,
+        state: state.unwrap_or_default().to_owned(),
+        since: leg.since.to_string(),
+    }
+}
+
+/// The portal's certificate, made at the first start.
+pub(crate) fn certificate(settings: &Settings) -> anyhow::Result<web::Certificate> {
+    let (names, addresses) = certificate_names(settings);
+    let directory = settings.state_dir.join(PORTAL_DIR);
+    web::ensure_certificate(&directory, &names, &addresses, clock::unix_ms())
+}
+
+/// Binds the portal and serves it, and says how to claim the box as long as nobody has.
+pub(crate) async fn start(
+    settings: &Settings,
+    view: PortalView,
+    certificate: &web::Certificate,
+) -> anyhow::Result<(web::Server, String)> {
+    let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
+    let listener = TcpListener::bind(settings.portal)
+        .await
+        .with_context(|| format!("cannot listen on {} for the portal", settings.portal))?;
+    let directory = settings.state_dir.join(PORTAL_DIR);
+    let fingerprint = certificate.fingerprint.clone();
+    let portal = Arc::new(Portal::open(&directory, fingerprint, Arc::new(view))?);
+    if let Some(code) = Portal::setup_code(&directory)? {
+        // Shown on purpose: who reads the console or the journal of the box is its owner.
+        tracing::warn!(
+            setup_code = code,
+            portal = %settings.portal,
+            "this gateway is not claimed yet: open the portal and type the setup code"
+        );
+    }
+    let (names, _) = certificate_names(settings);
+    let routes = local_portal::router(&portal, web::HostNames::new(names));
+    let server = web::Server::start(listener, tls, routes, web::Limits::default())?;
+    Ok((server, certificate.fingerprint.clone()))
+}
+
+/// What the portal's certificate is for: the box's own name, loopback, and what was configured.
+fn certificate_names(settings: &Settings) -> (Vec<String>, Vec<IpAddr>) {
+    let mut names = settings.portal_names.clone();
+    names.push("localhost".to_owned());
+    // A box without the file has no name that a certificate could carry.
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    names.extend(Some(host.trim().to_owned()).filter(|host| !host.is_empty()));
+    let mut addresses = vec![
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::from(Ipv6Addr::LOCALHOST),
+    ];
+    addresses.push(settings.portal.ip());
+    // The PBX compares the address that it has reached, where SIP goes by TLS.
+    let listened = settings.sip.iter().flat_map(|sip| &sip.listen);
+    addresses.extend(listened.map(|at| at.address.ip()));
+    addresses.extend(settings.sip.iter().map(|sip| sip.media_address));
+    addresses.retain(|address| !address.is_unspecified());
+    names.sort();
+    names.dedup();
+    addresses.sort();
+    addresses.dedup();
+    (names, addresses)
+}

@@ -1,0 +1,230 @@
+//! The legs of calls at the relay of media, and what is said of each when it is over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use call_control::bridge::{CallKey, MediaRelay};
+use media::quality::silence::{Silence, SilenceWatch};
+use media::quality::{Heard, Verdict};
+use media::relay::{DigitTypes, Remote};
+use media::sdp::{CryptoSuite, SrtpKey};
+use net::clock;
+use net::media::{AllocateError, Leg, Relay, RelayStats};
+use rand::Rng as _;
+use tokio::sync::mpsc;
+
+use super::MediaSettings;
+use super::orders::Order;
+
+/// The clock of G.711 and G.722 in descriptions; what is agreed says otherwise where it is another.
+const CLOCK_RATE: u32 = 8000;
+
+/// The relay, and the legs of each call: who called, and who was called.
+#[derive(Debug)]
+pub(super) struct RelayedCalls {
+    figures: Arc<RelayFigures>,
+    address: IpAddr,
+    calls: BTreeMap<CallKey, RelayedCall>,
+    silence: Option<Duration>,
+    /// Who is told of digits that phones dial.
+    orders: mpsc::Sender<Order>,
+}
+
+/// Both legs of a call, and whether they are heard.
+#[derive(Debug)]
+struct RelayedCall {
+    legs: [Leg; 2],
+    watch: SilenceWatch,
+}
+
+/// What the relay and the calls that are over tell health and metrics.
+#[derive(Debug)]
+pub(super) struct RelayFigures {
+    relay: Relay,
+    /// Calls that are over, by verdict as in [`Verdict::ALL`].
+    ended: [AtomicU64; Verdict::ALL.len()],
+    /// Calls with a side that is not heard now, and how often that has begun.
+    silent: AtomicU64,
+    silences: AtomicU64,
+}
+
+/// How relayed media were a moment ago.
+#[derive(Debug, Clone, Copy)]
+pub struct MediaStatus {
+    /// Legs, ports, and packets of legs that are over.
+    pub relay: RelayStats,
+    /// Calls that are over, by verdict as in [`Verdict::ALL`].
+    pub ended: [u64; Verdict::ALL.len()],
+    /// Answered calls of which a side is not heard.
+    pub silent: u64,
+    /// How often one became so.
+    pub silences: u64,
+}
+
+impl RelayFigures {
+    pub(super) fn status(&self) -> MediaStatus {
+        MediaStatus {
+            relay: self.relay.stats(),
+            ended: std::array::from_fn(|at| self.ended[at].load(Ordering::Relaxed)),
+            silent: self.silent.load(Ordering::Relaxed),
+            silences: self.silences.load(Ordering::Relaxed),
+        }
+    }
+
+    fn ended(&self, call: CallKey, sides: &[Heard; 2]) {
+        let verdict = Verdict::of(sides);
+        self.ended[verdict as usize].fetch_add(1, Ordering::Relaxed);
+        let [caller, called] = [0, 1].map(|at| Figures(sides[at], sides[1 - at]));
+        tracing::info!(call = call.0, quality = verdict.as_str(), %caller, %called, "media of a call");
+    }
+}
+
+/// One side's figures in words; the second is the other side.
+struct Figures(Heard, Heard);
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(side, other) = self;
+        let (received, lost) = (side.received, side.lost);
+        write!(
+            f,
+            "{received} packets, {lost} lost, jitter {:.1} ms",
+            side.jitter_ms
+        )?;
+        if let Some(trip) = side.phone.round_trip {
+            write!(f, ", round trip {} ms", trip.as_millis())?;
+        }
+        if let Some(missed) = side.phone.lost {
+            write!(f, ", missed {missed} of ours")?;
+        }
+        match side.rating(other) {
+            Some(rating) => write!(f, ", R {:.0}, MOS {:.2}", rating.r(), rating.mos()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl RelayedCalls {
+    /// Starts the threads.
+    pub(super) fn start(
+        address: IpAddr,
+        settings: &MediaSettings,
+        orders: mpsc::Sender<Order>,
+    ) -> std::io::Result<Self> {
+        let figures = RelayFigures {
+            relay: Relay::start(&settings.relay)?,
+            ended: Default::default(),
+            silent: AtomicU64::new(0),
+            silences: AtomicU64::new(0),
+        };
+        Ok(Self {
+            figures: Arc::new(figures),
+            address,
+            calls: BTreeMap::new(),
+            silence: settings.silence,
+            orders,
+        })
+    }
+
+    pub(super) fn figures(&self) -> Arc<RelayFigures> {
+        Arc::clone(&self.figures)
+    }
+
+    fn allocate(&self) -> Result<[Leg; 2], AllocateError> {
+        let relay = &self.figures.relay;
+        let caller = relay.allocate(self.address, CLOCK_RATE, None)?;
+        let called = relay.allocate(self.address, CLOCK_RATE, Some(&caller))?;
+        caller.join(&called);
+        Ok([caller, called])
+    }
+}
+
+impl MediaRelay for RelayedCalls {
+    fn open(&mut self, call: CallKey) -> Option<[SocketAddr; 2]> {
+        let legs = self.allocate();
+        let legs = legs.inspect_err(|error| tracing::warn!(%error, "no ports for a call"));
+        let legs = legs.ok()?;
+        for (leg, called) in legs.iter().zip([false, true]) {
+            let orders = self.orders.clone();
+            leg.set_digit_sink(Box::new(move |digit| {
+                let order = Order::Digit(call, called, digit);
+                if orders.try_send(order).is_err() {
+                    tracing::warn!(call = call.0, "a digit is lost: too many orders wait");
+                }
+            }));
+        }
+        let addresses = [legs[0].address(), legs[1].address()];
+        let watch = SilenceWatch::default();
+        self.calls.insert(call, RelayedCall { legs, watch });
+        Some(addresses)
+    }
+
+    fn set_remote(&mut self, call: CallKey, called: bool, remote: &Remote) {
+        if let Some(RelayedCall { legs, watch }) = self.calls.get_mut(&call) {
+            let side = usize::from(called);
+            legs[side].set_remote(remote);
+            watch.expect(side, remote.direction.receives(), clock::now());
+        }
+    }
+
+    fn set_digit_types(&mut self, call: CallKey, called: bool, types: DigitTypes) {
+        if let Some(it) = self.calls.get(&call) {
+            it.legs[usize::from(called)].set_digit_types(types);
+        }
+    }
+
+    fn dial(&mut self, call: CallKey, called: bool, digit: char, duration: Duration) -> bool {
+        let call = self.calls.get(&call);
+        call.is_some_and(|it| it.legs[usize::from(called)].dial(digit, duration).is_ok())
+    }
+
+    fn answered(&mut self, call: CallKey) {
+        if let Some(it) = self.calls.get_mut(&call) {
+            it.watch.answered(clock::now());
+        }
+    }
+
+    fn look(&mut self) {
+        let Some(limit) = self.silence else { return };
+        let now = clock::now();
+        let mut silent = 0;
+        for (call, RelayedCall { legs, watch }) in &mut self.calls {
+            let heard = [0, 1].map(|side| legs[side].stats()?.reception.heard());
+            let before = watch.silence();
+            let changed = watch.check(heard, limit, now);
+            silent += u64::from(watch.silence() != Silence::No);
+            match changed {
+                None => {}
+                Some(Silence::No) => tracing::info!(call = call.0, "both sides are heard"),
+                Some(side) => {
+                    let begun = before == Silence::No;
+                    let count = u64::from(begun);
+                    self.figures.silences.fetch_add(count, Ordering::Relaxed);
+                    let side = side.as_str();
+                    tracing::warn!(call = call.0, side, "a side of a call is not heard");
+                }
+            }
+        }
+        self.figures.silent.store(silent, Ordering::Relaxed);
+    }
+
+    fn close(&mut self, call: CallKey) {
+        let Some(RelayedCall { legs, .. }) = self.calls.remove(&call) else {
+            return;
+        };
+        let [caller, called] = legs;
+        if let (Some(caller), Some(called)) = (caller.stats(), called.stats()) {
+            self.figures.ended(call, &[caller.heard, called.heard]);
+        }
+    }
+
+    fn key(&mut self, suite: CryptoSuite) -> SrtpKey {
+        let mut bytes = vec![0; suite.key_len()];
+        rand::rng().fill_bytes(&mut bytes);
+        SrtpKey::new(suite, bytes).expect("it has the suite's length")
+    }
+}

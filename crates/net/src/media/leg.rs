@@ -1,0 +1,236 @@
+//! A leg: the core's behind a lock, and its sockets.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use ::media::dtmf::DtmfError;
+use ::media::quality::Heard;
+use ::media::relay::{
+    self, BUFFER_LEN, Counters, Digit, DigitTypes, Outgoing, Passing, PassingKind, PayloadMap,
+    Reason, Reception, Remote,
+};
+use ::media::rtp::RtpHeader;
+
+use super::Shared;
+use super::socket::Sockets;
+use super::worker::is_sent;
+use crate::clock;
+
+/// Who gets what a phone says in place of the leg that its own is joined with: sound is made of it there.
+/// It is called by the thread that carries packets, so it puts them away and does no more.
+pub trait Listener: Send {
+    /// A packet in the clear, header included.
+    fn heard(&mut self, header: &RtpHeader, packet: &[u8], now: Instant);
+}
+
+/// Who is told of the digits of a phone that are taken out of what it sends. It is called by the thread
+/// that carries packets, and must not wait.
+pub type DigitSink = Box<dyn FnMut(Digit) + Send>;
+
+/// One leg of a relayed call. To drop it closes its ports.
+pub struct Leg {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) worker: usize,
+    pub(super) place: usize,
+}
+
+pub(super) struct Endpoint {
+    pub(super) address: SocketAddr,
+    pub(super) sockets: Sockets,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) core: relay::Leg,
+    pub(super) peer: Option<Arc<Endpoint>>,
+    pub(super) listener: Option<Box<dyn Listener>>,
+    digits: Option<DigitSink>,
+}
+
+/// How a leg goes.
+#[derive(Debug, Clone, Copy)]
+pub struct LegStats {
+    /// What came and went.
+    pub counters: Counters,
+    /// How the phone is heard.
+    pub reception: Reception,
+    /// That, and what the phone says of how it hears us, for who judges the call.
+    pub heard: Heard,
+    /// Where it sends from, once it did.
+    pub source: Option<SocketAddr>,
+}
+
+impl Leg {
+    /// Where the phone sends RTP to; RTCP goes to the next port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.endpoint.address
+    }
+
+    /// Offer and answer agreed on this.
+    pub fn set_remote(&self, remote: &Remote) {
+        self.with(|state| state.core.set_remote(remote));
+    }
+
+    /// Translates payload types of whoever it is joined with; `None` passes them as they are.
+    pub fn set_payload_map(&self, map: Option<PayloadMap>) {
+        self.with(|state| state.core.set_payload_map(map));
+    }
+
+    /// Somebody else than the other leg hears the phone from now on, or nobody else any more.
+    pub fn set_listener(&self, listener: Option<Box<dyn Listener>>) {
+        self.with(|state| state.listener = listener);
+    }
+
+    /// How digits of the phone are told, and how it is told ours.
+    pub fn set_digit_types(&self, types: DigitTypes) {
+        self.with(|state| state.core.set_digit_types(types));
+    }
+
+    /// Who is told of the phone's digits that are taken.
+    pub fn set_digit_sink(&self, sink: DigitSink) {
+        self.with(|state| state.digits = Some(sink));
+    }
+
+    /// Tells the phone a digit, in events in place of sound, when those before it are through.
+    ///
+    /// # Errors
+    /// Where nothing was agreed on, and when too many wait.
+    pub fn dial(&self, digit: char, duration: Duration) -> Result<(), DtmfError> {
+        let dialled = self.with(|state| state.core.dial(digit, duration, clock::now()));
+        dialled.unwrap_or(Err(DtmfError::NotAgreed))?;
+        self.shared.workers[self.worker].look_after(self.place);
+        Ok(())
+    }
+
+    /// Both hear each other from now on, and nobody else does. With itself it is an echo.
+    pub fn join(&self, other: &Self) {
+        self.part();
+        other.part();
+        for (near, far) in [(self, other), (other, self)] {
+            let far = Arc::clone(&far.endpoint);
+            near.with(|state| state.peer = Some(far));
+        }
+    }
+
+    /// Nobody hears it any more, nor it anybody.
+    pub fn part(&self) {
+        let peer = self.with(|state| state.peer.take()).flatten();
+        let Some(peer) = peer else { return };
+        if let Some(mut peer) = peer.lock() {
+            let ours = |of: &Arc<Endpoint>| Arc::ptr_eq(of, &self.endpoint);
+            peer.peer.take_if(|it| ours(it));
+        }
+    }
+
+    /// Sends a packet of our own making to the phone: its header's numbers are those of its maker, and
+    /// become those of the stream. The packet is in the first `len` bytes.
+    pub fn say(&self, header: RtpHeader, len: usize, buffer: &mut [u8; BUFFER_LEN]) {
+        let kind = PassingKind::Rtp(header);
+        self.endpoint
+            .send(Passing { len, kind }, buffer, clock::now());
+    }
+
+    /// How it goes. `None` when a defect of ours has ended it.
+    #[must_use]
+    pub fn stats(&self) -> Option<LegStats> {
+        self.with(|state| LegStats {
+            counters: *state.core.counters(),
+            reception: *state.core.reception(),
+            heard: Heard::of(
+                state.core.counters(),
+                state.core.reception(),
+                state.core.phone_report(),
+            ),
+            source: state.core.source(),
+        })
+    }
+
+    fn with<T>(&self, what: impl FnOnce(&mut State) -> T) -> Option<T> {
+        self.endpoint.lock().map(|mut state| what(&mut state))
+    }
+}
+
+impl Drop for Leg {
+    fn drop(&mut self) {
+        self.part();
+        self.shared.release(self);
+    }
+}
+
+impl std::fmt::Debug for Leg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let port = self.endpoint.address.port();
+        f.debug_struct("Leg")
+            .field("port", &port)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let port = self.address.port();
+        f.debug_struct("Endpoint")
+            .field("port", &port)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    pub(super) const fn new(address: SocketAddr, sockets: Sockets, core: relay::Leg) -> Self {
+        Self {
+            address,
+            sockets,
+            state: Mutex::new(State {
+                core,
+                peer: None,
+                listener: None,
+                digits: None,
+            }),
+        }
+    }
+
+    /// `None` behind a panic: what it may have torn is used no more.
+    pub(super) fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.lock().ok()
+    }
+
+    /// Makes a packet ready for the phone, and sends it.
+    pub(super) fn send(&self, passing: Passing, buffer: &mut [u8; BUFFER_LEN], now: Instant) {
+        let Some(mut state) = self.lock() else { return };
+        let Ok(out) = state.core.send(passing, buffer, now) else {
+            return;
+        };
+        drop(state);
+        self.transmit(out, buffer);
+    }
+
+    /// Sends what is due of a digit, and tells those that were heard. Gives when there is more to do.
+    pub(super) fn digits(&self, buffer: &mut [u8; BUFFER_LEN], now: Instant) -> Option<Instant> {
+        let mut state = self.lock()?;
+        state.core.handle_timeout(now);
+        while let Some(heard) = state.core.poll_heard() {
+            if let Some(sink) = &mut state.digits {
+                sink(heard);
+            }
+        }
+        let due = state.core.poll_digit(buffer, now);
+        let next = state.core.poll_timeout();
+        drop(state);
+        if let Some(out) = due {
+            self.transmit(out, buffer);
+        }
+        next
+    }
+
+    fn transmit(&self, out: Outgoing, buffer: &[u8; BUFFER_LEN]) {
+        let packet = &buffer[..out.len];
+        if !is_sent(self.sockets.of(out.port), packet, out.to)
+            && let Some(mut state) = self.lock()
+        {
+            state.core.dropped(Reason::Socket);
+        }
+    }
+}
