@@ -8,7 +8,7 @@ use sip::digest::Protected;
 use sip::header::{Authorization, From, NameAddr, RetryAfter, WwwAuthenticate};
 use sip::transport::Flow;
 use sip::ua::{Refusal, SessionKey, UserAgent, description_of};
-use sip::{Headers, Request, StatusCode, Uri};
+use sip::{HeaderName, Headers, Request, StatusCode, Uri};
 
 use super::call::{BridgedCall, CallKey, EchoLeg};
 use super::config::RefusalReason;
