@@ -374,7 +374,8 @@ async fn health_and_metrics_tell_of_the_trunk() {
             if sip.state == State3::Ok {
                 assert_eq!(
                     sip.detail,
-                    "trunk: 2 of 2 addresses answer, 0 of 30 channels in use"
+                    "trunk: 1 of 1 addresses answer, call-through: 1 of 1 addresses answer, \
+                     0 of 30 channels in use"
                 );
                 break view.metrics();
             }
