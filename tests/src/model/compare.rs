@@ -8,7 +8,7 @@ use cloud_uplink::endpoint::{AgentState, PresenceSource};
 use csta::dialect::MultipleTerminals;
 use pbx_sim::truth::TruthDevice;
 
-use super::history::{Done, Part};
+use super::history::Part;
 use super::world::World;
 use crate::harness::Leg;
 use crate::harness::legs::{differences, word};
@@ -186,37 +186,30 @@ impl World {
         let mut parts: Vec<Part> = records.iter().map(Part::of).collect();
         if !self.exact {
             parts = parts.iter().map(Part::timeless).collect();
-        }
-        let mut lines = Vec::new();
-        for Done {
-            part,
-            seen,
-            forked,
-            moved,
-            back,
-        } in done
-        {
-            let part = if self.exact { part } else { part.timeless() };
-            let same = |other: &Part| {
-                let whole = *other == part || (moved && other.missed() == part.missed());
-                whole || (!seen && other.extension == part.extension && other.ended == part.ended)
-            };
-            // Who listens only after a fork has begun may take it for several conversations.
-            let open = forked && !seen;
-            if open {
-                let again = |other: &Part| {
-                    other.extension == part.extension && other.direction == part.direction
-                };
-                parts.retain(|other| !again(other));
+            for done in &mut done {
+                done.part = done.part.timeless();
             }
-            let found = parts.iter().position(same);
+        }
+        self.report.records.0 += done.len() as u64;
+        self.report.records.1 += done.iter().filter(|done| done.seen).count() as u64;
+        // A record that says just what is known of one part is not taken for another one, of which only the
+        // extension and the end are known.
+        done.retain(|done| {
+            let found = parts.iter().position(|other| done.is_told_by(other));
+            let found = found.filter(|_| !done.is_open());
+            found.map(|index| parts.remove(index)).is_none()
+        });
+        let mut lines = Vec::new();
+        for done in done {
+            if done.is_open() {
+                parts.retain(|other| !done.is_again(other));
+            }
+            let found = parts.iter().position(|other| done.may_be_told_by(other));
             match found {
                 Some(index) => drop(parts.remove(index)),
-                None if open || back => {}
-                None => lines.push(format!("not recorded: {part:?}")),
+                None if done.is_open() || done.back => {}
+                None => lines.push(format!("not recorded: {:?}", done.part)),
             }
-            self.report.records.0 += 1;
-            self.report.records.1 += u64::from(seen);
         }
         let more = parts.iter().map(|part| format!("recorded: {part:?}"));
         lines.extend(more);

@@ -87,6 +87,29 @@ pub(super) struct Done {
     pub(super) back: bool,
 }
 
+impl Done {
+    /// Who listens only after a fork has begun may take it for several conversations.
+    pub(super) fn is_open(&self) -> bool {
+        self.forked && !self.seen
+    }
+
+    /// A record that says of this part what is known of it.
+    pub(super) fn is_told_by(&self, record: &Part) -> bool {
+        *record == self.part || (self.moved && record.missed() == self.part.missed())
+    }
+
+    /// A record that can be of this part, as far as it was seen.
+    pub(super) fn may_be_told_by(&self, record: &Part) -> bool {
+        let same_end = record.extension == self.part.extension && record.ended == self.part.ended;
+        self.is_told_by(record) || (!self.seen && same_end)
+    }
+
+    /// A record of the same fork.
+    pub(super) fn is_again(&self, record: &Part) -> bool {
+        record.extension == self.part.extension && record.direction == self.part.direction
+    }
+}
+
 /// All conversations so far.
 #[derive(Debug, Default)]
 pub(super) struct History {
