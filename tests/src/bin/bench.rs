@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use system_tests::bench::{Row, devices, disk, latency, micro, process, scale, throughput};
+use system_tests::bench::{Row, devices, disk, latency, micro, portal, process, scale, throughput};
 
 /// Measures the release build against its goals. Ends well even if a goal is missed.
 #[derive(Debug, Parser)]
@@ -28,13 +28,15 @@ enum Bench {
     Throughput,
     Devices,
     Scale,
+    Portal,
     Micro,
 }
 
-const ALL: [Bench; 5] = [
+const ALL: [Bench; 6] = [
     Bench::Micro,
     Bench::Devices,
     Bench::Scale,
+    Bench::Portal,
     Bench::Throughput,
     Bench::Latency,
 ];
@@ -63,6 +65,7 @@ async fn main() -> Result<()> {
             Bench::Throughput => throughput::run(arguments.quick).await,
             Bench::Devices => devices::run(arguments.quick).await,
             Bench::Scale => scale::run(arguments.quick).await,
+            Bench::Portal => portal::run(arguments.quick).await,
             Bench::Micro => micro::run(arguments.quick),
         };
         match found {

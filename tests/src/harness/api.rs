@@ -1,6 +1,6 @@
 //! A small HTTPS client: one request, one connection, JSON or text as the answer.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use net::tls::Trust;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -24,6 +24,8 @@ pub struct Api {
     addr: SocketAddr,
     tls: Arc<rustls::ClientConfig>,
     token: Option<String>,
+    cookie: Option<String>,
+    from: Option<Ipv4Addr>,
 }
 
 /// An answer.
@@ -31,6 +33,8 @@ pub struct Api {
 pub struct Reply {
     /// The status code.
     pub status: u16,
+    /// The first cookie that it sets, without its attributes.
+    pub cookie: Option<String>,
     /// The body.
     pub text: String,
 }
@@ -53,6 +57,8 @@ impl Api {
             addr,
             tls: net::tls::client_config(trust)?,
             token: token.map(str::to_owned),
+            cookie: None,
+            from: None,
         })
     }
 
@@ -68,13 +74,35 @@ impl Api {
         self.token.as_ref().map(|token| format!("Bearer {token}"))
     }
 
+    /// The same server, asked by a browser that has that cookie.
+    #[must_use]
+    pub fn with_cookie(&self, cookie: &str) -> Self {
+        Self {
+            cookie: Some(cookie.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same, asked from that address of this machine.
+    #[must_use]
+    pub fn from(&self, address: Ipv4Addr) -> Self {
+        Self {
+            from: Some(address),
+            ..self.clone()
+        }
+    }
+
     /// A connection with TLS on it.
     ///
     /// # Errors
     /// Nobody listens, or it is somebody else.
     pub async fn connect(&self) -> Result<TlsStream<TcpStream>> {
         let connecting = async {
-            let stream = TcpStream::connect(self.addr).await?;
+            let socket = TcpSocket::new_v4()?;
+            if let Some(from) = self.from {
+                socket.bind((from, 0).into())?;
+            }
+            let stream = socket.connect(self.addr).await?;
             stream.set_nodelay(true)?;
             let name = ServerName::from(self.addr.ip());
             let connector = TlsConnector::from(Arc::clone(&self.tls));
@@ -103,7 +131,26 @@ impl Api {
         key: Option<&str>,
         body: &Value,
     ) -> Result<Reply> {
-        let request = self.request(method, path, key, body);
+        let (media_type, body) = if body.is_null() {
+            ("", String::new())
+        } else {
+            ("application/json", body.to_string())
+        };
+        self.exchange(&self.request(method, path, key, media_type, &body))
+            .await
+    }
+
+    /// Sends a form as a page of the same server does; `fields` are encoded.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn submit(&self, path: &str, fields: &str) -> Result<Reply> {
+        let media_type = "application/x-www-form-urlencoded";
+        self.exchange(&self.request("POST", path, None, media_type, fields))
+            .await
+    }
+
+    async fn exchange(&self, request: &str) -> Result<Reply> {
         let asking = async {
             let mut stream = self.connect().await?;
             stream.write_all(request.as_bytes()).await?;
@@ -120,24 +167,33 @@ impl Api {
         asked.context("no answer in time")?
     }
 
-    fn request(&self, method: &str, path: &str, key: Option<&str>, body: &Value) -> String {
+    /// A request as it goes out, whole.
+    #[must_use]
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        media_type: &str,
+        body: &str,
+    ) -> String {
+        let host = self.addr;
         let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.addr
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: https://{host}\r\nConnection: close\r\n"
         );
         let mut header = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
         if let Some(authorization) = self.authorization() {
             header("Authorization", &authorization);
         }
+        if let Some(cookie) = &self.cookie {
+            header("Cookie", cookie);
+        }
         if let Some(key) = key {
             header("Idempotency-Key", key);
         }
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            header("Content-Type", "application/json");
-            body.to_string()
-        };
+        if !media_type.is_empty() {
+            header("Content-Type", media_type);
+        }
         header("Content-Length", &body.len().to_string());
         format!("{head}\r\n{body}")
     }
@@ -150,15 +206,19 @@ fn parse(bytes: &[u8]) -> Result<Reply> {
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let status = status.and_then(|word| word.parse().ok());
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let is_length = name.eq_ignore_ascii_case("content-length");
-        is_length.then(|| value.trim().parse().ok()).flatten()
-    });
+    let header = |wanted: &str| {
+        let mut lines = lines.clone().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.trim())
+    };
+    let length = header("content-length").and_then(|length| length.parse().ok());
     let length: usize = length.context("an answer without a length")?;
+    let cookie = header("set-cookie").and_then(|cookie| cookie.split(';').next());
+    let cookie = cookie.map(str::to_owned);
     ensure!(body.len() >= length, "the answer broke off");
     Ok(Reply {
         status: status.context("an answer without a status")?,
+        cookie,
         text: body[..length].to_owned(),
     })
 }
