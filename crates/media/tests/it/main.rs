@@ -5,6 +5,7 @@
 mod crypto;
 mod digits;
 mod dtmf;
+mod long_call;
 mod offer_answer;
 mod quality;
 mod relay;
