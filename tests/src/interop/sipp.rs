@@ -446,6 +446,15 @@ impl Sipp {
         Ok(self.child.try_wait()?.map(|status| status.success()))
     }
 
+    /// Has it end once its calls have; for one that does not know how many there will be.
+    pub fn finish(&self) {
+        let id = i32::try_from(self.child.id()).ok();
+        if let Some(id) = id.and_then(rustix::process::Pid::from_raw) {
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::USR1);
+        }
+    }
+
     /// The begin of its messages, and its errors.
     #[must_use]
     pub fn trace(&self) -> String {

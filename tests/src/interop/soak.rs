@@ -19,6 +19,8 @@ const GROWTH_MAX: u64 = 16 << 20;
 const CHANNELS: u32 = 2000;
 /// One call of so many is answered by the echo, which takes a port for it.
 const ECHO_SHARE: u32 = 10;
+/// More OPTIONS than the gateway sends meanwhile: one in ten minutes and address.
+const OPTIONS_MAX: u32 = 1000;
 /// How much is printed of what SIPp did not expect.
 const ERROR_LINES: usize = 60;
 /// How often is looked.
@@ -71,6 +73,7 @@ pub fn run(programs: &Programs, plan: Plan<'_>, mut say: impl FnMut(&str)) -> Re
         sleep(LOOK_AGAIN);
     };
     let took = clock::now().saturating_duration_since(began).as_secs_f64();
+    players.callee.finish();
     let called = wait(&mut players.callee)?;
     let as_before = |held: Held| held.is_back_to(&before);
     let is_back =
@@ -133,7 +136,12 @@ fn play(gateway: &Gateway, plan: Plan<'_>) -> Result<Players> {
     let through = part(plan.calls - echoed, plan.rate - echo_rate, CALL_THROUGH);
     let echo = part(echoed, echo_rate, ECHO);
     let second = (at.second, PORT);
-    let callee = Sipp::start(gateway, &through, "callee_answers", second, at.gateway)?;
+    // SIPp counts the gateway's OPTIONS as calls.
+    let called = Sending {
+        calls: through.calls + OPTIONS_MAX,
+        ..through
+    };
+    let callee = Sipp::start(gateway, &called, "callee_answers", second, at.gateway)?;
     wait_until_bound(plan.transport, second)?;
     let call = |sending: &Sending<'_>, port| {
         Sipp::start(gateway, sending, "caller_basic", (at.pbx, port), at.gateway)
