@@ -62,31 +62,35 @@ impl Audit {
         })
     }
 
-    /// Appends a line, on disk when this returns.
+    /// Appends lines, on disk when this returns.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn append(&mut self, line: Line) -> anyhow::Result<()> {
+    pub(crate) fn append(&mut self, lines: Vec<Line>) -> anyhow::Result<()> {
         if self.file.metadata().context("look at the audit log")?.len() > FILE_LEN_MAX {
             let aside = self.path.with_extension("1.jsonl");
             std::fs::rename(&self.path, aside).context("set the audit log aside")?;
             self.file = appending(&self.path)?;
         }
-        let line = Line {
-            before: shortened(&line.before),
-            after: shortened(&line.after),
-            what: shortened(&line.what),
-            previous: self.last.clone(),
-            ..line
-        };
-        let mut text = serde_json::to_string(&line).context("write an audit line as JSON")?;
-        let hash = digest(&text);
-        text.push('\n');
+        let (mut text, mut last) = (String::new(), self.last.clone());
+        for line in lines {
+            let line = Line {
+                before: shortened(&line.before),
+                after: shortened(&line.after),
+                what: shortened(&line.what),
+                previous: last,
+                ..line
+            };
+            let line = serde_json::to_string(&line).context("write an audit line as JSON")?;
+            last = digest(&line);
+            text.push_str(&line);
+            text.push('\n');
+        }
         let written = self.file.write_all(text.as_bytes());
         written
             .and_then(|()| self.file.sync_data())
             .with_context(|| format!("write {}", self.path.display()))?;
-        self.last = hash;
+        self.last = last;
         Ok(())
     }
 
@@ -174,11 +178,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.jsonl");
         let mut audit = Audit::open(&path).unwrap();
-        audit.append(line("one")).unwrap();
-        audit.append(line("two")).unwrap();
+        audit.append(vec![line("one"), line("two")]).unwrap();
         drop(audit);
         let mut audit = Audit::open(&path).unwrap();
-        audit.append(line("three")).unwrap();
+        audit.append(vec![line("three")]).unwrap();
         assert_eq!(audit.broken_at, None);
         let newest = audit.newest(2).unwrap();
         assert_eq!([&*newest[0].what, &*newest[1].what], ["three", "two"]);

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::clients::Client;
+
 /// Accounts that there may be.
 pub(crate) const ACCOUNTS_MAX: usize = 100;
 
@@ -47,6 +49,9 @@ impl Role {
 pub(crate) struct Pages {
     /// By name.
     pub(crate) accounts: BTreeMap<String, Account>,
+    /// Programs with a token, by name.
+    #[serde(default)]
+    pub(crate) clients: BTreeMap<String, Client>,
     /// What was typed, by step.
     #[serde(default)]
     pub(crate) steps: BTreeMap<String, Step>,

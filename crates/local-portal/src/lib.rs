@@ -11,12 +11,15 @@
 //! | `/readyz` | anyone | it can do its work, or is within the grace of a short outage |
 //! | `/healthz` | anyone: one word; from loopback: every part, since when, last error | |
 //! | `/metrics` | from loopback | OpenMetrics text |
+//! | `/api/v1/…` | programs with a token | JSON, see `docs/portal-api.md` |
 //! | everything else | see `routes::table` | pages |
 
+mod api;
 mod assets;
 mod audit;
 mod book;
 mod chart;
+mod clients;
 mod health;
 mod pages;
 mod password;

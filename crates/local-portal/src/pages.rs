@@ -4,8 +4,10 @@ pub(crate) mod accounts;
 pub(crate) mod diagnosis;
 pub(crate) mod entry;
 pub(crate) mod home;
+pub(crate) mod import;
 pub(crate) mod people;
 pub(crate) mod setup;
+pub(crate) mod tokens;
 pub(crate) mod trail;
 
 use std::convert::Infallible;

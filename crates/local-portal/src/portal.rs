@@ -1,5 +1,6 @@
 //! The portal's own state: who may come in, what they typed, what they did.
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -41,6 +42,8 @@ pub struct Portal {
     sessions: Mutex<Sessions>,
     tries: Mutex<Tries>,
     hashing: Semaphore,
+    /// When each program was here last, since the start.
+    used: Mutex<BTreeMap<String, String>>,
     seen: AsyncMutex<Option<(Instant, Arc<Seen>)>>,
     checked: AsyncMutex<Option<(Instant, Arc<Vec<Check>>)>>,
 }
@@ -105,6 +108,7 @@ impl Portal {
             sessions: Mutex::default(),
             tries: Mutex::default(),
             hashing: Semaphore::new(HASHING_MAX),
+            used: Mutex::default(),
             seen: AsyncMutex::default(),
             checked: AsyncMutex::default(),
         };
@@ -263,6 +267,16 @@ impl Portal {
         lock(&self.sessions).end_all(account);
     }
 
+    /// Notes that a program was here.
+    pub(crate) fn used(&self, client: &str) {
+        lock(&self.used).insert(client.to_owned(), self.now());
+    }
+
+    /// When a program was here last, since the start.
+    pub(crate) fn last_used(&self, client: &str) -> Option<String> {
+        lock(&self.used).get(client).cloned()
+    }
+
     /// A hash for a new password.
     pub(crate) async fn hash(&self, password: &str) -> anyhow::Result<String> {
         let (password, _turn) = (password.to_owned(), self.hashing.acquire().await?);
@@ -347,17 +361,29 @@ impl Portal {
         before: &str,
         after: &str,
     ) -> anyhow::Result<()> {
-        let line = Line {
-            at: self.now(),
+        let note = (what.to_owned(), before.to_owned(), after.to_owned());
+        self.note_all(who, vec![note]).await
+    }
+
+    /// The same of several things done at once: what, before, after.
+    pub(crate) async fn note_all(
+        self: &Arc<Self>,
+        who: &Who,
+        notes: Vec<(String, String, String)>,
+    ) -> anyhow::Result<()> {
+        let (at, who) = (self.now(), who.clone());
+        let line = move |(what, before, after)| Line {
+            at: at.clone(),
             who: who.name.clone(),
             from: who.from.clone(),
-            what: what.to_owned(),
-            before: before.to_owned(),
-            after: after.to_owned(),
+            what,
+            before,
+            after,
             previous: String::new(),
         };
+        let lines = notes.into_iter().map(line).collect();
         let portal = Arc::clone(self);
-        tokio::task::spawn_blocking(move || lock(&portal.audit).append(line)).await?
+        tokio::task::spawn_blocking(move || lock(&portal.audit).append(lines)).await?
     }
 
     /// Asks the audit log, off the runtime.

@@ -12,9 +12,9 @@ use axum::routing::{MethodRouter, get, post};
 use web::{ApiError, HostNames};
 
 use crate::book::Role;
-use crate::pages::{accounts, diagnosis, entry, home, people, setup, trail};
+use crate::pages::{accounts, diagnosis, entry, home, import, people, setup, tokens, trail};
 use crate::portal::{Portal, Who};
-use crate::{assets, health};
+use crate::{api, assets, health};
 
 /// Name of the session's cookie: bound to this host, by TLS alone, for every path.
 pub(crate) const SESSION_COOKIE: &str = "__Host-ringway";
@@ -30,6 +30,8 @@ pub(crate) enum Access {
     Claimed,
     /// Who is signed in with at least that role.
     Only(Role),
+    /// A program with a token of at least that role.
+    Client(Role),
 }
 
 /// One route.
@@ -41,15 +43,21 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) access: Access,
-    handler: MethodRouter<Arc<Portal>>,
+    pub(crate) handler: MethodRouter<Arc<Portal>>,
 }
 
 /// Every route of the portal.
 pub(crate) fn table() -> Vec<Route> {
-    [doors(), watching(), people_and_accounts(), setting_up()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        doors(),
+        watching(),
+        people_and_accounts(),
+        setting_up(),
+        api::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn look(path: &'static str, access: Access, handler: MethodRouter<Arc<Portal>>) -> Route {
@@ -132,7 +140,12 @@ fn people_and_accounts() -> Vec<Route> {
             Only(Administrator),
             post(accounts::remove),
         ),
+        look("/tokens", Only(Administrator), get(tokens::page)),
+        act("/tokens/add", Only(Administrator), post(tokens::add)),
+        act("/tokens/remove", Only(Administrator), post(tokens::remove)),
         look("/users", Only(Operator), get(people::page)),
+        look("/users/import", Only(Administrator), get(import::page)),
+        act("/users/import", Only(Administrator), import::route()),
         look("/users/new", Only(Administrator), get(people::new_page)),
         act("/users/new", Only(Administrator), post(people::add)),
         look(
@@ -196,6 +209,15 @@ async fn door(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if let Access::Client(least) = access {
+        return match client(&portal, &request, least) {
+            Ok(signed_in) => {
+                request.extensions_mut().insert(signed_in);
+                next.run(request).await
+            }
+            Err(refused) => refused.into_response(),
+        };
+    }
     if !request.method().is_safe() && !is_from_our_page(request.headers()) {
         let message = "this request does not come from a page of this portal";
         return ApiError::new(StatusCode::FORBIDDEN, "wrongOrigin", message).into_response();
@@ -217,6 +239,8 @@ async fn door(
             }
             Some(_) => None,
         },
+        // Let in above.
+        Access::Client(_) => Some(ApiError::unauthorized().into_response()),
     };
     if let Some(refused) = refused {
         return refused;
@@ -227,6 +251,25 @@ async fn door(
         request.extensions_mut().insert(SignedIn { who, role });
     }
     next.run(request).await
+}
+
+/// The program whose token a request carries. Browsers send none by themselves, so that no page of somebody
+/// else can ask here.
+fn client(portal: &Portal, request: &Request, least: Role) -> Result<SignedIn, ApiError> {
+    let given = request.headers().get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.to_str().ok()?.split_once(' '));
+    let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let found = token.and_then(|(_, token)| portal.client(token.trim()));
+    let (name, role) = found.ok_or_else(ApiError::unauthorized)?;
+    if role < least {
+        let message = format!("this needs a token of the role {}", least.id());
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    }
+    let who = Who {
+        name: format!("token {name}"),
+        from: peer(request),
+    };
+    Ok(SignedIn { who, role })
 }
 
 /// Where a request came from, for the audit log.

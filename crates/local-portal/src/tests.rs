@@ -2,8 +2,10 @@
 //!
 //! Size: one list of routes, tried in every way that is refused.
 
+mod api;
 mod diagnosis;
 mod fixed;
+mod import;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -105,7 +107,7 @@ impl World {
                 body: String::new(),
             };
         }
-        let body = axum::body::to_bytes(answer.into_body(), 1 << 20)
+        let body = axum::body::to_bytes(answer.into_body(), 16 << 20)
             .await
             .unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
@@ -180,9 +182,14 @@ async fn nothing_but_health_and_the_claim_is_reachable_before_the_box_is_claimed
         let path = path_of(route.path);
         let answer = match route.method {
             Method::GET => world.get(&path, "").await,
-            _ => world.post(&path, "", "").await,
+            Method::POST => world.post(&path, "", "").await,
+            ref other => {
+                let request = browser(other.clone(), &path, "");
+                world.send(request.body(Body::empty()).unwrap()).await
+            }
         };
         match route.access {
+            Access::Client(_) => assert_eq!(answer.status, 401, "{path}"),
             Access::Anyone => assert!(
                 [200, 303, 403].contains(&answer.status) && answer.location != "/claim",
                 "{path}"
@@ -271,12 +278,17 @@ async fn bodies_that_are_too_large_or_no_form_are_refused() {
     let world = World::with(&[Role::Administrator]).await;
     let cookie = world.sign_in(Role::Administrator).await;
     // Routes that read no body do not mind one.
-    let without_form = ["/sign-out", "/apply", "/users/{extension}/remove"];
+    let without_form = [
+        "/sign-out",
+        "/apply",
+        "/users/{extension}/remove",
+        "/users/import",
+    ];
     let posts = table()
         .into_iter()
         .filter(|route| route.method == Method::POST);
     for route in posts.filter(|route| !without_form.contains(&route.path)) {
-        if route.access == Access::Unclaimed {
+        if matches!(route.access, Access::Unclaimed | Access::Client(_)) {
             continue;
         }
         let path = path_of(route.path);

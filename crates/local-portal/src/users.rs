@@ -25,7 +25,7 @@ const EXTENSION_LEN_MAX: usize = 15;
 const PASSWORD_LEN_MAX: usize = 128;
 
 /// What a user is at the far end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum UserRole {
     /// Uses the services.

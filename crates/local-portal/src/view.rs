@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What the portal may see and ask of the gateway.
 pub trait GatewayView: Send + Sync + 'static {
@@ -62,7 +63,7 @@ pub struct Applied {
 }
 
 /// How the gateway is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
     /// The worst state of all parts.
@@ -78,7 +79,7 @@ pub struct Health {
 }
 
 /// One part of the gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
     /// Its name: `pbx`, `far-end`, `outbox`.
@@ -95,7 +96,7 @@ pub struct Part {
 }
 
 /// Green, yellow, red.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State3 {
     /// As it should be.

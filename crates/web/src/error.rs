@@ -114,6 +114,12 @@ impl ApiError {
         self.status
     }
 
+    /// The sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The stable name.
     #[must_use]
     pub const fn name(&self) -> &'static str {

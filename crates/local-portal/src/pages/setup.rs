@@ -14,7 +14,7 @@ use super::{Answer, Frame, Posted, go, show};
 use crate::book::Step as Kept;
 use crate::portal::{Portal, Who};
 use crate::routes::SignedIn;
-use crate::view::Check;
+use crate::view::{Applied, Check};
 use crate::wizard::{self, Field, Kind, OVERVIEW, Problem, Step};
 
 type Ours = State<Arc<Portal>>;
@@ -325,13 +325,13 @@ pub(crate) async fn save_field(
 }
 
 /// Somebody else has changed the step since the page was shown.
-struct Conflict {
+pub(crate) struct Conflict {
     by: String,
     version: u64,
 }
 
 /// Takes on changes of a step that is still as its editor saw it, and notes each.
-async fn change(
+pub(crate) async fn change(
     portal: &Arc<Portal>,
     step: &'static Step,
     version: u64,
@@ -433,24 +433,32 @@ pub(crate) async fn apply(
     mut frame: Frame,
 ) -> Answer {
     "/setup/overview".clone_into(&mut frame.path);
-    let steps = portal.read(|pages| pages.steps.clone());
-    let mut settings = wizard::settings(&portal, &steps);
-    wizard::settings_of_users(&portal, &steps, &mut settings);
-    let asked = Arc::clone(&portal);
-    let made = tokio::task::spawn_blocking(move || asked.apply(&settings)).await??;
-    match made {
-        Ok(applied) => {
-            let stamp = (portal.now(), who.name.clone());
-            let kept = portal.change(move |pages| {
-                pages.applied = Some(stamp);
-                anyhow::Ok(())
-            });
-            kept.await?;
-            portal
-                .note(&who, "apply settings", "", &applied.waiting.join(" "))
-                .await?;
-            overview(&portal, frame, None, applied.waiting)
-        }
+    match apply_all(&portal, &who).await? {
+        Ok(applied) => overview(&portal, frame, None, applied.waiting),
         Err(problem) => overview(&portal, frame, Some(problem), Vec::new()),
     }
+}
+
+/// The same for whoever asks; inside, the gateway's sentence against it.
+pub(crate) async fn apply_all(
+    portal: &Arc<Portal>,
+    who: &Who,
+) -> anyhow::Result<Result<Applied, String>> {
+    let steps = portal.read(|pages| pages.steps.clone());
+    let mut settings = wizard::settings(portal, &steps);
+    wizard::settings_of_users(portal, &steps, &mut settings);
+    let asked = Arc::clone(portal);
+    let made = tokio::task::spawn_blocking(move || asked.apply(&settings)).await??;
+    if let Ok(applied) = &made {
+        let stamp = (portal.now(), who.name.clone());
+        let kept = portal.change(move |pages| {
+            pages.applied = Some(stamp);
+            anyhow::Ok(())
+        });
+        kept.await?;
+        portal
+            .note(who, "apply settings", "", &applied.waiting.join(" "))
+            .await?;
+    }
+    Ok(made)
 }
