@@ -28,6 +28,13 @@ struct TokensPage {
     error: Option<String>,
 }
 
+impl TokensPage {
+    /// A time for people: date, hour and minute.
+    fn minute(stamp: &str) -> String {
+        stamp.replace('T', " ").chars().take(16).collect()
+    }
+}
+
 fn list(
     portal: &Portal,
     frame: Frame,
