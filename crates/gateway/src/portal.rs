@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cloud_uplink::{LegView, Timestamp};
 use cloud_uplink::event::Direction;
+use cloud_uplink::{LegView, Timestamp};
 use local_portal::{
-    Applied, Call, Checking, GatewayView, Health, LogLine, Minute, Part, Portal, Setting, State3, Told,
-    Weight,
+    Applied, Call, Checking, GatewayView, Health, LogLine, Minute, Part, Portal, Setting, State3,
+    Told, Weight,
 };
 use media::quality::Verdict;
 use net::clock;
@@ -277,9 +277,10 @@ fn certificate_part(shown: &Shown, now_ms: u64, since: String) -> Part {
     };
     let (state, detail) = match days {
         ..0 => (State3::Degraded, format!("{kind}, ended on {ends}")),
-        0..=CERTIFICATE_NOTICE_DAYS => {
-            (State3::Degraded, format!("{kind}, ends on {ends}, in {days} days"))
-        }
+        0..=CERTIFICATE_NOTICE_DAYS => (
+            State3::Degraded,
+            format!("{kind}, ends on {ends}, in {days} days"),
+        ),
         _ => (State3::Ok, format!("{kind}, valid until {ends}")),
     };
     Part {

@@ -156,7 +156,10 @@ async fn add_trunk(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Byte
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
     let mut trunks = desk.trunks();
-    if trunks.iter().any(|known| known["ipAddress"] == trunk["ipAddress"]) {
+    if trunks
+        .iter()
+        .any(|known| known["ipAddress"] == trunk["ipAddress"])
+    {
         let why = "there is a CloudLink Gateway Network Trunk with this ipAddress";
         return refuse(StatusCode::BAD_REQUEST, why);
     }
@@ -244,7 +247,9 @@ fn host(value: &Value) -> Option<&'static str> {
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let fits = value.as_str().is_some_and(|text| {
-        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let is_number = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
         if is_number {
             let address = text.parse::<std::net::Ipv4Addr>();
             return address.is_ok_and(|address| address.octets()[0] != 0);
@@ -255,11 +260,15 @@ fn host(value: &Value) -> Option<&'static str> {
 }
 
 fn port(value: &Value) -> Option<&'static str> {
-    let fits = value.as_u64().is_some_and(|port| (1..=65_535).contains(&port));
+    let fits = value
+        .as_u64()
+        .is_some_and(|port| (1..=65_535).contains(&port));
     (!fits).then_some("a number from 1 to 65535")
 }
 
 fn transport(value: &Value) -> Option<&'static str> {
-    let fits = value.as_str().is_some_and(|text| ["TCP", "UDP", "TLS"].contains(&text));
+    let fits = value
+        .as_str()
+        .is_some_and(|text| ["TCP", "UDP", "TLS"].contains(&text));
     (!fits).then_some("TCP, UDP or TLS")
 }

@@ -142,13 +142,21 @@ struct ByFingerprint {
 
 impl ByFingerprint {
     fn seen(&self) -> Vec<u8> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn why(&self, error: &std::io::Error) -> ClientError {
         let seen = self.seen();
         let shown = fingerprint(&seen);
-        if !seen.is_empty() && self.trusted.as_ref().is_some_and(|trusted| *trusted != shown) {
+        if !seen.is_empty()
+            && self
+                .trusted
+                .as_ref()
+                .is_some_and(|trusted| *trusted != shown)
+        {
             return ClientError::OtherCertificate(shown);
         }
         ClientError::NoTls(error.to_string())
@@ -166,7 +174,11 @@ impl ServerCertVerifier for ByFingerprint {
     ) -> Result<ServerCertVerified, rustls::Error> {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = end_entity.to_vec();
         let shown = fingerprint(end_entity);
-        if self.trusted.as_ref().is_none_or(|trusted| *trusted == shown) {
+        if self
+            .trusted
+            .as_ref()
+            .is_none_or(|trusted| *trusted == shown)
+        {
             return Ok(ServerCertVerified::assertion());
         }
         Err(rustls::CertificateError::ApplicationVerificationFailure.into())

@@ -236,7 +236,10 @@ impl Current {
 impl Now {
     /// It is only changed as a whole.
     fn get(&self) -> Current {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set(&self, current: Current) {
@@ -256,9 +259,8 @@ fn self_signed(dir: &Path) -> anyhow::Result<Current> {
         std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
     };
     let made = pair(&read("tls.crt")?, &read("tls.key")?, &[], 0);
-    let made = made.map_err(|problem| {
-        anyhow!("{problem:?}: tls.crt and tls.key in {}", dir.display())
-    })?;
+    let made =
+        made.map_err(|problem| anyhow!("{problem:?}: tls.crt and tls.key in {}", dir.display()))?;
     Ok(Current::of(made, false))
 }
 

@@ -105,9 +105,7 @@ pub fn pair(chain: &str, key: &str, hosts: &[String], now_s: i64) -> Result<Pair
         .load_private_key(key)
         .map_err(|_| NotUsable::KeyUnknown)?;
     let certified = CertifiedKey::new(chain, signing);
-    certified
-        .keys_match()
-        .map_err(|_| NotUsable::KeyDiffers)?;
+    certified.keys_match().map_err(|_| NotUsable::KeyDiffers)?;
     Ok(Pair { certified, facts })
 }
 
@@ -187,7 +185,9 @@ fn for_servers(der: &[u8]) -> Result<(), NotUsable> {
     let (_, read) = X509Certificate::from_der(der).map_err(|_| unreadable())?;
     let usage = read.extended_key_usage().map_err(|_| unreadable())?;
     match usage {
-        Some(usage) if !usage.value.server_auth && !usage.value.any => Err(NotUsable::NotForServers),
+        Some(usage) if !usage.value.server_auth && !usage.value.any => {
+            Err(NotUsable::NotForServers)
+        }
         _ => Ok(()),
     }
 }

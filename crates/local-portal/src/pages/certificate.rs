@@ -56,7 +56,10 @@ pub(crate) fn notice(frame: &Frame, shown: &Shown, days: i64) -> Option<String> 
         0..=NOTICE_DAYS => "certificate-ends",
         _ => return None,
     };
-    let values = [("date", date(shown.facts.not_after_s)), ("days", days.to_string())];
+    let values = [
+        ("date", date(shown.facts.not_after_s)),
+        ("days", days.to_string()),
+    ];
     Some(frame.t.with(id, &values))
 }
 
@@ -68,7 +71,9 @@ fn date(at_s: i64) -> String {
 
 /// The name by which this page was opened, without the port.
 pub(crate) fn host(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default();
     let without = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -125,7 +130,9 @@ pub(crate) async fn put(
     match tokio::task::spawn_blocking(put).await?? {
         Ok(shown) => {
             let after = shown.facts.fingerprint;
-            portal.note(&who, "set certificate", &before, &after).await?;
+            portal
+                .note(&who, "set certificate", &before, &after)
+                .await?;
             Ok(go("/certificate"))
         }
         Err(problem) => {
@@ -155,7 +162,11 @@ fn words(frame: &Frame, problem: &NotUsable, hosts: &[String]) -> (&'static str,
         NotUsable::NotYet(at) => say("chain", "pair-not-yet", &day(at)),
         NotUsable::NotFor(names) => {
             let none = || frame.t.get("pair-no-names");
-            let named = if names.is_empty() { none() } else { names.join(", ") };
+            let named = if names.is_empty() {
+                none()
+            } else {
+                names.join(", ")
+            };
             let values = [("hosts", hosts.join(", ")), ("names", named)];
             say("chain", "pair-not-for", &values)
         }
@@ -169,7 +180,9 @@ pub(crate) async fn forget(State(portal): Ours, Extension(SignedIn { who, .. }):
     let own = Arc::clone(&portal);
     let shown = tokio::task::spawn_blocking(move || own.identity.forget_own()).await??;
     let after = shown.facts.fingerprint;
-    portal.note(&who, "forget certificate", &before, &after).await?;
+    portal
+        .note(&who, "forget certificate", &before, &after)
+        .await?;
     Ok(go("/certificate"))
 }
 
@@ -180,12 +193,18 @@ pub(crate) async fn renew(State(portal): Ours, Extension(SignedIn { who, .. }): 
     let renew = move || own.identity.renew(own.view.now_ms());
     let shown = tokio::task::spawn_blocking(renew).await??;
     let after = shown.facts.fingerprint;
-    portal.note(&who, "renew certificate", &before, &after).await?;
+    portal
+        .note(&who, "renew certificate", &before, &after)
+        .await?;
     Ok(go("/certificate"))
 }
 
 pub(crate) async fn chain(State(portal): Ours) -> Response {
-    file("application/x-x509-ca-cert", "ringway.crt", portal.identity.chain_pem())
+    file(
+        "application/x-x509-ca-cert",
+        "ringway.crt",
+        portal.identity.chain_pem(),
+    )
 }
 
 pub(crate) async fn request(State(portal): Ours) -> Answer {
@@ -197,7 +216,10 @@ pub(crate) async fn request(State(portal): Ours) -> Answer {
 fn file(kind: &'static str, name: &str, text: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     (headers, text).into_response()

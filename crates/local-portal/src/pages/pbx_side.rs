@@ -79,10 +79,7 @@ impl PbxSidePage {
             ("Description", values.description.clone()),
             ("PBX User name", self.or_missing(&values.pbx_user)),
             ("PBX User Password", hidden.clone()),
-            (
-                "CloudLink Gateway User name",
-                values.gateway_user.clone(),
-            ),
+            ("CloudLink Gateway User name", values.gateway_user.clone()),
             ("CloudLink Gateway User Password", hidden),
         ]
     }
@@ -228,7 +225,9 @@ async fn keep_manager(
     let words = |address: &str, user: &str| format!("{user} at {address}");
     let before = words(&before.address, &before.user);
     let after = words(address, &user);
-    portal.note(who, "set provisioning manager", &before, &after).await
+    portal
+        .note(who, "set provisioning manager", &before, &after)
+        .await
 }
 
 /// Its certificate is the right one: an administrator has compared it.
@@ -259,7 +258,12 @@ pub(crate) async fn trust(
         return draw(&portal, frame, &headers, said);
     };
     portal
-        .note(&who, "accept certificate of provisioning manager", &before, &after)
+        .note(
+            &who,
+            "accept certificate of provisioning manager",
+            &before,
+            &after,
+        )
         .await?;
     *portal.pm_checked.lock().await = None;
     match signed_in(&portal).await? {
@@ -385,7 +389,9 @@ pub(crate) async fn domain(
         })
         .await?;
     if set {
-        portal.note(&who, "set advanced.sip-domain", "", &built).await?;
+        portal
+            .note(&who, "set advanced.sip-domain", "", &built)
+            .await?;
     }
     Ok(go("/pbx-side"))
 }

@@ -39,8 +39,7 @@ impl Portal {
         }
         let password = self.secret(PASSWORD).await;
         let password = password.unwrap_or_default();
-        let signed_in =
-            sign_in(&manager.address, &manager.trusted, &manager.user, &password).await;
+        let signed_in = sign_in(&manager.address, &manager.trusted, &manager.user, &password).await;
         let made = match signed_in {
             Ok(signed_in) => match is_new_enough(&signed_in.version) {
                 Some(true) => check(State3::Ok, signed_in.version, Advice::ManagerOld),

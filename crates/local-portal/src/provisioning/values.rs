@@ -82,8 +82,11 @@ impl Values {
             domain: value("sip-domain").or(built),
             channels: value("trunk-channels").unwrap_or_else(|| "10".to_owned()),
             csta_port,
-            has_passwords: ["trunk-pbx-password", "trunk-gateway-password"]
-                .map(|id| steps.values().any(|kept| kept.values.get(id).is_some_and(|value| !value.is_empty()))),
+            has_passwords: ["trunk-pbx-password", "trunk-gateway-password"].map(|id| {
+                steps
+                    .values()
+                    .any(|kept| kept.values.get(id).is_some_and(|value| !value.is_empty()))
+            }),
         }
     }
 
@@ -147,8 +150,16 @@ mod tests {
             step.values.insert(field.to_owned(), value.to_owned());
         };
         // The account of the deployment guide's example.
-        put("connect", "account-id", "7454089f-1145-43c2-aaf0-0ffdc1fa1921");
-        put("advanced", "sip-listen", "udp:0.0.0.0:5060, tls:10.0.0.9:5061");
+        put(
+            "connect",
+            "account-id",
+            "7454089f-1145-43c2-aaf0-0ffdc1fa1921",
+        );
+        put(
+            "advanced",
+            "sip-listen",
+            "udp:0.0.0.0:5060, tls:10.0.0.9:5061",
+        );
         let values = Values::from_steps(&steps, &[], "", "box.example");
         let domain = "7454089f-1145-43c2-aaf0-0ffdc1fa1921.eu.api.mitel.io";
         assert_eq!(values.domain.as_deref(), Some(domain));
@@ -159,9 +170,16 @@ mod tests {
         assert_eq!(values.gateway_user, "officelinkmxone");
         assert_eq!(
             values.missing(),
-            ["trunk-pbx-user", "trunk-pbx-password", "trunk-gateway-password"]
+            [
+                "trunk-pbx-user",
+                "trunk-pbx-password",
+                "trunk-gateway-password"
+            ]
         );
         let nothing = Values::from_steps(&BTreeMap::new(), &[], "us.example", "box.example");
-        assert_eq!((nothing.domain.as_deref(), &*nothing.host), (None, "box.example"));
+        assert_eq!(
+            (nothing.domain.as_deref(), &*nothing.host),
+            (None, "box.example")
+        );
     }
 }
