@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context as _, anyhow};
 use pem::{EncodeConfig, LineEnding, Pem};
@@ -17,7 +17,7 @@ use rustls::sign::CertifiedKey;
 use crate::certificate::{
     ensure_certificate, ensure_key, request, self_signed as sign_own, write_atomically,
 };
-use crate::pair::{Facts, NotUsable, Pair, pair};
+use crate::pair::{Facts, NotUsable, Pair, Wanted, pair};
 
 /// File of the owner's chain and key, in one, so that both change at once.
 const OWN: &str = "tls-own.pem";
@@ -29,6 +29,8 @@ pub struct Identity {
     names: Vec<String>,
     addresses: Vec<IpAddr>,
     now: Arc<Now>,
+    /// Held while files change: one after the other.
+    changing: Mutex<()>,
 }
 
 /// What each handshake asks for.
@@ -73,7 +75,7 @@ impl Identity {
         ensure_certificate(dir, &names, &addresses, now_unix_ms)?;
         let own = dir.join(OWN);
         let current = match std::fs::read_to_string(&own) {
-            Ok(both) => pair(&both, &both, &[], 0).map(|pair| Current::of(pair, true)),
+            Ok(both) => pair(&both, &both, None).map(|pair| Current::of(pair, true)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(self_signed(dir)?),
             Err(error) => return Err(error).with_context(|| format!("read {}", own.display())),
         };
@@ -93,6 +95,7 @@ impl Identity {
             names,
             addresses,
             now: Arc::new(Now(RwLock::new(current))),
+            changing: Mutex::default(),
         })
     }
 
@@ -138,7 +141,7 @@ impl Identity {
     }
 
     /// Takes a certificate of the owner's: the chain and, unless it was made for [`Self::request`], its
-    /// key. It is shown from now on, if it can be, to those who know the box as one of `hosts` or of its
+    /// key. It is shown from now on, if it can be, to those who know the box as `host` or by one of its
     /// own names; else everything stays as it is.
     ///
     /// # Errors
@@ -156,12 +159,15 @@ impl Identity {
             None => std::fs::read_to_string(&boxes)
                 .with_context(|| format!("read {}", boxes.display()))?,
         };
-        let hosts = self.hosts(host);
-        let now_s = i64::try_from(now_unix_ms / 1000).unwrap_or(i64::MAX);
-        let made = match pair(chain, &key, &hosts, now_s) {
+        let wanted = Wanted {
+            hosts: self.hosts(host),
+            now_s: i64::try_from(now_unix_ms / 1000).unwrap_or(i64::MAX),
+        };
+        let made = match pair(chain, &key, Some(&wanted)) {
             Ok(made) => made,
             Err(problem) => return Ok(Err(problem)),
         };
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut both: String = made.certified.cert.iter().map(|der| block(der)).collect();
         both.push_str(&key_block(&key)?);
         write_atomically(&self.dir.join(OWN), both.as_bytes())?;
@@ -176,6 +182,7 @@ impl Identity {
     /// # Errors
     /// When the files cannot be read or removed.
     pub fn forget_own(&self) -> anyhow::Result<Shown> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let own = self.dir.join(OWN);
         let current = self_signed(&self.dir)?;
         match std::fs::remove_file(&own) {
@@ -195,6 +202,7 @@ impl Identity {
     /// # Errors
     /// When the files cannot be read or written.
     pub fn renew(&self, now_unix_ms: u64) -> anyhow::Result<Shown> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let key = ensure_key(&self.dir.join("tls.key"))?;
         let pem = sign_own(&key, &self.names, &self.addresses, now_unix_ms)?;
         write_atomically(&self.dir.join("tls.crt"), pem.as_bytes())?;
@@ -258,7 +266,7 @@ fn self_signed(dir: &Path) -> anyhow::Result<Current> {
         let path = dir.join(name);
         std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
     };
-    let made = pair(&read("tls.crt")?, &read("tls.key")?, &[], 0);
+    let made = pair(&read("tls.crt")?, &read("tls.key")?, None);
     let made =
         made.map_err(|problem| anyhow!("{problem:?}: tls.crt and tls.key in {}", dir.display()))?;
     Ok(Current::of(made, false))

@@ -60,6 +60,15 @@ pub enum NotUsable {
     ChainBroken(usize),
 }
 
+/// What a pair has to be fit for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Names and addresses, one of which it has to be for.
+    pub hosts: Vec<String>,
+    /// When it has to hold, in seconds since 1970.
+    pub now_s: i64,
+}
+
 /// A pair that can be shown.
 #[derive(Debug)]
 pub struct Pair {
@@ -76,12 +85,12 @@ impl Pair {
 }
 
 /// Reads a chain, the certificate itself first, and its key, both PEM, and asks whether they belong
-/// together, hold at `now_s` (seconds since 1970) and are for one of `hosts`. Without hosts, neither
-/// time nor name matters: for a pair that was taken before.
+/// together and, where something is `wanted`, are fit for it. Nothing is wanted of a pair that was
+/// taken before.
 ///
 /// # Errors
 /// [`NotUsable`].
-pub fn pair(chain: &str, key: &str, hosts: &[String], now_s: i64) -> Result<Pair, NotUsable> {
+pub fn pair(chain: &str, key: &str, wanted: Option<&Wanted>) -> Result<Pair, NotUsable> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| NotUsable::NoCertificate)?;
@@ -90,8 +99,8 @@ pub fn pair(chain: &str, key: &str, hosts: &[String], now_s: i64) -> Result<Pair
         return Err(NotUsable::TooMany);
     }
     let facts = facts(first).ok_or(NotUsable::UnreadableCertificate(1))?;
-    if !hosts.is_empty() {
-        holds(&facts, hosts, now_s)?;
+    if let Some(wanted) = wanted {
+        holds(&facts, &wanted.hosts, wanted.now_s)?;
         linked(&chain)?;
         for_servers(first)?;
     }

@@ -82,10 +82,27 @@ pub(crate) fn host(headers: &HeaderMap) -> String {
     without.trim_matches(['[', ']']).to_owned()
 }
 
+/// As it stands in an address with a port.
+pub(crate) fn with_brackets(host: &str) -> String {
+    if host.contains(':') {
+        return format!("[{host}]");
+    }
+    host.to_owned()
+}
+
+/// The port by which this page was opened.
+pub(crate) fn port(headers: &HeaderMap) -> u16 {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let port = host.and_then(|host| host.rsplit_once(':')?.1.parse().ok());
+    port.unwrap_or(443)
+}
+
 fn draw(
     portal: &Portal,
     frame: Frame,
-    host: String,
+    headers: &HeaderMap,
     chain: String,
     error: Option<(&'static str, String)>,
 ) -> Answer {
@@ -100,13 +117,13 @@ fn draw(
         shown,
         chain,
         error,
-        host,
+        host: format!("{}:{}", with_brackets(&host(headers)), port(headers)),
     };
     show(status, &page)
 }
 
 pub(crate) async fn page(State(portal): Ours, headers: HeaderMap, frame: Frame) -> Answer {
-    draw(&portal, frame, host(&headers), String::new(), None)
+    draw(&portal, frame, &headers, String::new(), None)
 }
 
 /// Takes a certificate of the owner's; from the next connection on it is shown.
@@ -138,7 +155,7 @@ pub(crate) async fn put(
         Err(problem) => {
             let hosts = portal.identity.hosts(Some(&host));
             let error = words(&frame, &problem, &hosts);
-            draw(&portal, frame, host, chain, Some(error))
+            draw(&portal, frame, &headers, chain, Some(error))
         }
     }
 }

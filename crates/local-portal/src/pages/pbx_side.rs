@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
-use super::certificate::host;
+use super::certificate::{host, port, with_brackets};
 use super::{Answer, Frame, Posted, go, show};
 use crate::book::{Provisioning, Step as Kept};
 use crate::portal::{Portal, Who};
@@ -125,15 +125,10 @@ fn draw(portal: &Portal, frame: Frame, headers: &HeaderMap, said: Said) -> Answe
         manager.region.clone()
     };
     let values = Values::of(portal, &reached);
-    let at = if values.host.contains(':') {
-        format!("[{}]", values.host)
-    } else {
-        values.host.clone()
-    };
     let page = PbxSidePage {
         frame,
         has_password: portal.secret_path(PASSWORD).exists(),
-        portal_url: format!("https://{at}:8086"),
+        portal_url: format!("https://{}:{}", with_brackets(&values.host), port(headers)),
         values,
         manager,
         said,
