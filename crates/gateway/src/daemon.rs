@@ -147,8 +147,7 @@ impl Gateway {
             .transpose()?;
         close_unfinished(&recovered, &outbox, &engine).await;
 
-        let mut portal_stop = stopped.clone();
-        let certificate_stop = stopped.clone();
+        let portal_stop = stopped.clone();
         let mut wiring = Wiring {
             told: None,
             shared: Arc::clone(&shared),
@@ -168,15 +167,7 @@ impl Gateway {
         wiring.told = listeners.is_some().then_some(told);
         let sip_part = listeners.map(|listeners| (listeners, ways));
         let mut parts = wiring.start(&settings, engine_queue, status_in, sip_part);
-        parts.spawn(async move {
-            portal::watch_certificate(identity, certificate_stop).await;
-            Ok(())
-        });
-        parts.spawn(async move {
-            let _ = portal_stop.wait_for(|stop| *stop).await;
-            server.shutdown(Duration::from_secs(1)).await;
-            Ok(())
-        });
+        keep_portal(&mut parts, server, identity, portal_stop);
         Ok(Self {
             shared,
             outbox,
@@ -264,6 +255,25 @@ impl Gateway {
         let outbox = Arc::clone(&self.outbox);
         let _ = tokio::task::spawn_blocking(move || outbox.store().flush()).await;
     }
+}
+
+/// Serves the portal, and looks after its certificate, until it is time to stop.
+fn keep_portal(
+    parts: &mut JoinSet<anyhow::Result<()>>,
+    server: web::Server,
+    identity: Arc<web::Identity>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let until = stopped.clone();
+    parts.spawn(async move {
+        portal::watch_certificate(identity, until).await;
+        Ok(())
+    });
+    parts.spawn(async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        server.shutdown(Duration::from_secs(1)).await;
+        Ok(())
+    });
 }
 
 /// What every part is wired to.
