@@ -30,6 +30,8 @@ const PAGES = [
   "/account",
   "/accounts",
   "/audit",
+  "/certificate",
+  "/pbx-side",
   ...STEPS.map((step) => `/setup/${step}`),
 ];
 const HOME = { en: "Home", de: "Start", sv: "Start" };

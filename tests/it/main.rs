@@ -17,6 +17,7 @@ mod gates;
 mod legs;
 mod model;
 mod outages;
+mod portal;
 mod privacy;
 mod softclients;
 mod trunk;

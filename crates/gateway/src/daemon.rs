@@ -134,18 +134,20 @@ impl Gateway {
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox),
         };
-        let certificate = portal::certificate(&settings)?;
-        let view = PortalView::new(view, &settings, file);
-        let (server, fingerprint) = portal::start(&settings, view, &certificate).await?;
+        let identity = portal::identity(&settings)?;
+        let fingerprint = identity.shown().facts.fingerprint;
+        let (certificate, key) = identity.files();
+        let view = PortalView::new(view, &settings, Arc::clone(&identity), file);
+        let server = portal::start(&settings, view).await?;
         let portal = server.addr();
         let listeners = settings
             .sip
             .as_ref()
-            .map(|sip| sip.bind((&certificate.certificate, &certificate.key)))
+            .map(|sip| sip.bind((&certificate, &key)))
             .transpose()?;
         close_unfinished(&recovered, &outbox, &engine).await;
 
-        let mut portal_stop = stopped.clone();
+        let portal_stop = stopped.clone();
         let mut wiring = Wiring {
             told: None,
             shared: Arc::clone(&shared),
@@ -165,11 +167,7 @@ impl Gateway {
         wiring.told = listeners.is_some().then_some(told);
         let sip_part = listeners.map(|listeners| (listeners, ways));
         let mut parts = wiring.start(&settings, engine_queue, status_in, sip_part);
-        parts.spawn(async move {
-            let _ = portal_stop.wait_for(|stop| *stop).await;
-            server.shutdown(Duration::from_secs(1)).await;
-            Ok(())
-        });
+        keep_portal(&mut parts, server, identity, portal_stop);
         Ok(Self {
             shared,
             outbox,
@@ -257,6 +255,25 @@ impl Gateway {
         let outbox = Arc::clone(&self.outbox);
         let _ = tokio::task::spawn_blocking(move || outbox.store().flush()).await;
     }
+}
+
+/// Serves the portal, and looks after its certificate, until it is time to stop.
+fn keep_portal(
+    parts: &mut JoinSet<anyhow::Result<()>>,
+    server: web::Server,
+    identity: Arc<web::Identity>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let until = stopped.clone();
+    parts.spawn(async move {
+        portal::watch_certificate(identity, until).await;
+        Ok(())
+    });
+    parts.spawn(async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        server.shutdown(Duration::from_secs(1)).await;
+        Ok(())
+    });
 }
 
 /// What every part is wired to.

@@ -10,15 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cloud_uplink::LegView;
 use cloud_uplink::event::Direction;
+use cloud_uplink::{LegView, Timestamp};
 use local_portal::{
-    Applied, Call, Checking, GatewayView, Health, LogLine, Minute, Portal, Setting, Told, Weight,
+    Applied, Call, Checking, GatewayView, Health, LogLine, Minute, Part, Portal, Setting, State3,
+    Told, Weight,
 };
 use media::quality::Verdict;
 use net::clock;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::Level;
+use web::identity::Shown;
 
 pub use overlay::{OVERLAY, SettingsFile};
 
@@ -26,10 +29,16 @@ use crate::daemon::{PORTAL_DIR, Settings};
 use crate::health::View;
 use crate::{logging, recent};
 
+/// Days before its end from which on a certificate is worth a word.
+const CERTIFICATE_NOTICE_DAYS: i64 = 30;
+/// Time between two looks at the certificate for the log.
+const CERTIFICATE_LOOK_EVERY: Duration = Duration::from_secs(24 * 3600);
+
 /// What the portal may see and ask of this gateway.
 #[derive(Debug)]
 pub(crate) struct PortalView {
     view: View,
+    identity: Arc<web::Identity>,
     /// None where the gateway was started without a configuration file: nothing can be set then.
     file: Option<SettingsFile>,
     /// Host and port of the far end.
@@ -40,10 +49,16 @@ pub(crate) struct PortalView {
 
 impl PortalView {
     /// Sees what `view` sees, and reaches for the far end of `settings`.
-    pub(crate) fn new(view: View, settings: &Settings, file: Option<SettingsFile>) -> Self {
+    pub(crate) fn new(
+        view: View,
+        settings: &Settings,
+        identity: Arc<web::Identity>,
+        file: Option<SettingsFile>,
+    ) -> Self {
         let far_end = &settings.far_end;
         Self {
             view,
+            identity,
             file,
             far_end: (far_end.endpoint.host.clone(), far_end.endpoint.port),
             by_proxy: far_end.proxy.is_some(),
@@ -53,7 +68,12 @@ impl PortalView {
 
 impl GatewayView for PortalView {
     fn health(&self) -> Health {
-        self.view.health()
+        let mut health = self.view.health();
+        let since = health.started.clone();
+        let part = certificate_part(&self.identity.shown(), self.now_ms(), since);
+        health.state = health.state.max(part.state);
+        health.parts.push(part);
+        health
     }
 
     fn metrics(&self) -> String {
@@ -191,26 +211,23 @@ fn call(leg: LegView) -> Call {
     }
 }
 
-/// The portal's certificate, made at the first start.
-pub(crate) fn certificate(settings: &Settings) -> anyhow::Result<web::Certificate> {
+/// The certificate that the portal shows, made at the first start.
+pub(crate) fn identity(settings: &Settings) -> anyhow::Result<Arc<web::Identity>> {
     let (names, addresses) = certificate_names(settings);
     let directory = settings.state_dir.join(PORTAL_DIR);
-    web::ensure_certificate(&directory, &names, &addresses, clock::unix_ms())
+    let identity = web::Identity::open(&directory, names, addresses, clock::unix_ms())?;
+    Ok(Arc::new(identity))
 }
 
 /// Binds the portal and serves it, and says how to claim the box as long as nobody has.
-pub(crate) async fn start(
-    settings: &Settings,
-    view: PortalView,
-    certificate: &web::Certificate,
-) -> anyhow::Result<(web::Server, String)> {
-    let tls = web::tls::server_config(&certificate.certificate, &certificate.key)?;
+pub(crate) async fn start(settings: &Settings, view: PortalView) -> anyhow::Result<web::Server> {
+    let identity = Arc::clone(&view.identity);
+    let tls = identity.server_config()?;
     let listener = TcpListener::bind(settings.portal)
         .await
         .with_context(|| format!("cannot listen on {} for the portal", settings.portal))?;
     let directory = settings.state_dir.join(PORTAL_DIR);
-    let fingerprint = certificate.fingerprint.clone();
-    let portal = Arc::new(Portal::open(&directory, fingerprint, Arc::new(view))?);
+    let portal = Arc::new(Portal::open(&directory, identity, Arc::new(view))?);
     if let Some(code) = Portal::setup_code(&directory)? {
         // Shown on purpose: who reads the console or the journal of the box is its owner.
         tracing::warn!(
@@ -222,7 +239,57 @@ pub(crate) async fn start(
     let (names, _) = certificate_names(settings);
     let routes = local_portal::router(&portal, web::HostNames::new(names));
     let server = web::Server::start(listener, tls, routes, web::Limits::default())?;
-    Ok((server, certificate.fingerprint.clone()))
+    Ok(server)
+}
+
+/// Says in the log, once a day, that the certificate ends soon or has ended.
+pub(crate) async fn watch_certificate(
+    identity: Arc<web::Identity>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut timer = tokio::time::interval(CERTIFICATE_LOOK_EVERY);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        let part = certificate_part(&identity.shown(), clock::unix_ms(), String::new());
+        if part.state != State3::Ok {
+            tracing::warn!(
+                certificate = part.detail,
+                "the portal's certificate: upload a new one under Set-up, Certificate"
+            );
+        }
+    }
+}
+
+/// The certificate as a part of the gateway's health. Calls do not need it, so it is never red.
+fn certificate_part(shown: &Shown, now_ms: u64, since: String) -> Part {
+    let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
+    let days = shown.days_left(now_s);
+    let ends_ms = u64::try_from(shown.facts.not_after_s).unwrap_or(0) * 1000;
+    let ends = Timestamp::from_unix_ms(ends_ms).to_string();
+    let ends = ends.get(..10).unwrap_or_default();
+    let kind = if shown.own {
+        "uploaded"
+    } else {
+        "signed by the box itself"
+    };
+    let (state, detail) = match days {
+        ..0 => (State3::Degraded, format!("{kind}, ended on {ends}")),
+        0..=CERTIFICATE_NOTICE_DAYS => (
+            State3::Degraded,
+            format!("{kind}, ends on {ends}, in {days} days"),
+        ),
+        _ => (State3::Ok, format!("{kind}, valid until {ends}")),
+    };
+    Part {
+        name: "certificate",
+        state,
+        since,
+        detail,
+        last_error: None,
+    }
 }
 
 /// What the portal's certificate is for: the box's own name, loopback, and what was configured.

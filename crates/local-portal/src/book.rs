@@ -58,6 +58,28 @@ pub(crate) struct Pages {
     /// When settings were taken on last, and by whom.
     #[serde(default)]
     pub(crate) applied: Option<(String, String)>,
+    /// The PBX's Provisioning Manager.
+    #[serde(default)]
+    pub(crate) provisioning: Provisioning,
+}
+
+/// Where Provisioning Manager is, how it is trusted, and what came of it. Its password is a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Provisioning {
+    /// Host and port; empty where none is set.
+    pub(crate) address: String,
+    pub(crate) user: String,
+    /// Fingerprint of the certificate that it showed when it was looked at.
+    pub(crate) seen: String,
+    /// The one that an administrator has accepted; empty before.
+    pub(crate) trusted: String,
+    /// What it said of itself at the last sign-in.
+    pub(crate) version: String,
+    /// When the trunk was made there, and by whom.
+    pub(crate) created: Option<(String, String)>,
+    /// What follows the account in the remote domain; empty for the usual one.
+    pub(crate) region: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

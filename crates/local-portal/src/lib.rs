@@ -24,6 +24,7 @@ mod health;
 mod pages;
 mod password;
 mod portal;
+mod provisioning;
 mod routes;
 mod sessions;
 mod texts;

@@ -1,10 +1,12 @@
 //! The pages: what all of them have in common.
 
 pub(crate) mod accounts;
+pub(crate) mod certificate;
 pub(crate) mod diagnosis;
 pub(crate) mod entry;
 pub(crate) mod home;
 pub(crate) mod import;
+pub(crate) mod pbx_side;
 pub(crate) mod people;
 pub(crate) mod setup;
 pub(crate) mod tokens;

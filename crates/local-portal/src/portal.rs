@@ -34,7 +34,7 @@ const CALLS_MAX: usize = 50;
 /// The portal's own state.
 pub struct Portal {
     pub(crate) view: Arc<dyn GatewayView>,
-    pub(crate) fingerprint: String,
+    pub(crate) identity: Arc<web::Identity>,
     dir: PathBuf,
     book: Mutex<Book>,
     users: Mutex<Directory>,
@@ -46,6 +46,7 @@ pub struct Portal {
     used: Mutex<BTreeMap<String, String>>,
     seen: AsyncMutex<Option<(Instant, Arc<Seen>)>>,
     checked: AsyncMutex<Option<(Instant, Arc<Vec<Check>>)>>,
+    pub(crate) pm_checked: AsyncMutex<Option<(Instant, Check)>>,
 }
 
 impl std::fmt::Debug for Portal {
@@ -90,7 +91,7 @@ impl Portal {
     /// When the directory or its files cannot be read or written.
     pub fn open(
         dir: &Path,
-        fingerprint: String,
+        identity: Arc<web::Identity>,
         view: Arc<dyn GatewayView>,
     ) -> anyhow::Result<Self> {
         let mut builder = DirBuilder::new();
@@ -100,7 +101,7 @@ impl Portal {
             .with_context(|| format!("create {}", dir.display()))?;
         let portal = Self {
             view,
-            fingerprint,
+            identity,
             book: Mutex::new(Book::open(&dir.join("portal.json"))?),
             users: Mutex::new(Directory::open(&dir.join("users.json"))?),
             audit: Mutex::new(Audit::open(&dir.join("audit.jsonl"))?),
@@ -111,6 +112,7 @@ impl Portal {
             used: Mutex::default(),
             seen: AsyncMutex::default(),
             checked: AsyncMutex::default(),
+            pm_checked: AsyncMutex::default(),
         };
         let code = dir.join(SETUP_CODE_FILE);
         if portal.is_claimed() {
@@ -145,6 +147,11 @@ impl Portal {
         let ms = i64::try_from(self.view.now_ms()).unwrap_or(i64::MAX);
         let stamp = jiff::Timestamp::from_second(ms / 1000).unwrap_or_default();
         stamp.to_string()
+    }
+
+    /// The present time, in seconds since 1970.
+    pub(crate) fn now_s(&self) -> i64 {
+        i64::try_from(self.view.now_ms() / 1000).unwrap_or(i64::MAX)
     }
 
     /// Makes the first administrator. Who has the code is the owner.
@@ -404,6 +411,16 @@ impl Portal {
         Ok(path)
     }
 
+    /// A secret, to be sent to the peer that it is for; empty where none was typed.
+    pub(crate) async fn secret(&self, name: &str) -> anyhow::Result<String> {
+        let path = self.secret_path(name);
+        let read = move || match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            read => read.with_context(|| format!("read {}", path.display())),
+        };
+        tokio::task::spawn_blocking(read).await?
+    }
+
     /// Where a secret is.
     pub(crate) fn secret_path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("secret-{name}"))
@@ -439,7 +456,10 @@ impl Portal {
         {
             return Arc::clone(checks);
         }
-        let checks = Arc::new(self.view.checks().await);
+        let (mut checks, of_pm) = tokio::join!(self.view.checks(), self.provisioning_check());
+        checks.push(self.certificate_check());
+        checks.extend(of_pm);
+        let checks = Arc::new(checks);
         *kept = Some((Instant::now(), Arc::clone(&checks)));
         checks
     }

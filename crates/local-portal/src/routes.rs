@@ -12,7 +12,9 @@ use axum::routing::{MethodRouter, get, post};
 use web::{ApiError, HostNames};
 
 use crate::book::Role;
-use crate::pages::{accounts, diagnosis, entry, home, import, people, setup, tokens, trail};
+use crate::pages::{
+    accounts, certificate, diagnosis, entry, home, import, pbx_side, people, setup, tokens, trail,
+};
 use crate::portal::{Portal, Who};
 use crate::{api, assets, health};
 
@@ -54,6 +56,7 @@ pub(crate) fn table() -> Vec<Route> {
         people_and_accounts(),
         setting_up(),
         api::routes(),
+        trust_and_pbx_side(),
     ]
     .into_iter()
     .flatten()
@@ -183,6 +186,24 @@ fn setting_up() -> Vec<Route> {
             post(setup::save_field),
         ),
         act("/apply", Only(Administrator), post(setup::apply)),
+    ]
+}
+
+/// The box's certificate, and what is to be done at the PBX.
+fn trust_and_pbx_side() -> Vec<Route> {
+    let only = Access::Only(Role::Administrator);
+    vec![
+        look("/certificate", only, get(certificate::page)),
+        act("/certificate", only, post(certificate::put)),
+        act("/certificate/forget", only, post(certificate::forget)),
+        act("/certificate/renew", only, post(certificate::renew)),
+        look("/certificate/ringway.crt", only, get(certificate::chain)),
+        look("/certificate/ringway.csr", only, get(certificate::request)),
+        look("/pbx-side", only, get(pbx_side::page)),
+        act("/pbx-side/manager", only, post(pbx_side::manager)),
+        act("/pbx-side/trust", only, post(pbx_side::trust)),
+        act("/pbx-side/trunk", only, post(pbx_side::trunk)),
+        act("/pbx-side/domain", only, post(pbx_side::domain)),
     ]
 }
 

@@ -3,6 +3,7 @@
 //! Size: one list of routes, tried in every way that is refused.
 
 mod api;
+mod certificate;
 mod diagnosis;
 mod fixed;
 mod import;
@@ -21,7 +22,7 @@ use web::HostNames;
 use crate::book::{Account, Role};
 use crate::portal::Portal;
 use crate::routes::{Access, router, table};
-use crate::view::State3;
+use crate::view::{GatewayView as _, State3};
 use fixed::Fixed;
 
 const PASSWORD: &str = "staple horse battery";
@@ -51,7 +52,10 @@ impl World {
 
     fn open(dir: &Path, state: State3) -> (Arc<Portal>, Router) {
         let view = Arc::new(Fixed(state));
-        let portal = Arc::new(Portal::open(dir, "AB:CD".to_owned(), view).unwrap());
+        let names = vec!["box.example".to_owned()];
+        let now = view.now_ms();
+        let identity = web::Identity::open(dir, names, Vec::new(), now).unwrap();
+        let portal = Arc::new(Portal::open(dir, Arc::new(identity), view).unwrap());
         let app = router(&portal, HostNames::new(["box.example"]));
         (portal, app)
     }
@@ -283,6 +287,9 @@ async fn bodies_that_are_too_large_or_no_form_are_refused() {
         "/apply",
         "/users/{extension}/remove",
         "/users/import",
+        "/certificate/forget",
+        "/certificate/renew",
+        "/pbx-side/trunk",
     ];
     let posts = table()
         .into_iter()

@@ -260,6 +260,10 @@ texts! {
         Sip = "check-sip",
         /// The database's disk.
         Disk = "check-disk",
+        /// The certificate that the box shows.
+        Certificate = "check-certificate",
+        /// The PBX's Provisioning Manager, where its address is known.
+        Provisioning = "check-provisioning",
     }
 
     /// What a failed check means, and, as the attribute `act`, what to do.
@@ -288,5 +292,15 @@ texts! {
         SipAway = "advice-sip",
         /// The disk is full or does not answer.
         DiskFull = "advice-disk",
+        /// The certificate ends soon or has ended.
+        CertificateEnds = "advice-certificate",
+        /// Provisioning Manager does not answer, or not as it should.
+        ManagerAway = "advice-pm-away",
+        /// Its certificate is not accepted, or is another one by now.
+        ManagerUntrusted = "advice-pm-untrusted",
+        /// It does not take user and password.
+        ManagerRefuses = "advice-pm-refuses",
+        /// It is too old for gateway trunks.
+        ManagerOld = "advice-pm-old",
     }
 }

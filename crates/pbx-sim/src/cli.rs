@@ -19,6 +19,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use crate::command::{self, Command};
 use crate::config::{CONTROL_PORT, CSTA_PORT, Config};
 use crate::pbx::PbxSim;
+use crate::provisioning::{Manager, ManagerConfig};
 use crate::replay::{Replay, ReplayConfig};
 use crate::{control, scenario, switching};
 use run::RunArgs;
@@ -84,8 +85,9 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Run(args) => {
+            let manager = args.manager();
             let config = args.config(cli.control)?;
-            in_runtime(run_pbx(config))
+            in_runtime(run_pbx(config, manager))
         }
         Verb::Replay(args) => in_runtime(run_replay(args)),
         Verb::Scenario { files } => play_scenarios(&files),
@@ -104,7 +106,7 @@ fn in_runtime(program: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(program)
 }
 
-async fn run_pbx(config: Config) -> Result<()> {
+async fn run_pbx(config: Config, manager: Option<ManagerConfig>) -> Result<()> {
     let extensions = config.extensions.len();
     let two: Vec<String> = config
         .extensions
@@ -118,6 +120,15 @@ async fn run_pbx(config: Config) -> Result<()> {
         "CSTA     {}  ({extensions} extensions)",
         pbx.addr()
     ))?;
+    // Dropped when the PBX stops.
+    let manager = match manager {
+        Some(manager) => Some(Manager::start(manager).await?),
+        None => None,
+    };
+    if let Some(manager) = &manager {
+        say(&format!("PM       https://{}", manager.addr()))?;
+        say(&format!("         SHA-256 {}", manager.fingerprint()))?;
+    }
     for address in pbx.sip_addresses() {
         say(&format!("SIP      {address}"))?;
     }

@@ -8,6 +8,7 @@
 //! | [`sip`] | the PBX's SIP side: registrar, terminals, trunk, tied to the call model; no I/O, no clock |
 //! | [`scenario`] | readable files of what happens and what clients are told, played in virtual time |
 //! | [`replay`] | plays captured frames at a client that monitors their devices |
+//! | [`provisioning`] | Provisioning Manager's REST API, as far as gateways use it |
 //! | [`PbxSim`] | all of it on TCP, with the control port |
 //!
 //! Nothing here waits for a client: one that reads too slowly is cut and counted.
@@ -19,6 +20,7 @@ pub mod control;
 pub mod exchange;
 mod link;
 mod pbx;
+pub mod provisioning;
 pub mod replay;
 pub mod scenario;
 pub mod session;

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Write as _};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,8 +15,9 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
 };
-use rustls::pki_types::CertificateDer;
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use sha2::{Digest as _, Sha256};
 
 /// How long a certificate is valid: five years.
@@ -88,7 +90,7 @@ pub fn fingerprint(der: &[u8]) -> String {
     text
 }
 
-fn ensure_key(path: &Path) -> anyhow::Result<KeyPair> {
+pub(crate) fn ensure_key(path: &Path) -> anyhow::Result<KeyPair> {
     match fs::read_to_string(path) {
         Ok(pem) => KeyPair::from_pem(&pem).with_context(|| format!("read {}", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -100,12 +102,37 @@ fn ensure_key(path: &Path) -> anyhow::Result<KeyPair> {
     }
 }
 
-fn self_signed(
-    pair: &KeyPair,
+/// A certificate that is kept nowhere, for tests and simulators: configuration of the server, and the
+/// certificate's fingerprint.
+///
+/// # Errors
+/// When the names cannot stand in a certificate.
+pub fn throwaway(
     names: &[String],
     addresses: &[IpAddr],
     now_unix_ms: u64,
+) -> anyhow::Result<(Arc<ServerConfig>, String)> {
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("make a key")?;
+    let pem = self_signed(&pair, names, addresses, now_unix_ms)?;
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).context("read what was made")?;
+    let fingerprint = fingerprint(&der);
+    let key = PrivatePkcs8KeyDer::from(pair.serialize_der());
+    let config = crate::tls::of_pair(vec![der], key.into())?;
+    Ok((config, fingerprint))
+}
+
+/// A request for a certificate (PKCS#10) with that key, for those names and addresses, in PEM.
+pub(crate) fn request(
+    pair: &KeyPair,
+    names: &[String],
+    addresses: &[IpAddr],
 ) -> anyhow::Result<String> {
+    let request = params(names, addresses)?.serialize_request(pair);
+    let request = request.context("sign the request")?;
+    request.pem().context("write the request")
+}
+
+fn params(names: &[String], addresses: &[IpAddr]) -> anyhow::Result<CertificateParams> {
     let mut params = CertificateParams::new(names).context("use the names in a certificate")?;
     let ips = addresses.iter().copied().map(SanType::IpAddress);
     params.subject_alt_names.extend(ips);
@@ -113,6 +140,16 @@ fn self_signed(
     let common = names.first().map_or("ringway", String::as_str);
     subject.push(DnType::CommonName, common);
     params.distinguished_name = subject;
+    Ok(params)
+}
+
+pub(crate) fn self_signed(
+    pair: &KeyPair,
+    names: &[String],
+    addresses: &[IpAddr],
+    now_unix_ms: u64,
+) -> anyhow::Result<String> {
+    let mut params = params(names, addresses)?;
     let now = date_time_ymd(1970, 1, 1) + Duration::from_millis(now_unix_ms);
     params.not_before = now - BACKDATED;
     params.not_after = now + VALIDITY;

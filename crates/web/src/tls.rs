@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ResolvesServerCert;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 /// TLS 1.2 and 1.3 without client certificates, HTTP/1.1 by ALPN.
 ///
@@ -21,19 +24,37 @@ pub fn server_config(certificate: &Path, key: &Path) -> anyhow::Result<Arc<Serve
     }
     let private = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("read the private key from {}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    of_pair(chain, private).with_context(|| {
+        format!(
+            "use the key {} with {}",
+            key.display(),
+            certificate.display()
+        )
+    })
+}
+
+/// The same from what is in memory.
+pub(crate) fn of_pair(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> anyhow::Result<Arc<ServerConfig>> {
+    let certified = CertifiedKey::from_der(chain, key, &provider())?;
+    of_resolver(Arc::new(SingleCertAndKey::from(certified)))
+}
+
+/// The same with a certificate that is asked for at each handshake.
+pub(crate) fn of_resolver(
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> anyhow::Result<Arc<ServerConfig>> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .context("choose TLS versions")?
         .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .with_context(|| {
-            format!(
-                "use the key {} with {}",
-                key.display(),
-                certificate.display()
-            )
-        })?;
+        .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+pub(crate) fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
 }

@@ -59,7 +59,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("local-portal", &["web"]),
     ("media", &[]),
     ("net", &["cloud-uplink", "csta", "media", "sip"]),
-    ("pbx-sim", &["csta", "media", "net", "sip"]),
+    ("pbx-sim", &["csta", "media", "net", "sip", "web"]),
     ("sip", &[]),
     ("store", &[]),
     ("web", &[]),

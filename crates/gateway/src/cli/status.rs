@@ -113,14 +113,14 @@ fn table(health: &Health) -> String {
     )];
     for part in &health.parts {
         lines.push(format!(
-            "  {} {:<8} {}",
+            "  {} {:<11} {}",
             mark(&part.state),
             part.name,
             part.detail
         ));
-        lines.push(format!("             since {}", part.since));
+        lines.push(format!("                since {}", part.since));
         if let Some(error) = &part.last_error {
-            lines.push(format!("             last error: {error}"));
+            lines.push(format!("                last error: {error}"));
         }
     }
     lines.join("\n")

@@ -55,7 +55,7 @@ impl ClaimPage {
 pub(crate) async fn claim_page(State(portal): Ours, frame: Frame) -> Answer {
     let page = ClaimPage {
         frame,
-        fingerprint: portal.fingerprint.clone(),
+        fingerprint: portal.identity.shown().facts.fingerprint,
         code: String::new(),
         name: "admin".to_owned(),
         error: None,
@@ -87,7 +87,7 @@ pub(crate) async fn claim(
         },
     };
     let page = ClaimPage {
-        fingerprint: portal.fingerprint.clone(),
+        fingerprint: portal.identity.shown().facts.fingerprint,
         frame,
         code: code.chars().take(64).collect(),
         name: name.to_owned(),

@@ -28,6 +28,7 @@ struct HomePage {
     frame: Frame,
     finish_setup: bool,
     assurance: Option<String>,
+    certificate: Option<String>,
 }
 
 #[derive(Template)]
@@ -78,6 +79,9 @@ pub(crate) async fn page(State(portal): State<Arc<Portal>>, frame: Frame) -> Ans
         (pages.applied.is_some(), ends)
     });
     let assurance = ends.and_then(|ends| assurance(&portal, &frame, &ends));
+    let shown = portal.identity.shown();
+    let days = shown.days_left(portal.now_s());
+    let certificate = super::certificate::notice(&frame, &shown, days);
     let finish_setup = !applied && frame.is_administrator();
     show(
         StatusCode::OK,
@@ -86,6 +90,7 @@ pub(crate) async fn page(State(portal): State<Arc<Portal>>, frame: Frame) -> Ans
             frame,
             finish_setup,
             assurance,
+            certificate,
         },
     )
 }

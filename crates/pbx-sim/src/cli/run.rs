@@ -12,6 +12,7 @@ use super::sip::SipArgs;
 use crate::command::{Command, SessionFault};
 use crate::config::{AssociationConfig, CSTA_PORT, Config, Extensions};
 use crate::exchange::DEVICES_PER_SEGMENT_MAX;
+use crate::provisioning::ManagerConfig;
 use crate::session::SessionRefusal;
 use crate::switching::TERMINALS_MAX;
 
@@ -102,9 +103,28 @@ pub(super) struct RunArgs {
     out_queue: usize,
     #[command(flatten)]
     sip: SipArgs,
+    /// Where Provisioning Manager's REST API is, by HTTPS; without it there is none
+    #[arg(long, value_name = "ADDRESS")]
+    provisioning_manager: Option<SocketAddr>,
+    /// Who may sign in there
+    #[arg(long, value_name = "USER:PASSWORD", default_value = "admin:admin", value_parser = credentials)]
+    pm_user: (String, String),
+    /// What it says of its version
+    #[arg(long, value_name = "VERSION", default_value = "7.6.SP1.HF0")]
+    pm_version: String,
 }
 
 impl RunArgs {
+    /// Provisioning Manager, where there is to be one.
+    pub(super) fn manager(&self) -> Option<ManagerConfig> {
+        Some(ManagerConfig {
+            listen: self.provisioning_manager?,
+            user: self.pm_user.clone(),
+            version: self.pm_version.clone(),
+            bare_token: false,
+        })
+    }
+
     fn dialect(&self) -> Dialect {
         let mut dialect = self
             .dialect
