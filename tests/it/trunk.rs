@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gateway::config::Config;
-use gateway::telephony::{MediaSettings, TelephonySettings};
+use gateway::telephony::{MediaSettings, Sounds, TelephonySettings};
 use local_portal::State3;
 use media::sdp::SrtpPolicy;
 use net::media::RelayConfig;
@@ -281,6 +281,8 @@ async fn media_of_a_call_go_through_the_gateway_where_it_is_told_to_relay_them()
         },
         srtp: SrtpPolicy::Off,
         silence: None,
+        sounds: Sounds::default(),
+        transcoded_calls: 0,
     };
     let (world, pbx, second) = with_trunk_as(false, Some(relayed)).await;
     let view = view_of(&world);

@@ -18,7 +18,7 @@ pub use dialect::{Association, Assumptions, DialectName, describe};
 pub use sip::{
     CallThroughSection, Destination, DestinationSection, DigestAlgorithm, Domain, MediaSection,
     NumberPattern, PolicySection, SipListen, SipSection, SipTarget, SoftclientsSection,
-    TrunkSection,
+    Tones, TrunkSection,
 };
 pub use softclients::{SOFTCLIENTS_MAX, SoftclientUser, read_softclients};
 pub use types::{

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ::sip::transport::Transport;
+use media::sound::tone::Country;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
@@ -82,6 +83,21 @@ pub struct MediaSection {
     /// Seconds for which a side of an answered call is not heard before that is told; 0: never.
     #[serde(default = "default_silence")]
     pub silence_s: Count<0, 3600>,
+    /// The file with what is heard by who is on hold; without it, what the side sends that holds.
+    #[serde(default)]
+    pub music_on_hold: Option<PathBuf>,
+    /// The file with what the echo says before it says back what it hears.
+    #[serde(default)]
+    pub echo_announcement: Option<PathBuf>,
+    /// Whether a caller hears a tone while the other telephone rings and lets hear nothing itself.
+    #[serde(default)]
+    pub ringback_tone: bool,
+    /// Whose tones those are.
+    #[serde(default)]
+    pub tones: Tones,
+    /// Calls at once whose sides may share no codec, as their sound is made into each other's; 0: none.
+    #[serde(default = "default_transcoded_calls")]
+    pub transcoded_calls: Count<0, 1000>,
 }
 
 const fn default_first_port() -> Count<1024, 65_535> {
@@ -94,6 +110,10 @@ const fn default_last_port() -> Count<1024, 65_535> {
 
 const fn default_threads() -> Count<0, 64> {
     Count(0)
+}
+
+const fn default_transcoded_calls() -> Count<0, 1000> {
+    Count(20)
 }
 
 const fn default_silence() -> Count<0, 3600> {
@@ -249,6 +269,16 @@ pub struct Domain(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberPattern(pub String);
 
+/// A country with tones of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tones(pub Country);
+
+impl Default for Tones {
+    fn default() -> Self {
+        Self(Country::of("de").expect("its tones are known"))
+    }
+}
+
 /// Who answers a destination code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
@@ -284,6 +314,14 @@ impl<'de> Deserialize<'de> for SipListen {
             let address = address.parse().ok()?;
             Some(Self { transport, address })
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Tones {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let codes: Vec<&str> = Country::codes().collect();
+        let allowed = format!("a country of {}", codes.join(", "));
+        parsed(deserializer, &allowed, |text| Country::of(text).map(Self))
     }
 }
 
