@@ -19,5 +19,6 @@ mod model;
 mod outages;
 mod privacy;
 mod softclients;
+mod sound;
 mod trunk;
 mod world;

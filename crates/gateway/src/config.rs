@@ -17,8 +17,8 @@ use serde::Deserialize;
 pub use dialect::{Association, Assumptions, DialectName, describe};
 pub use sip::{
     CallThroughSection, Destination, DestinationSection, DigestAlgorithm, Domain, MediaSection,
-    NumberPattern, PolicySection, SipListen, SipSection, SipTarget, SoftclientsSection,
-    Tones, TrunkSection,
+    NumberPattern, PolicySection, SipListen, SipSection, SipTarget, SoftclientsSection, Tones,
+    TrunkSection,
 };
 pub use softclients::{SOFTCLIENTS_MAX, SoftclientUser, read_softclients};
 pub use types::{

@@ -183,3 +183,6 @@ impl Relays {
         Some(told)
     }
 }
+
+#[cfg(test)]
+mod tests;
