@@ -166,6 +166,7 @@ impl Phone {
 
     /// Asserts that what it heard is a tone: its level in dB beside the tone's peak, and how far it lies above all
     /// else.
+    #[expect(clippy::print_stdout, reason = "figures for who asks for them")]
     fn hears(&mut self, hz: f64, peak: f64, (within, clear): (f64, f64), without_ms: usize) {
         let rate = self.codec.rate();
         let heard = self.heard(without_ms);

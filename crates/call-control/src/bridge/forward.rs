@@ -122,7 +122,13 @@ impl Switchboard {
             .filter(|told| sdp.as_ref() != Some(told));
         if self.tell(a, Tell::Answer(sdp.clone()), ua, now).is_err() {
             tracing::warn!("an answer could not be passed on");
-            let why = self.calls.get(&key).and_then(|call| call.ending.clone());
+            let mut why = None;
+            if let Some(call) = self.calls.get_mut(&key) {
+                // The caller has no answer, and gets a refusal.
+                call.answered = None;
+                self.stats.answered -= 1;
+                why = call.ending.clone();
+            }
             let failed = || Ending::new(LegEndCause::Failed);
             return self.end_call(key, &why.unwrap_or_else(failed), ua, now);
         }

@@ -1,6 +1,7 @@
 //! `[sip]`: the small SIP PBX of the gateway. Without the section there is none.
 
 mod conflict;
+mod media;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,11 +10,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ::sip::transport::Transport;
-use media::sound::tone::Country;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::types::{Count, HostPort, Name, Seconds, SrtpChoice, parsed};
+pub use self::media::{MediaSection, Tones};
+use super::types::{Count, HostPort, Name, Seconds, parsed};
 
 /// `[sip]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -59,69 +60,6 @@ pub struct SipSection {
     /// Media of calls go through the gateway; without this, each side is told the other's addresses.
     #[serde(default)]
     pub media: Option<MediaSection>,
-}
-
-/// `[sip.media]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct MediaSection {
-    /// Whether they are encrypted (SDES, RFC 4568).
-    #[serde(default)]
-    pub srtp: SrtpChoice,
-    /// The first port, and the last one: four of them for each call.
-    #[serde(default = "default_first_port")]
-    pub first_port: Count<1024, 65_535>,
-    /// See `first-port`.
-    #[serde(default = "default_last_port")]
-    pub last_port: Count<1024, 65_535>,
-    /// Threads that carry packets; 0 is one for each processor.
-    #[serde(default = "default_threads")]
-    pub threads: Count<0, 64>,
-    /// Microseconds for which packets may wait to be carried together: half of it is added to their way.
-    #[serde(default = "default_round")]
-    pub round_us: Count<0, 5000>,
-    /// Seconds for which a side of an answered call is not heard before that is told; 0: never.
-    #[serde(default = "default_silence")]
-    pub silence_s: Count<0, 3600>,
-    /// The file with what is heard by who is on hold; without it, what the side sends that holds.
-    #[serde(default)]
-    pub music_on_hold: Option<PathBuf>,
-    /// The file with what the echo says before it says back what it hears.
-    #[serde(default)]
-    pub echo_announcement: Option<PathBuf>,
-    /// Whether a caller hears a tone while the other telephone rings and lets hear nothing itself.
-    #[serde(default)]
-    pub ringback_tone: bool,
-    /// Whose tones those are.
-    #[serde(default)]
-    pub tones: Tones,
-    /// Calls at once whose sides may share no codec, as their sound is made into each other's; 0: none.
-    #[serde(default = "default_transcoded_calls")]
-    pub transcoded_calls: Count<0, 1000>,
-}
-
-const fn default_first_port() -> Count<1024, 65_535> {
-    Count(20_000)
-}
-
-const fn default_last_port() -> Count<1024, 65_535> {
-    Count(29_999)
-}
-
-const fn default_threads() -> Count<0, 64> {
-    Count(0)
-}
-
-const fn default_transcoded_calls() -> Count<0, 1000> {
-    Count(20)
-}
-
-const fn default_silence() -> Count<0, 3600> {
-    Count(10)
-}
-
-const fn default_round() -> Count<0, 5000> {
-    Count(1000)
 }
 
 /// `[sip.softclients]`
@@ -269,16 +207,6 @@ pub struct Domain(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberPattern(pub String);
 
-/// A country with tones of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tones(pub Country);
-
-impl Default for Tones {
-    fn default() -> Self {
-        Self(Country::of("de").expect("its tones are known"))
-    }
-}
-
 /// Who answers a destination code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
@@ -314,14 +242,6 @@ impl<'de> Deserialize<'de> for SipListen {
             let address = address.parse().ok()?;
             Some(Self { transport, address })
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for Tones {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let codes: Vec<&str> = Country::codes().collect();
-        let allowed = format!("a country of {}", codes.join(", "));
-        parsed(deserializer, &allowed, |text| Country::of(text).map(Self))
     }
 }
 

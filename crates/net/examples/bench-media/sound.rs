@@ -37,7 +37,11 @@ pub(crate) fn run() -> Result<()> {
             let name = format!("{} to {}, of 20 ms", from.name(), to.name());
             goal(&name, cost / 1000.0, "us", None)?;
         }
-        let name = format!("{} and {}: two-way calls of a processor", a.name(), b.name());
+        let name = format!(
+            "{} and {}: two-way calls of a processor",
+            a.name(),
+            b.name()
+        );
         let calls = FRAME.as_nanos() as f64 / (there + back);
         match least {
             Some(least) => goal_at_least(&name, calls, "", least)?,
@@ -100,7 +104,9 @@ fn speech(codec: Codec) -> Result<Vec<Vec<u8>>> {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let noise = f64::from(random >> 8) / f64::from(1 << 24) - 0.5;
                 let turn = std::f64::consts::TAU * (120.0 + 15.0 * (3.0 * at).sin()) * at;
-                let voice: f64 = (1..12).map(|n| (turn * f64::from(n)).sin() / f64::from(n)).sum();
+                let voice: f64 = (1..12)
+                    .map(|n| (turn * f64::from(n)).sin() / f64::from(n))
+                    .sum();
                 let syllable = (std::f64::consts::TAU * 3.0 * at).sin().max(0.0);
                 (5000.0 * syllable * voice + 200.0 * noise) as i16
             })
