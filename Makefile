@@ -9,7 +9,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 BIN_DIR ?= target/release
 # What is fuzzed, and how long each.
-FUZZ_TARGETS ?= frame xml device_id scenario sdp digest sip_message sip_stream rtp srtp rtcp
+FUZZ_TARGETS ?= frame xml device_id scenario sdp digest sip_message sip_stream rtp srtp rtcp sound
 FUZZ_SECONDS ?= 60
 # More arguments for what is run: make demo ARGS='--for 30s'
 ARGS ?=
@@ -136,7 +136,7 @@ bench-sip: build ## Processor time of a call, beside Kamailio (needs SIPp, Kamai
 	  --data '$(or $(RINGWAY_TESTDATA),$(error RINGWAY_TESTDATA is missing))' $(ARGS)
 
 .PHONY: bench-media
-bench-media: ## Relayed packets, and SRTP, beside rtpengine (needs cc, libsrtp2-dev, rtpengine, RINGWAY_TESTDATA)
+bench-media: ## Relayed packets, SRTP and codecs beside rtpengine (needs cc, libsrtp2-dev, rtpengine, RINGWAY_TESTDATA)
 	cargo run --release -p net --example bench-media -- \
 	  $(if $(RINGWAY_TESTDATA),--tools '$(RINGWAY_TESTDATA)/tools') $(ARGS)
 

@@ -20,5 +20,6 @@ mod outages;
 mod portal;
 mod privacy;
 mod softclients;
+mod sound;
 mod trunk;
 mod world;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gateway::config::Config;
-use gateway::telephony::{MediaSettings, TelephonySettings};
+use gateway::telephony::{MediaSettings, Sounds, TelephonySettings};
 use local_portal::State3;
 use media::sdp::SrtpPolicy;
 use net::media::RelayConfig;
@@ -32,7 +32,7 @@ impl Peer {
         }
     }
 
-    fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.socket.local_addr().unwrap().port()
     }
 
@@ -77,7 +77,10 @@ impl Peer {
     }
 
     pub(crate) fn invite(&self, number: &str, seq: u32, more: &str) {
-        let body = sdp(4000);
+        self.invite_with(number, seq, more, &sdp(4000));
+    }
+
+    pub(crate) fn invite_with(&self, number: &str, seq: u32, more: &str, body: &str) {
         self.send(&format!(
             "INVITE sip:{number}@YOU SIP/2.0\r\nVia: SIP/2.0/UDP ME;branch=z9hG4bK{number}{seq};rport\r\n\
              From: <sip:2001@ME>;tag=1\r\nTo: <sip:{number}@YOU>\r\nCall-ID: {number}\r\n\
@@ -184,7 +187,10 @@ pub(crate) async fn with_trunk(authenticate: bool) -> (World, Peer, Peer) {
 }
 
 /// With media that are relayed, or not.
-async fn with_trunk_as(authenticate: bool, media: Option<MediaSettings>) -> (World, Peer, Peer) {
+pub(crate) async fn with_trunk_as(
+    authenticate: bool,
+    media: Option<MediaSettings>,
+) -> (World, Peer, Peer) {
     let (mut pbx, mut second) = (Peer::new(), Peer::new());
     let mut world = World::start("127.0.0.1:9".parse().unwrap(), &["2001"]).await;
     world.stop_gateway().await;
@@ -257,7 +263,7 @@ async fn a_call_goes_through_to_the_second_pbx_and_back() {
     .await;
 }
 
-fn view_of(world: &World) -> gateway::health::View {
+pub(crate) fn view_of(world: &World) -> gateway::health::View {
     gateway::health::View {
         shared: std::sync::Arc::clone(world.gateway().shared()),
         outbox: std::sync::Arc::clone(world.gateway().outbox()),
@@ -265,7 +271,7 @@ fn view_of(world: &World) -> gateway::health::View {
 }
 
 /// The port of the first stream.
-fn audio_port(message: &str) -> u16 {
+pub(crate) fn audio_port(message: &str) -> u16 {
     let (_, behind) = message.split_once("m=audio ").expect("a stream");
     behind.split(' ').next().unwrap().parse().unwrap()
 }
@@ -281,6 +287,8 @@ async fn media_of_a_call_go_through_the_gateway_where_it_is_told_to_relay_them()
         },
         srtp: SrtpPolicy::Off,
         silence: None,
+        sounds: Sounds::default(),
+        transcoded_calls: 0,
     };
     let (world, pbx, second) = with_trunk_as(false, Some(relayed)).await;
     let view = view_of(&world);

@@ -10,6 +10,11 @@ use media::srtp::{OVERHEAD_MAX, Opener, Protector};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+#[path = "fuzz/sound.rs"]
+mod sound;
+
+pub use sound::sound;
+
 /// A target: its name, which is that of its corpus, and what it does.
 type Target = (&'static str, fn(&[u8]));
 
@@ -26,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("rtp", rtp),
     ("srtp", srtp),
     ("rtcp", rtcp),
+    ("sound", sound),
 ];
 
 /// The frame decoder: the same frames however the bytes are cut, and never more than it was given.

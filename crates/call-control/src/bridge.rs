@@ -43,11 +43,11 @@ mod watch;
 
 pub use call::CallKey;
 pub use config::{BridgeConfig, BridgeStats, LegIds, RefusalReason, TrunkSecret};
-pub use echo::EchoMedia;
+pub use echo::{EchoAgreed, EchoMedia};
 pub use mwi::MessageSummary;
 pub use notice::{CallBegun, CallDirection, CallSummary, Notice};
 pub use peers::{Peer, PeerRole, PeerStanding, PeerState};
-pub use relay::MediaRelay;
+pub use relay::{LocalSound, MediaRelay};
 pub use route::{Destination, Route};
 pub use softclient::Softclient;
 pub use switchboard::Switchboard;

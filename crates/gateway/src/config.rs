@@ -17,7 +17,7 @@ use serde::Deserialize;
 pub use dialect::{Association, Assumptions, DialectName, describe};
 pub use sip::{
     CallThroughSection, Destination, DestinationSection, DigestAlgorithm, Domain, MediaSection,
-    NumberPattern, PolicySection, SipListen, SipSection, SipTarget, SoftclientsSection,
+    NumberPattern, PolicySection, SipListen, SipSection, SipTarget, SoftclientsSection, Tones,
     TrunkSection,
 };
 pub use softclients::{SOFTCLIENTS_MAX, SoftclientUser, read_softclients};

@@ -5,6 +5,7 @@
 //! net::sip (UDP, TCP, TLS) ── Telephony ── sip::ua::UserAgent ── call_control::bridge::Switchboard
 //!                                 ├── door: who is read at all          ├── echo: ports that reflect
 //!                                 ├── status: health and metrics        └── audit: refused calls
+//!                                 ├── sounds: recordings and tones that are heard of the gateway
 //!                                 └── softclients: users registered at the PBX
 //! ```
 
@@ -17,6 +18,7 @@ mod orders;
 mod peers;
 mod settings;
 mod softclients;
+mod sounds;
 mod status;
 
 use std::collections::BTreeMap;
@@ -51,6 +53,7 @@ pub use self::media::MediaStatus;
 pub use self::orders::{Users, Ways};
 pub use self::settings::{MediaSettings, TelephonySettings};
 pub use self::softclients::SoftclientSettings;
+pub use self::sounds::Sounds;
 pub use self::status::{PbxStanding, SipStatus, SoftclientStatus};
 
 /// Time that calls get to end by themselves at shutdown; then they are ended.
@@ -98,7 +101,7 @@ pub async fn serve(
         };
         let mut telephony = Telephony::new(&settings, peers.clone(), others);
         if let (Some(relayed), Some(media)) = (relayed, &settings.media) {
-            telephony.relay(relayed, media.srtp);
+            telephony.relay(relayed, media);
         }
         let net = SipNet {
             config: SipNetConfig {
@@ -209,9 +212,12 @@ impl Telephony {
     }
 
     /// Media go through the gateway.
-    fn relay(&mut self, calls: RelayedCalls, srtp: ::media::sdp::SrtpPolicy) {
-        self.media = Some(calls.figures());
-        self.switchboard.set_relay(Box::new(calls), srtp);
+    fn relay(&mut self, calls: RelayedCalls, settings: &MediaSettings) {
+        let figures = calls.figures();
+        self.ports
+            .relay(Arc::clone(&figures), settings.sounds.clone());
+        self.media = Some(figures);
+        self.switchboard.set_relay(Box::new(calls), settings.srtp);
     }
 
     /// Hands over what each tells the others, until nobody has anything more to say.

@@ -9,6 +9,9 @@
 //! | [`conceal`] | what is heard in place of what was lost |
 //! | [`noise`] | silence, and the noise that stands for it (RFC 3389) |
 //! | [`transcode`] | all of these as one direction of a call |
+//! | [`tone`] | the signals of a telephone network, by country (ITU-T E.180) |
+//! | [`play`] | tones and files as packets |
+//! | [`offer`] | which of these a description offers, and how ours are added to it |
 //! | [`mix`] | a small conference |
 //!
 //! Samples are mono, 16 bits, linear. Nothing here allocates once it is set up.
@@ -18,7 +21,11 @@ pub mod conceal;
 pub mod jitter;
 pub mod mix;
 pub mod noise;
+pub mod offer;
+pub mod play;
 pub mod resample;
+mod saying;
+pub mod tone;
 pub mod transcode;
 
 /// How many samples a second there are.

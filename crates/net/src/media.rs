@@ -8,11 +8,14 @@
 //!
 //! Signalling and the threads meet at a lock for each leg, held for the hundreds of nanoseconds of one
 //! packet, never over a system call, and never two at a time. So legs of different threads are joined
-//! like any others, and nobody waits for an answer.
+//! like any others, and nobody waits for an answer. Where sound is played or made into another codec, the
+//! thread of the leg that sends it does that, at the packet's time: its lock is then held for the tens of
+//! microseconds of a frame.
 
 mod leg;
 mod ports;
 mod socket;
+mod voice;
 mod worker;
 
 use std::collections::BTreeMap;

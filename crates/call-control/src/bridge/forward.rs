@@ -122,7 +122,15 @@ impl Switchboard {
             .filter(|told| sdp.as_ref() != Some(told));
         if self.tell(a, Tell::Answer(sdp.clone()), ua, now).is_err() {
             tracing::warn!("an answer could not be passed on");
-            return self.end_call(key, &Ending::new(LegEndCause::Failed), ua, now);
+            let mut why = None;
+            if let Some(call) = self.calls.get_mut(&key) {
+                // The caller has no answer, and gets a refusal.
+                call.answered = None;
+                self.stats.answered -= 1;
+                why = call.ending.clone();
+            }
+            let failed = || Ending::new(LegEndCause::Failed);
+            return self.end_call(key, &why.unwrap_or_else(failed), ua, now);
         }
         if offers {
             self.set_timer(key, Timer::Offer, Some(now + OFFER_ANSWER));
@@ -147,7 +155,8 @@ impl Switchboard {
         };
         let Some(here) = call.line(side) else { return };
         if let (Line::Sip(session), Party::Echo(echo)) = (here, call.party_mut(side.other())) {
-            return echo.renew(ua, session, sdp.as_ref(), now);
+            let agreed = echo.renew(ua, session, sdp.as_ref(), now);
+            return self.echoes.extend(agreed.map(|agreed| (key, agreed)));
         }
         let there = call.line(side.other());
         let joins = call

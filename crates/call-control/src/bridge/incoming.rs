@@ -282,7 +282,8 @@ impl Switchboard {
         let mut leg = EchoLeg::new(id, address);
         call.answered = Some(now);
         self.stats.answered += 1;
-        leg.answer(ua, session, call.described(Side::A).as_ref(), now);
+        let agreed = leg.answer(ua, session, call.described(Side::A).as_ref(), now);
+        self.echoes.extend(agreed.map(|agreed| (key, agreed)));
         call.b = Party::Echo(Box::new(leg));
         self.keep(key, call);
     }

@@ -5,8 +5,11 @@
 //!
 //! A description means something to the relay when both sides agreed: what an offer says of its side
 //! waits for the answer, but for the first one, so that early media are heard.
+//!
+//! Size: what the relay can do and what each side is told of the other are one exchange.
 
 mod digits;
+mod sound;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +23,7 @@ use media::sdp::{
     ConnectionData, CryptoAttribute, CryptoSuite, LocalSession, MediaDescription, RelayedStream,
     SessionDescription, SrtpKey, SrtpPolicy, relay as relayed,
 };
+use media::sound::offer::Coded;
 use sip::StatusCode;
 use sip::ua::CommandError;
 
@@ -39,6 +43,21 @@ pub trait MediaRelay: Send {
     fn set_digit_types(&mut self, call: CallKey, called: bool, types: DigitTypes);
     /// Tells that phone a digit in events (RFC 4733); `false` where it takes none, or no more now.
     fn dial(&mut self, call: CallKey, called: bool, digit: char, duration: Duration) -> bool;
+    /// Whether there is such a sound to play.
+    fn has(&self, _: LocalSound) -> bool {
+        false
+    }
+    /// The phone of that side hears that in place of the other side, until `None` is set.
+    fn play(&mut self, _: CallKey, _called: bool, _: Option<(LocalSound, Coded)>) {}
+    /// Whether the sound of one more call could be made into other codecs.
+    fn can_transcode(&self) -> bool {
+        false
+    }
+    /// The sides share no codec: each side's sound is made into the other's, the caller's format first. `None`
+    /// passes packets as they are. `false` where that is done for too many calls.
+    fn transcode(&mut self, _: CallKey, formats: Option<[Coded; 2]>) -> bool {
+        formats.is_none()
+    }
     /// The call is answered: both are to be heard.
     fn answered(&mut self, call: CallKey);
     /// A moment has passed: time to look whether they are.
@@ -49,7 +68,17 @@ pub trait MediaRelay: Send {
     fn key(&mut self, suite: CryptoSuite) -> SrtpKey;
 }
 
-/// Why a description cannot be told: the call, or the change of it, is refused with 488.
+/// What a phone hears that nobody at the other side says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalSound {
+    /// Music while it is on hold.
+    Music,
+    /// The tone that tells that the other telephone rings.
+    Ringback,
+}
+
+/// Why a description cannot be told: the call, or the change of it, is refused with 488, and with 503 where
+/// that passes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MediaRefusal {
     #[error("a session description was expected")]
@@ -58,6 +87,8 @@ pub(super) enum MediaRefusal {
     NoAudio,
     #[error("the profile that our policy has was expected")]
     Security,
+    #[error("sound is made into other codecs for as many calls as may be")]
+    Transcoding,
 }
 
 /// The calls whose media are relayed.
@@ -81,6 +112,16 @@ struct End {
     told_events: Vec<(u8, u32)>,
     /// It is a cloud leg: digits that it cannot hear are told on the channel.
     on_channel: bool,
+    /// Formats of ours among those that its phone was told last.
+    ours_told: Vec<u8>,
+    /// What is said to its phone, where we could say it.
+    coded: Option<Coded>,
+    /// Sound is made for it of the other side's, which has another codec.
+    transcoded: bool,
+    /// Both have heard each other: who does not any more is on hold.
+    talked: bool,
+    /// Its phone hears a tone that tells that the other one rings.
+    rings: bool,
 }
 
 /// A description of a phone, and what it means.
@@ -92,6 +133,7 @@ struct Agreed {
     remote: Remote,
     /// Events of RFC 4733 among its formats, with their clocks.
     events: Vec<(u8, u32)>,
+    stream: MediaDescription,
 }
 
 /// Suites that are offered and taken: what PBXs have, the better one first.
@@ -160,6 +202,11 @@ impl Relays {
         let (mut description, index) = read(said)?;
         let agreed = near.understand(said, &description, index, self.policy, &mut *self.relay)?;
         near.offers_digits(&mut description.media[index], far);
+        let adds = near.transcoded || self.relay.can_transcode();
+        far.is_offered_ours(&mut description.media[index], adds);
+        if self.relay.has(LocalSound::Music) {
+            sound::opens_hold(&mut description, index);
+        }
         far.offered = None;
         if near.agreed.is_none() {
             near.take(agreed, (call, from), &mut *self.relay);
@@ -204,18 +251,8 @@ impl Relays {
         let (near, far) = split(ends, from);
         let (mut description, index) = read(said)?;
         near.answers_digits(&mut description.media[index], far);
-        let offer = far.agreed.as_ref().ok_or(MediaRefusal::NoAudio)?;
-        let protocol = offer.protocol.clone();
-        let crypto = offer.crypto.iter().filter_map(|theirs| {
-            let mut ours = far.keys.iter();
-            let key = ours.find(|key| key.suite == theirs.key.suite)?.clone();
-            Some(CryptoAttribute {
-                tag: theirs.tag,
-                key,
-            })
-        });
-        let crypto = crypto.collect();
-        let told = far.tell(&description, index, protocol, crypto)?;
+        far.is_answered_theirs(&mut description.media[index], near);
+        let told = far.tell_answer(&description, index)?;
         self.agree_digits(call, clock_rate(&description.media[index]));
         Ok(told)
     }
@@ -238,6 +275,7 @@ impl Relays {
         if let Some(offered) = far.offered.take() {
             far.take(offered, (call, from.other()), &mut *self.relay);
         }
+        self.settle(call, from)?;
         self.agree_digits(call, clock_rate(&description.media[index]));
         Ok(())
     }
@@ -253,6 +291,11 @@ impl End {
             offered: None,
             told_events: Vec::new(),
             on_channel: false,
+            ours_told: Vec::new(),
+            coded: None,
+            transcoded: false,
+            talked: false,
+            rings: false,
         }
     }
 
@@ -318,12 +361,33 @@ impl End {
             },
             crypto: chosen.map(|(_, theirs)| theirs),
             events: stream.events().collect(),
+            stream: stream.clone(),
         })
     }
 
     fn take(&mut self, agreed: Agreed, (call, side): (CallKey, Side), relay: &mut dyn MediaRelay) {
         relay.set_remote(call, side == Side::B, &agreed.remote);
         self.agreed = Some(agreed);
+    }
+
+    /// Describes the other side, which answers, to the phone of this one, which has offered.
+    fn tell_answer(
+        &mut self,
+        description: &SessionDescription,
+        index: usize,
+    ) -> Result<Bytes, MediaRefusal> {
+        let offer = self.agreed.as_ref().ok_or(MediaRefusal::NoAudio)?;
+        let protocol = offer.protocol.clone();
+        let crypto = offer.crypto.iter().filter_map(|theirs| {
+            let mut ours = self.keys.iter();
+            let key = ours.find(|key| key.suite == theirs.key.suite)?.clone();
+            Some(CryptoAttribute {
+                tag: theirs.tag,
+                key,
+            })
+        });
+        let crypto = crypto.collect();
+        self.tell(description, index, protocol, crypto)
     }
 
     /// Describes the other side to the phone of this one, with our port.
@@ -369,10 +433,24 @@ impl Switchboard {
             };
             told.map_err(|refusal| {
                 tracing::warn!(%refusal, "a description could not be relayed");
+                if refusal == MediaRefusal::Transcoding
+                    && let Some(call) = self.calls.get_mut(&key)
+                {
+                    call.note_ending(&Ending::new(LegEndCause::Congestion));
+                }
                 CommandError::State("the media cannot be relayed")
             })
         };
         Ok(match what {
+            Tell::Progress {
+                status: StatusCode::RINGING,
+                sdp: None,
+                reliable,
+            } if side == Side::A => Tell::Progress {
+                status: StatusCode::RINGING,
+                sdp: relays.ring(key),
+                reliable,
+            },
             Tell::Progress {
                 status,
                 sdp: Some(sdp),

@@ -12,7 +12,7 @@ use sip::ua::{ReferKey, SessionKey, SubscriptionKey, UserAgent, UserAgentEvent};
 use super::call::{BridgedCall, CallKey};
 use super::cause::Ending;
 use super::config::{BridgeConfig, BridgeStats, LegIds};
-use super::echo::EchoMedia;
+use super::echo::{EchoAgreed, EchoMedia};
 use super::notice::Notice;
 use super::party::{Line, Side};
 use super::peers::{Peer, PeerStanding, Peers};
@@ -55,6 +55,8 @@ pub struct Switchboard {
     pub(super) stats: BridgeStats,
     /// Calls whose ports of the echo are to be closed.
     pub(super) closing: Vec<CallKey>,
+    /// What was agreed with phones of echoes, to be told to their ports.
+    pub(super) echoes: Vec<(CallKey, EchoAgreed)>,
     /// Who carries media; `None` tells each side the other's addresses.
     pub(super) relays: Option<Relays>,
     /// Channels that the calls take. Kept, as each call that comes asks for it, above all when there are
@@ -90,6 +92,7 @@ impl Switchboard {
             timers: Timers::default(),
             stats: BridgeStats::default(),
             closing: Vec::new(),
+            echoes: Vec::new(),
             relays: None,
             channels: 0,
             signals: VecDeque::new(),
@@ -166,6 +169,9 @@ impl Switchboard {
             } if self.notified(subscription, &body) => None,
             other => self.session_event(other, ua, now),
         };
+        for (key, agreed) in self.echoes.drain(..) {
+            media.agreed(key, &agreed);
+        }
         for key in self.closing.drain(..) {
             media.close(key);
         }

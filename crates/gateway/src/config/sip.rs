@@ -1,6 +1,7 @@
 //! `[sip]`: the small SIP PBX of the gateway. Without the section there is none.
 
 mod conflict;
+mod media;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +13,8 @@ use ::sip::transport::Transport;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::types::{Count, HostPort, Name, Seconds, SrtpChoice, parsed};
+pub use self::media::{MediaSection, Tones};
+use super::types::{Count, HostPort, Name, Seconds, parsed};
 
 /// `[sip]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -58,50 +60,6 @@ pub struct SipSection {
     /// Media of calls go through the gateway; without this, each side is told the other's addresses.
     #[serde(default)]
     pub media: Option<MediaSection>,
-}
-
-/// `[sip.media]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct MediaSection {
-    /// Whether they are encrypted (SDES, RFC 4568).
-    #[serde(default)]
-    pub srtp: SrtpChoice,
-    /// The first port, and the last one: four of them for each call.
-    #[serde(default = "default_first_port")]
-    pub first_port: Count<1024, 65_535>,
-    /// See `first-port`.
-    #[serde(default = "default_last_port")]
-    pub last_port: Count<1024, 65_535>,
-    /// Threads that carry packets; 0 is one for each processor.
-    #[serde(default = "default_threads")]
-    pub threads: Count<0, 64>,
-    /// Microseconds for which packets may wait to be carried together: half of it is added to their way.
-    #[serde(default = "default_round")]
-    pub round_us: Count<0, 5000>,
-    /// Seconds for which a side of an answered call is not heard before that is told; 0: never.
-    #[serde(default = "default_silence")]
-    pub silence_s: Count<0, 3600>,
-}
-
-const fn default_first_port() -> Count<1024, 65_535> {
-    Count(20_000)
-}
-
-const fn default_last_port() -> Count<1024, 65_535> {
-    Count(29_999)
-}
-
-const fn default_threads() -> Count<0, 64> {
-    Count(0)
-}
-
-const fn default_silence() -> Count<0, 3600> {
-    Count(10)
-}
-
-const fn default_round() -> Count<0, 5000> {
-    Count(1000)
 }
 
 /// `[sip.softclients]`

@@ -206,6 +206,20 @@ fn media_figures(page: &mut Page<'_>, media: &MediaStatus) -> fmt::Result {
         "of",
         [("call", media.silences)],
     )?;
+    page.gauge(
+        "ringway_media_transcoded_calls",
+        "Calls whose sides share no codec, and whose sound is made into each other's: what costs processor time",
+        float(media.transcoded),
+    )?;
+    page.counters(
+        "ringway_media_transcodings",
+        "Calls whose sides share no codec, by whether their sound could be made into each other's",
+        "result",
+        [
+            ("done", media.transcodings),
+            ("refused", media.untranscoded),
+        ],
+    )?;
     let ended = &media.relay.ended;
     page.counters(
         "ringway_media_packets",

@@ -1,11 +1,17 @@
-//! Ports that send back what they get, for the echo application.
+//! Ports that send back what they get, for the echo application: legs of the relay where media are relayed,
+//! which can say something first, or else ports of its own.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use call_control::bridge::{CallKey, EchoMedia};
+use call_control::bridge::{CallKey, EchoAgreed, EchoMedia};
+use net::media::Leg;
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
+
+use super::media::RelayFigures;
+use super::sounds::Sounds;
 
 /// Echo calls at once.
 const PORTS_MAX: usize = 100;
@@ -20,7 +26,17 @@ const HEADER_LEN: usize = 12;
 #[derive(Debug)]
 pub(super) struct EchoPorts {
     address: IpAddr,
-    open: BTreeMap<CallKey, AbortHandle>,
+    open: BTreeMap<CallKey, Port>,
+    relay: Option<(Arc<RelayFigures>, Sounds)>,
+}
+
+/// A port that is open.
+#[derive(Debug)]
+enum Port {
+    /// Packets are sent back by that task.
+    Own(AbortHandle),
+    /// A leg of the relay, and whether it has said yet what it says first.
+    Relayed(Leg, bool),
 }
 
 impl EchoPorts {
@@ -28,7 +44,13 @@ impl EchoPorts {
         Self {
             address,
             open: BTreeMap::new(),
+            relay: None,
         }
+    }
+
+    /// Packets go through the relay.
+    pub(super) fn relay(&mut self, relay: Arc<RelayFigures>, sounds: Sounds) {
+        self.relay = Some((relay, sounds));
     }
 
     fn bind(&self) -> std::io::Result<std::net::UdpSocket> {
@@ -50,18 +72,43 @@ impl EchoMedia for EchoPorts {
         if self.open.len() >= PORTS_MAX {
             return None;
         }
+        if let Some((relay, _)) = &self.relay {
+            let leg = relay.allocate(self.address);
+            let leg = leg.inspect_err(|error| tracing::warn!(%error, "no port for an echo"));
+            let leg = leg.ok()?;
+            let address = leg.address();
+            self.open.insert(call, Port::Relayed(leg, false));
+            return Some(address);
+        }
         let socket = self.bind().and_then(UdpSocket::from_std);
         let socket = socket
             .inspect_err(|error| tracing::warn!(%error, "no port for an echo"))
             .ok()?;
         let address = socket.local_addr().ok()?;
         let task = tokio::spawn(reflect(socket));
-        self.open.insert(call, task.abort_handle());
+        self.open.insert(call, Port::Own(task.abort_handle()));
         Some(address)
     }
 
+    fn agreed(&mut self, call: CallKey, agreed: &EchoAgreed) {
+        let (Some(Port::Relayed(leg, has_spoken)), Some((_, sounds))) =
+            (self.open.get_mut(&call), &self.relay)
+        else {
+            return;
+        };
+        leg.set_remote(&agreed.remote);
+        if std::mem::replace(has_spoken, true) {
+            return;
+        }
+        if let (Some(sound), Some(coded)) = (sounds.announcement(), &agreed.coded)
+            && let Err(error) = leg.play(Some((&sound, coded)))
+        {
+            tracing::warn!(call = call.0, %error, "an announcement could not be played");
+        }
+    }
+
     fn close(&mut self, call: CallKey) {
-        if let Some(task) = self.open.remove(&call) {
+        if let Some(Port::Own(task)) = self.open.remove(&call) {
             task.abort();
         }
     }
@@ -69,8 +116,10 @@ impl EchoMedia for EchoPorts {
 
 impl Drop for EchoPorts {
     fn drop(&mut self) {
-        for task in self.open.values() {
-            task.abort();
+        for port in self.open.values() {
+            if let Port::Own(task) = port {
+                task.abort();
+            }
         }
     }
 }

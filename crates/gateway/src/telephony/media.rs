@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use call_control::bridge::{CallKey, MediaRelay};
+use call_control::bridge::{CallKey, LocalSound, MediaRelay};
 use media::quality::silence::{Silence, SilenceWatch};
 use media::quality::{Heard, Verdict};
 use media::relay::{DigitTypes, Remote};
 use media::sdp::{CryptoSuite, SrtpKey};
+use media::sound::offer::Coded;
 use net::clock;
 use net::media::{AllocateError, Leg, Relay, RelayStats};
 use rand::Rng as _;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::MediaSettings;
 use super::orders::Order;
+use super::sounds::Sounds;
 
 /// The clock of G.711 and G.722 in descriptions; what is agreed says otherwise where it is another.
 const CLOCK_RATE: u32 = 8000;
@@ -30,6 +32,9 @@ pub(super) struct RelayedCalls {
     address: IpAddr,
     calls: BTreeMap<CallKey, RelayedCall>,
     silence: Option<Duration>,
+    sounds: Sounds,
+    /// Calls at once whose sound may be made into other codecs.
+    transcoded_max: u64,
     /// Who is told of digits that phones dial.
     orders: mpsc::Sender<Order>,
 }
@@ -39,6 +44,9 @@ pub(super) struct RelayedCalls {
 struct RelayedCall {
     legs: [Leg; 2],
     watch: SilenceWatch,
+    /// What each hears of the gateway itself.
+    played: [Option<(LocalSound, Coded)>; 2],
+    is_transcoded: bool,
 }
 
 /// What the relay and the calls that are over tell health and metrics.
@@ -50,6 +58,10 @@ pub(super) struct RelayFigures {
     /// Calls with a side that is not heard now, and how often that has begun.
     silent: AtomicU64,
     silences: AtomicU64,
+    /// Calls whose sound is made into other codecs now, how many have been, and how many could not be.
+    transcoded: AtomicU64,
+    transcodings: AtomicU64,
+    untranscoded: AtomicU64,
 }
 
 /// How relayed media were a moment ago.
@@ -63,6 +75,12 @@ pub struct MediaStatus {
     pub silent: u64,
     /// How often one became so.
     pub silences: u64,
+    /// Calls whose sound is made into other codecs.
+    pub transcoded: u64,
+    /// How many calls have been so.
+    pub transcodings: u64,
+    /// Calls whose sides share no codec, and that were too many.
+    pub untranscoded: u64,
 }
 
 impl RelayFigures {
@@ -72,7 +90,17 @@ impl RelayFigures {
             ended: std::array::from_fn(|at| self.ended[at].load(Ordering::Relaxed)),
             silent: self.silent.load(Ordering::Relaxed),
             silences: self.silences.load(Ordering::Relaxed),
+            transcoded: self.transcoded.load(Ordering::Relaxed),
+            transcodings: self.transcodings.load(Ordering::Relaxed),
+            untranscoded: self.untranscoded.load(Ordering::Relaxed),
         }
+    }
+
+    /// A leg for an application of the gateway's own, which hears itself.
+    pub(super) fn allocate(&self, address: IpAddr) -> Result<Leg, AllocateError> {
+        let leg = self.relay.allocate(address, CLOCK_RATE, None)?;
+        leg.join(&leg);
+        Ok(leg)
     }
 
     fn ended(&self, call: CallKey, sides: &[Heard; 2]) {
@@ -120,12 +148,17 @@ impl RelayedCalls {
             ended: Default::default(),
             silent: AtomicU64::new(0),
             silences: AtomicU64::new(0),
+            transcoded: AtomicU64::new(0),
+            transcodings: AtomicU64::new(0),
+            untranscoded: AtomicU64::new(0),
         };
         Ok(Self {
             figures: Arc::new(figures),
             address,
             calls: BTreeMap::new(),
             silence: settings.silence,
+            sounds: settings.sounds.clone(),
+            transcoded_max: settings.transcoded_calls as u64,
             orders,
         })
     }
@@ -159,12 +192,18 @@ impl MediaRelay for RelayedCalls {
         }
         let addresses = [legs[0].address(), legs[1].address()];
         let watch = SilenceWatch::default();
-        self.calls.insert(call, RelayedCall { legs, watch });
+        let opened = RelayedCall {
+            legs,
+            watch,
+            played: [None; 2],
+            is_transcoded: false,
+        };
+        self.calls.insert(call, opened);
         Some(addresses)
     }
 
     fn set_remote(&mut self, call: CallKey, called: bool, remote: &Remote) {
-        if let Some(RelayedCall { legs, watch }) = self.calls.get_mut(&call) {
+        if let Some(RelayedCall { legs, watch, .. }) = self.calls.get_mut(&call) {
             let side = usize::from(called);
             legs[side].set_remote(remote);
             watch.expect(side, remote.direction.receives(), clock::now());
@@ -182,17 +221,80 @@ impl MediaRelay for RelayedCalls {
         call.is_some_and(|it| it.legs[usize::from(called)].dial(digit, duration).is_ok())
     }
 
+    fn has(&self, sound: LocalSound) -> bool {
+        match sound {
+            LocalSound::Music => self.sounds.music.is_some(),
+            LocalSound::Ringback => self.sounds.ringback.is_some(),
+        }
+    }
+
+    fn play(&mut self, call: CallKey, called: bool, what: Option<(LocalSound, Coded)>) {
+        let Some(it) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let side = usize::from(called);
+        // What is heard already goes on.
+        if it.played[side] == what {
+            return;
+        }
+        it.played[side] = what;
+        let sound = what.and_then(|(sound, coded)| {
+            let sound = match sound {
+                LocalSound::Music => self.sounds.music(),
+                LocalSound::Ringback => self.sounds.ringback(),
+            };
+            Some((sound?, coded))
+        });
+        let played = it.legs[side].play(sound.as_ref().map(|(sound, coded)| (sound, coded)));
+        if let Err(error) = played {
+            tracing::warn!(call = call.0, %error, "sound could not be played");
+        }
+    }
+
+    fn can_transcode(&self) -> bool {
+        self.figures.transcoded.load(Ordering::Relaxed) < self.transcoded_max
+    }
+
+    fn transcode(&mut self, call: CallKey, formats: Option<[Coded; 2]>) -> bool {
+        let can = self.can_transcode();
+        let Some(it) = self.calls.get_mut(&call) else {
+            return true;
+        };
+        let is_new = formats.is_some() && !it.is_transcoded;
+        if is_new && !can {
+            self.figures.untranscoded.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        for (side, leg) in it.legs.iter().enumerate() {
+            let formats = formats.map(|both| (both[1 - side].format, both[side]));
+            if let Err(error) = leg.transcode(formats) {
+                tracing::warn!(call = call.0, %error, "sound cannot be made into another codec");
+                return false;
+            }
+        }
+        if is_new {
+            self.figures.transcoded.fetch_add(1, Ordering::Relaxed);
+            self.figures.transcodings.fetch_add(1, Ordering::Relaxed);
+        } else if it.is_transcoded && formats.is_none() {
+            self.figures.transcoded.fetch_sub(1, Ordering::Relaxed);
+        }
+        it.is_transcoded = formats.is_some();
+        true
+    }
+
     fn answered(&mut self, call: CallKey) {
         if let Some(it) = self.calls.get_mut(&call) {
             it.watch.answered(clock::now());
         }
+        // The called telephone does not ring any more.
+        self.play(call, false, None);
     }
 
     fn look(&mut self) {
         let Some(limit) = self.silence else { return };
         let now = clock::now();
         let mut silent = 0;
-        for (call, RelayedCall { legs, watch }) in &mut self.calls {
+        for (call, RelayedCall { legs, watch, .. }) in &mut self.calls {
             let heard = [0, 1].map(|side| legs[side].stats()?.reception.heard());
             let before = watch.silence();
             let changed = watch.check(heard, limit, now);
@@ -213,9 +315,17 @@ impl MediaRelay for RelayedCalls {
     }
 
     fn close(&mut self, call: CallKey) {
-        let Some(RelayedCall { legs, .. }) = self.calls.remove(&call) else {
+        let Some(RelayedCall {
+            legs,
+            is_transcoded,
+            ..
+        }) = self.calls.remove(&call)
+        else {
             return;
         };
+        if is_transcoded {
+            self.figures.transcoded.fetch_sub(1, Ordering::Relaxed);
+        }
         let [caller, called] = legs;
         if let (Some(caller), Some(called)) = (caller.stats(), called.stats()) {
             self.figures.ended(call, &[caller.heard, called.heard]);

@@ -21,6 +21,7 @@ use sip::ua::UserAgentConfig;
 use sip::uri::{Host, HostPort};
 
 use super::softclients::SoftclientSettings;
+use super::sounds::Sounds;
 use crate::config::{
     self, DigestAlgorithm, MediaSection, NumberPattern, PolicySection, SipListen, SipSection,
     SipTarget, SoftclientUser, SoftclientsSection, SrtpChoice, read_secret, read_softclients,
@@ -41,12 +42,16 @@ pub struct MediaSettings {
     pub srtp: SrtpPolicy,
     /// How long a side of an answered call may not be heard before that is told, where it is.
     pub silence: Option<Duration>,
+    /// What is heard of the gateway itself.
+    pub sounds: Sounds,
+    /// Calls at once whose sound is made into other codecs.
+    pub transcoded_calls: usize,
 }
 
 impl MediaSettings {
-    fn new(section: &MediaSection, address: IpAddr) -> Self {
+    fn new(section: &MediaSection, address: IpAddr) -> anyhow::Result<Self> {
         let port = |count: u64| u16::try_from(count).unwrap_or(u16::MAX);
-        Self {
+        Ok(Self {
             relay: RelayConfig {
                 addresses: vec![address],
                 ports: port(section.first_port.0)..=port(section.last_port.0),
@@ -61,7 +66,9 @@ impl MediaSettings {
                 SrtpChoice::Prefer => SrtpPolicy::Prefer,
                 SrtpChoice::Require => SrtpPolicy::Require,
             },
-        }
+            sounds: Sounds::read(section)?,
+            transcoded_calls: usize::try_from(section.transcoded_calls.0).unwrap_or(usize::MAX),
+        })
     }
 }
 
@@ -175,6 +182,9 @@ impl TelephonySettings {
             host: host(ip),
             port: Some(first.port()),
         });
+        let media_address = section.advertise.unwrap_or_else(|| first.ip());
+        let media = section.media.as_ref();
+        let media = media.map(|media| MediaSettings::new(media, media_address));
         let second = section.call_through.as_ref();
         let channels = usize::try_from(trunk.channels.0).unwrap_or(usize::MAX);
         Ok(Self {
@@ -183,11 +193,8 @@ impl TelephonySettings {
             tls_callers: section.ca_file.clone().filter(|_| section.mutual_tls),
             tls_client,
             advertise,
-            media_address: section.advertise.unwrap_or_else(|| first.ip()),
-            media: section.media.as_ref().map(|media| {
-                let address = section.advertise.unwrap_or_else(|| first.ip());
-                MediaSettings::new(media, address)
-            }),
+            media_address,
+            media: media.transpose()?,
             domain: section.domain.0.as_str().into(),
             trunk: trunk.targets.clone(),
             call_through: second

@@ -23,7 +23,7 @@ pub enum Reason {
     PayloadType,
     /// Its number lies far from the others, and no second one has confirmed it yet.
     Far,
-    /// The stream is on hold in this direction.
+    /// The stream is on hold in this direction, or music, an announcement or a tone goes in its place.
     Held,
     /// Reports alone that mean nothing to the other leg.
     Report,

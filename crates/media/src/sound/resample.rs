@@ -124,10 +124,16 @@ impl Ratio {
 }
 
 fn filtered(window: &[i16], taps: &[i16]) -> i16 {
-    let products = window.iter().zip(taps);
-    // 15 bits of taps, whose magnitudes sum up to less than 2: 32 bits hold it.
-    let sum: i32 = products.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
-    saturated((sum + (1 << 14)) >> 15)
+    let half = |window: &[i16], taps: &[i16]| -> i32 {
+        let products = window.iter().zip(taps);
+        products.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+    };
+    // 15 bits of taps: 32 bits hold half of them, whose magnitudes sum up to less than 2. All together may be too
+    // much, of sound that is louder than any.
+    let middle = taps.len() / 2;
+    let (old, new) = window.split_at(middle);
+    let sum = half(old, &taps[..middle]).saturating_add(half(new, &taps[middle..]));
+    saturated(sum.saturating_add(1 << 14) >> 15)
 }
 
 /// The filter of a ratio, made once.

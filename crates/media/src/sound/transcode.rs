@@ -11,14 +11,13 @@
 //! and by Opus, 6.5 ms.
 
 mod hearing;
-mod saying;
 
 use std::time::{Duration, Instant};
 
 use self::hearing::Hearing;
-use self::saying::Saying;
 use super::codec::{Codec, CodecError};
 use super::jitter::{Content, JitterBuffer, JitterCounters, Pull};
+use super::saying::Saying;
 use crate::rtp::{HEADER_LEN, RtpHeader, RtpPacket};
 
 /// A stream that says nothing for so long, not even noise, is over until its next packet.
@@ -54,6 +53,17 @@ pub struct TranscodeCounters {
     pub silent: u64,
     /// Ticks left out because nobody asked in time.
     pub stalled: u64,
+}
+
+impl TranscodeCounters {
+    /// Adds another one's numbers.
+    pub const fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.strange += other.strange;
+        self.undecodable += other.undecodable;
+        self.silent += other.silent;
+        self.stalled += other.stalled;
+    }
 }
 
 /// One direction. Inputs are [`Self::receive`] and, at the time of [`Self::poll_timeout`],

@@ -6,6 +6,8 @@ mod conceal;
 mod jitter;
 mod mix;
 mod noise;
+mod offer;
+mod play;
 mod resample;
 mod transcode;
 

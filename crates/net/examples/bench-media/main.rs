@@ -1,8 +1,9 @@
-//! `make bench-media`: what a relayed packet and a protected one cost, beside rtpengine where it is
-//! installed. The generator is an outside one, compiled as it lies in the test data.
+//! `make bench-media`: what a relayed packet, a protected one and sound in another codec cost, beside rtpengine
+//! where it is installed. The generator is an outside one, compiled as it lies in the test data.
 
 mod beside;
 mod report;
+mod sound;
 mod srtp;
 
 use std::io::{Read as _, Write as _};
@@ -43,6 +44,8 @@ enum Part {
     Relay(RelayPart),
     /// Only the cost of SRTP
     Srtp,
+    /// Only the cost of sound that is made into another codec
+    Sound,
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,8 +66,10 @@ fn main() -> Result<()> {
     match &arguments.part {
         Some(Part::Relay(part)) => relay(part),
         Some(Part::Srtp) => srtp::run(),
+        Some(Part::Sound) => sound::run(),
         None => {
             srtp::run()?;
+            sound::run()?;
             match &arguments.tools {
                 Some(tools) => beside::run(&arguments, tools),
                 None => report::say("no generator: RINGWAY_TESTDATA is not set"),

@@ -6,9 +6,8 @@ use anyhow::{Context as _, Result};
 use media::rtp::RtpHeader;
 use media::sdp::{CryptoSuite, SrtpKey};
 use media::srtp::{OVERHEAD_MAX, Opener, Protector};
-use rustix::time::{ClockId, clock_gettime};
 
-use crate::report::{goal, median};
+use crate::report::{goal, median, thread_ns};
 
 /// Packets of one run: less than a round of sequence numbers.
 const PACKETS: u16 = 20_000;
@@ -67,10 +66,4 @@ fn packet(sequence: u16) -> [u8; LEN + OVERHEAD_MAX] {
     let mut packet = [0xd5; LEN + OVERHEAD_MAX];
     packet[..12].copy_from_slice(&header.to_bytes());
     packet
-}
-
-#[expect(clippy::cast_precision_loss, reason = "hours fit")]
-fn thread_ns() -> f64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    now.tv_sec as f64 * 1e9 + now.tv_nsec as f64
 }

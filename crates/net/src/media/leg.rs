@@ -1,7 +1,7 @@
 //! A leg: the core's behind a lock, and its sockets.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use ::media::dtmf::DtmfError;
@@ -11,10 +11,15 @@ use ::media::relay::{
     Reason, Reception, Remote,
 };
 use ::media::rtp::RtpHeader;
+use ::media::sound::codec::CodecError;
+use ::media::sound::offer::Coded;
+use ::media::sound::play::Sound;
+use ::media::sound::transcode::{Format, TranscodeCounters};
 
 use super::Shared;
 use super::socket::Sockets;
-use super::worker::is_sent;
+use super::voice::{Fate, Voice};
+use super::worker::{Worker, is_sent};
 use crate::clock;
 
 /// Who gets what a phone says in place of the leg that its own is joined with: sound is made of it there.
@@ -39,6 +44,8 @@ pub struct Leg {
 pub(super) struct Endpoint {
     pub(super) address: SocketAddr,
     pub(super) sockets: Sockets,
+    /// Who looks after it, and where there.
+    pub(super) home: OnceLock<(Weak<Worker>, usize)>,
     state: Mutex<State>,
 }
 
@@ -47,6 +54,8 @@ pub(super) struct State {
     pub(super) peer: Option<Arc<Endpoint>>,
     pub(super) listener: Option<Box<dyn Listener>>,
     digits: Option<DigitSink>,
+    /// Where something else goes to the phone than what the other leg sends.
+    voice: Option<Box<Voice>>,
 }
 
 /// How a leg goes.
@@ -60,6 +69,8 @@ pub struct LegStats {
     pub heard: Heard,
     /// Where it sends from, once it did.
     pub source: Option<SocketAddr>,
+    /// What was made for it of the other side's sound, where they share no codec.
+    pub transcoded: TranscodeCounters,
 }
 
 impl Leg {
@@ -105,6 +116,24 @@ impl Leg {
         Ok(())
     }
 
+    /// The phone hears that from now on, in place of whoever the leg is joined with, until it is over or
+    /// `None` is set. A hold of the leg holds this too.
+    ///
+    /// # Errors
+    /// [`CodecError`]: of the codec's settings; nothing is played then.
+    pub fn play(&self, what: Option<(&Sound, &Coded)>) -> Result<(), CodecError> {
+        self.with_voice(what.is_some(), |voice| voice.play(what, clock::now()))
+    }
+
+    /// What the other leg sends is made into the codec of this one's phone from now on: of that format, into
+    /// that one. `None` passes it as it is. Set again to the same, it goes on.
+    ///
+    /// # Errors
+    /// [`CodecError`]: of the codecs' settings; packets pass as they are then.
+    pub fn transcode(&self, formats: Option<(Format, Coded)>) -> Result<(), CodecError> {
+        self.with_voice(formats.is_some(), |voice| voice.transcode(formats))
+    }
+
     /// Both hear each other from now on, and nobody else does. With itself it is an echo.
     pub fn join(&self, other: &Self) {
         self.part();
@@ -145,7 +174,25 @@ impl Leg {
                 state.core.phone_report(),
             ),
             source: state.core.source(),
+            transcoded: state
+                .voice
+                .as_ref()
+                .map(|it| it.counters())
+                .unwrap_or_default(),
         })
+    }
+
+    fn with_voice(
+        &self,
+        is_new: bool,
+        what: impl FnOnce(&mut Voice) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        let done = self.with(|state| match &mut state.voice {
+            None if !is_new => Ok(()),
+            voice => what(voice.get_or_insert_default()),
+        });
+        self.endpoint.wake();
+        done.unwrap_or(Ok(()))
     }
 
     fn with<T>(&self, what: impl FnOnce(&mut State) -> T) -> Option<T> {
@@ -183,11 +230,13 @@ impl Endpoint {
         Self {
             address,
             sockets,
+            home: OnceLock::new(),
             state: Mutex::new(State {
                 core,
                 peer: None,
                 listener: None,
                 digits: None,
+                voice: None,
             }),
         }
     }
@@ -197,9 +246,32 @@ impl Endpoint {
         self.state.lock().ok()
     }
 
+    /// Has its thread look what is due.
+    fn wake(&self) {
+        if let Some((worker, place)) = self.home.get()
+            && let Some(worker) = worker.upgrade()
+        {
+            worker.look_after(*place);
+        }
+    }
+
     /// Makes a packet ready for the phone, and sends it.
     pub(super) fn send(&self, passing: Passing, buffer: &mut [u8; BUFFER_LEN], now: Instant) {
         let Some(mut state) = self.lock() else { return };
+        if let Some(voice) = &mut state.voice {
+            match voice.take(passing, &buffer[..passing.len], now) {
+                Fate::Passes => {}
+                Fate::Replaced => return state.core.dropped(Reason::Held),
+                Fate::Stays => return state.core.dropped(Reason::Report),
+                Fate::Heard { is_first } => {
+                    drop(state);
+                    if is_first {
+                        self.wake();
+                    }
+                    return;
+                }
+            }
+        }
         let Ok(out) = state.core.send(passing, buffer, now) else {
             return;
         };
@@ -207,8 +279,30 @@ impl Endpoint {
         self.transmit(out, buffer);
     }
 
+    /// Sends what is due of sound and digits. Gives when there is more to do.
+    pub(super) fn due(&self, buffer: &mut [u8; BUFFER_LEN], now: Instant) -> Option<Instant> {
+        let digit = self.digits(buffer, now);
+        let sound = self.sound(buffer, now);
+        [digit, sound].into_iter().flatten().min()
+    }
+
+    /// Sends what is due of sound that is made here.
+    fn sound(&self, buffer: &mut [u8; BUFFER_LEN], now: Instant) -> Option<Instant> {
+        loop {
+            let mut state = self.lock()?;
+            let voice = state.voice.as_mut()?;
+            let Some(passing) = voice.poll(buffer, now) else {
+                return voice.poll_timeout();
+            };
+            if let Ok(out) = state.core.send(passing, buffer, now) {
+                drop(state);
+                self.transmit(out, buffer);
+            }
+        }
+    }
+
     /// Sends what is due of a digit, and tells those that were heard. Gives when there is more to do.
-    pub(super) fn digits(&self, buffer: &mut [u8; BUFFER_LEN], now: Instant) -> Option<Instant> {
+    fn digits(&self, buffer: &mut [u8; BUFFER_LEN], now: Instant) -> Option<Instant> {
         let mut state = self.lock()?;
         state.core.handle_timeout(now);
         while let Some(heard) = state.core.poll_heard() {

@@ -6,6 +6,11 @@ use std::sync::mpsc;
 use ::media::relay::{BUFFER_LEN, DigitTypes, Reason, Remote};
 use ::media::rtp::{RtpHeader, RtpPacket};
 use ::media::sdp::{CryptoSuite, Direction, SrtpKey};
+use ::media::sound::Rate;
+use ::media::sound::codec::Codec;
+use ::media::sound::offer::Coded;
+use ::media::sound::play::{Clip, Sound};
+use ::media::sound::transcode::Format;
 use ::media::srtp::{Opener, Protector};
 
 use super::*;
@@ -257,6 +262,119 @@ fn digits_are_made_and_told_by_the_thread() {
     }
     assert_eq!(told, ['4', '*']);
     assert_eq!(b.stats().unwrap().counters.sent, 0);
+}
+
+/// Sound of our own goes encrypted, as one stream with what was sent before and after it, and comes to an end.
+#[test]
+fn what_is_played_is_part_of_the_stream_encrypted_like_it_and_paced_by_the_thread() {
+    let address = own_address();
+    let (_relay, [alice, bob], [a, b]) = call(address, 1);
+    let key = |seed| {
+        let suite = CryptoSuite::AesCm128HmacSha1_80;
+        SrtpKey::new(suite, vec![seed; suite.key_len()]).unwrap()
+    };
+    b.set_remote(&Remote {
+        srtp: Some((key(1), key(2))),
+        ..bob.remote()
+    });
+    let mut opener = Opener::new(&key(1));
+    let mut hears = || {
+        let mut buffer = [0; BUFFER_LEN];
+        let (len, _) = bob.socket.recv_from(&mut buffer).unwrap();
+        let len = opener.open(&mut buffer[..len]).unwrap();
+        let packet = RtpPacket::parse(&buffer[..len]).unwrap();
+        (packet.header, packet.payload.to_vec())
+    };
+    alice.says(7, &a);
+    let (before, payload) = hears();
+    assert_eq!(payload, [7; 160]);
+    let coded = Coded {
+        format: Format {
+            codec: Codec::Pcma,
+            payload_type: 8,
+            noise: None,
+            events: None,
+        },
+        period: 20,
+    };
+    // A second of the loudest: its code in A-law is 0xaa (G.711, table 1a, every other bit inverted).
+    let clip = Arc::new(Clip::new(Rate::Hz8000, vec![i16::MAX; 8000]).unwrap());
+    let sound = Sound::Clip {
+        clip,
+        repeats: false,
+    };
+    let begun = clock::now();
+    b.play(Some((&sound, &coded))).unwrap();
+    for at in 1..=50 {
+        let (header, payload) = hears();
+        assert_eq!(payload, [0xaa; 160]);
+        assert_eq!(header.ssrc, before.ssrc);
+        assert_eq!(header.sequence, before.sequence.wrapping_add(at));
+        assert_eq!(header.marker, at == 1);
+        // Whoever it is joined with is not heard meanwhile.
+        if at < 40 {
+            alice.says(7 + at, &a);
+        }
+    }
+    let taken = clock::now() - begun;
+    assert!(taken >= Duration::from_millis(970), "{taken:?}");
+    until(|| dropped(&b, Reason::Held) == 39);
+    // It is over by itself, and the other side is heard again. The last packet may be the end of the recording.
+    std::thread::sleep(Duration::from_millis(40));
+    alice.says(60, &a);
+    let (after, payload) = hears();
+    assert_eq!((after.ssrc, payload[0]), (before.ssrc, 60));
+    assert_eq!(after.sequence, before.sequence.wrapping_add(51));
+}
+
+/// Legs of different threads: who hears a packet has the other thread make the sound.
+#[test]
+fn sound_becomes_another_codec_on_the_thread_of_the_leg_that_sends_it() {
+    let address = own_address();
+    let relay = relay(address, 1);
+    let phones = [Phone::new(address, 1), Phone::new(address, 2)];
+    let a = relay.allocate(address, 8000, None).unwrap();
+    let b = relay.allocate(address, 8000, None).unwrap();
+    assert_ne!(a.worker, b.worker);
+    a.set_remote(&phones[0].remote());
+    b.set_remote(&phones[1].remote());
+    a.join(&b);
+    let format = |codec, payload_type| Format {
+        codec,
+        payload_type,
+        noise: None,
+        events: None,
+    };
+    let to = Coded {
+        format: format(Codec::Pcmu, 0),
+        period: 20,
+    };
+    b.transcode(Some((format(Codec::Pcma, 8), to))).unwrap();
+    for sequence in 0..10 {
+        let packet = RtpHeader {
+            payload_type: 8,
+            sequence,
+            timestamp: 160 * u32::from(sequence),
+            ssrc: 1,
+            ..RtpHeader::default()
+        };
+        let packet = [&packet.to_bytes()[..], &[0xaa; 160]].concat();
+        phones[0].socket.send_to(&packet, a.address()).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut buffer = [0; BUFFER_LEN];
+    let (len, _) = phones[1].socket.recv_from(&mut buffer).unwrap();
+    let packet = RtpPacket::parse(&buffer[..len]).unwrap();
+    // The loudest in µ-law is 0x80 (G.711, table 2a).
+    assert_eq!((packet.header.payload_type, packet.payload[0]), (0, 0x80));
+    assert!(b.stats().unwrap().transcoded.sent > 0);
+    b.transcode(None).unwrap();
+    let drain = Some(Duration::from_millis(100));
+    phones[1].socket.set_read_timeout(drain).unwrap();
+    while phones[1].socket.recv_from(&mut buffer).is_ok() {}
+    phones[1].socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    phones[0].says(11, &a);
+    assert_eq!(phones[1].hears().2, 11, "it passes as it is");
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub(super) struct Worker {
     epoll: OwnedFd,
     doorbell: OwnedFd,
     legs: Mutex<Vec<Option<Arc<Endpoint>>>>,
-    /// Places of legs with digits under way.
-    dialling: Mutex<BTreeSet<usize>>,
+    /// Places of legs with digits under way, or with sound that is made here.
+    timed: Mutex<BTreeSet<usize>>,
     is_over: AtomicBool,
     round: Duration,
 }
@@ -52,7 +52,7 @@ impl Worker {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             doorbell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             legs: Mutex::default(),
-            dialling: Mutex::default(),
+            timed: Mutex::default(),
             is_over: AtomicBool::new(false),
             round,
         });
@@ -64,7 +64,7 @@ impl Worker {
     }
 
     /// Listens to a leg from now on. Gives its place.
-    pub(super) fn add(&self, leg: &Arc<Endpoint>) -> io::Result<usize> {
+    pub(super) fn add(self: &Arc<Self>, leg: &Arc<Endpoint>) -> io::Result<usize> {
         let mut legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
         let free = legs.iter().position(Option::is_none);
         let place = free.unwrap_or_else(|| {
@@ -77,6 +77,7 @@ impl Worker {
             epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN)?;
         }
         legs[place] = Some(Arc::clone(leg));
+        let _ = leg.home.set((Arc::downgrade(self), place));
         Ok(place)
     }
 
@@ -104,14 +105,14 @@ impl Worker {
         self.ring();
     }
 
-    /// A leg has a digit to send.
+    /// A leg has something to send by the clock.
     pub(super) fn look_after(&self, place: usize) {
-        self.dialling().insert(place);
+        self.timed().insert(place);
         self.ring();
     }
 
-    fn dialling(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
+    fn timed(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.timed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ring(&self) {
@@ -152,7 +153,11 @@ impl Worker {
                 }
                 wait = Some(NO_TIME);
             }
-            due = self.digits(&mut buffer);
+            let looked = clock::now();
+            if due.is_some_and(|due| due <= looked) {
+                begun = begun.or(Some(looked));
+            }
+            due = self.due(&mut buffer);
             if let Some(begun) = begun {
                 let over = begun + self.round;
                 std::thread::sleep(over.saturating_duration_since(clock::now()));
@@ -160,15 +165,15 @@ impl Worker {
         }
     }
 
-    /// Does what is due for digits. Gives when there is more to do.
-    fn digits(&self, buffer: &mut [u8; BUFFER_LEN]) -> Option<Instant> {
-        let dialling = std::mem::take(&mut *self.dialling());
+    /// Does what is due by the clock. Gives when there is more to do.
+    fn due(&self, buffer: &mut [u8; BUFFER_LEN]) -> Option<Instant> {
+        let timed = std::mem::take(&mut *self.timed());
         let mut due = None;
-        for place in dialling {
+        for place in timed {
             let leg = self.leg(place);
-            let next = leg.and_then(|leg| leg.digits(buffer, clock::now()));
+            let next = leg.and_then(|leg| leg.due(buffer, clock::now()));
             if next.is_some() {
-                self.dialling().insert(place);
+                self.timed().insert(place);
             }
             due = [due, next].into_iter().flatten().min();
         }
@@ -196,7 +201,7 @@ impl Worker {
         // It was there when the look was taken.
         let Some(leg) = self.leg(place) else { return };
         if carry(&leg, port, buffer, now) == Err(Reason::Digit) {
-            self.dialling().insert(place);
+            self.timed().insert(place);
         }
     }
 }

@@ -30,6 +30,10 @@ impl End {
 
     /// Its answer as the other side is told it, who offered.
     pub(super) fn answers_digits(&self, stream: &mut MediaDescription, far: &Self) {
+        // Each side has its own, which are told with its own codec.
+        if self.transcoded {
+            return;
+        }
         let clock_rate = clock_rate(stream);
         let answers = stream.events().next().is_some();
         match far.hears(clock_rate) {
@@ -58,10 +62,15 @@ impl Relays {
         let Some([a, b]) = self.calls.get(&call) else {
             return;
         };
+        let clock_of = |end: &End| {
+            let coded = end.coded.filter(|_| end.transcoded);
+            coded.map_or(clock_rate, |it| it.format.codec.clock_rate())
+        };
         for (called, near, far) in [(false, a, b), (true, b, a)] {
+            let clock_rate = clock_of(near);
             let hears = near.hears(clock_rate);
             let told = with_clock(&near.told_events, clock_rate);
-            let passes = far.hears(clock_rate).is_some();
+            let passes = far.hears(clock_of(far)).is_some();
             let types = DigitTypes {
                 say: hears.filter(|_| told.is_some()),
                 take: told.filter(|_| hears.is_some() && !passes),

@@ -89,3 +89,27 @@ fn the_loudest_samples_do_not_wrap() {
         }
     }
 }
+
+/// Full scale with the signs of the taps: what adds up to the most. It is as loud as can be, and nothing else.
+#[test]
+fn the_loudest_that_there_is_stays_the_loudest() {
+    for from in Rate::ALL {
+        for to in Rate::ALL {
+            let mut resampler = Resampler::new(from, to);
+            // The signs of a sine over its argument: alternating, but for the two in the middle.
+            let samples: Vec<i16> = (0..from.per_ms() * 600)
+                .map(|at| match (at + at / 24) % 2 {
+                    0 => i16::MAX,
+                    _ => i16::MIN,
+                })
+                .collect();
+            let mut out = vec![0; resampler.len_out(samples.len())];
+            resampler.resample(&samples, &mut out);
+            let mut jumps = out.windows(2);
+            // What wraps jumps from one end to the other between two samples of the higher rate.
+            let wraps =
+                to.hz() >= 3 * from.hz() && jumps.any(|two| two[0].abs_diff(two[1]) > 60_000);
+            assert!(!wraps, "{from:?} to {to:?}");
+        }
+    }
+}

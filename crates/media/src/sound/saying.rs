@@ -1,6 +1,6 @@
 //! From samples to packets of the other side's codec.
 
-use super::Format;
+use super::transcode::Format;
 use crate::rtp::{HEADER_LEN, RtpHeader};
 use crate::sound::codec::{CodecError, Encoder};
 use crate::sound::noise::{Activity, SilenceDetector};
