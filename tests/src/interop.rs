@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod needs;
 pub mod others;
 pub mod registrations;
+mod scenarios;
 pub mod sipp;
 pub mod slow;
 pub mod soak;

@@ -14,6 +14,7 @@ use net::clock;
 use super::figures::LINGER;
 use super::gateway::{Addresses, CALL_THROUGH, ECHO, Gateway, PORT, Setup, TLS_PORT};
 use super::others;
+use super::scenarios::{SCENARIOS, Scenario, echo};
 use super::table::{Table, Verdict};
 use crate::harness::Programs;
 use crate::harness::site::tail;
@@ -30,127 +31,6 @@ pub const CALLER_PORT: u16 = 6060;
 const CALLEE_PORT: u16 = 6070;
 /// How much of the messages is printed when a scenario fails.
 const TRACE_LINES: usize = 120;
-
-/// One scenario: what the PBX plays, what the second PBX plays, and how.
-struct Scenario {
-    name: &'static str,
-    caller: &'static str,
-    callee: Option<&'static str>,
-    authenticate: bool,
-    /// The proof is MD5, which SIPp knows.
-    md5: bool,
-    /// By what a Kamailio in front of the second PBX asks who the gateway is: SIPp 3.6 knows MD5 alone.
-    asks: &'static str,
-    calls: u32,
-    /// Percent of the messages that are lost, both ways; over UDP only.
-    lost: u32,
-}
-
-const fn echo(name: &'static str, caller: &'static str) -> Scenario {
-    Scenario {
-        name,
-        caller,
-        callee: None,
-        authenticate: false,
-        md5: false,
-        asks: "",
-        calls: 1,
-        lost: 0,
-    }
-}
-
-const fn through(name: &'static str, caller: &'static str, callee: &'static str) -> Scenario {
-    Scenario {
-        callee: Some(callee),
-        ..echo(name, caller)
-    }
-}
-
-impl Scenario {
-    const fn challenged(self) -> Self {
-        Self {
-            authenticate: true,
-            ..self
-        }
-    }
-
-    const fn by_md5(self) -> Self {
-        Self {
-            md5: true,
-            ..self.challenged()
-        }
-    }
-
-    const fn asked_by(self, asks: &'static str) -> Self {
-        Self { asks, ..self }
-    }
-
-    const fn lossy(self, calls: u32, lost: u32) -> Self {
-        Self {
-            calls,
-            lost,
-            ..self
-        }
-    }
-}
-
-const SCENARIOS: [Scenario; 23] = [
-    echo("echo", "caller_basic"),
-    echo("echo, challenged", "caller_is_challenged").challenged(),
-    echo("echo, the PBX proves itself", "caller_proves_itself").by_md5(),
-    echo("echo, hold and resume", "caller_holds"),
-    echo("echo, no offer", "caller_offerless"),
-    echo("echo, UPDATE", "caller_updates"),
-    echo("echo, session timer", "caller_session_timer"),
-    echo("echo, 20 calls, 10 % lost", "caller_basic").lossy(20, 10),
-    through("through", "caller_basic", "callee_answers"),
-    through(
-        "through, the PBX proves itself",
-        "caller_proves_itself",
-        "callee_answers",
-    )
-    .by_md5(),
-    through(
-        "through, the gateway proves itself by MD5",
-        "caller_basic",
-        "callee_answers",
-    )
-    .asked_by("MD5"),
-    through(
-        "through, the gateway proves itself by SHA-256",
-        "caller_basic",
-        "callee_answers",
-    )
-    .asked_by("SHA-256"),
-    through(
-        "through, the gateway proves itself to SIPp",
-        "caller_basic",
-        "callee_asks",
-    ),
-    through("through, REFER", "caller_refers", "callee_is_referred"),
-    through("through, CANCEL", "caller_cancels", "callee_is_cancelled"),
-    through("through, busy", "caller_hears_busy", "callee_is_busy"),
-    through(
-        "through, no answer",
-        "caller_hears_no_answer",
-        "callee_does_not_answer",
-    ),
-    through("through, hold and resume", "caller_holds", "callee_is_held"),
-    through("through, no offer", "caller_offerless", "callee_offers"),
-    through("through, PRACK", "caller_prack", "callee_answers"),
-    through("through, UPDATE", "caller_updates", "callee_gets_an_offer"),
-    through(
-        "through, session timer",
-        "caller_session_timer",
-        "callee_answers",
-    ),
-    through(
-        "through, 10 calls, 10 % lost",
-        "caller_basic",
-        "callee_answers",
-    )
-    .lossy(10, 10),
-];
 
 /// Runs the scenarios whose name contains `only`, over UDP, TCP and TLS. Debian's SIPp speaks no TLS: a
 /// Kamailio does that for it.

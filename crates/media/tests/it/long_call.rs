@@ -9,6 +9,9 @@ use media::rtp::{RtpHeader, RtpPacket};
 use media::sdp::{CryptoSuite, Direction, SrtpKey};
 use media::srtp::{OVERHEAD_MAX, Opener, Protector};
 
+/// What protects the one that speaks, and the one that listens.
+const SPOKEN: CryptoSuite = CryptoSuite::AesCm128HmacSha1_80;
+const HEARD: CryptoSuite = CryptoSuite::AeadAes128Gcm;
 /// Packets of a day, one each 20 ms.
 const DAY: u64 = 24 * 3600 * 50;
 /// Ticks of 48 kHz in 20 ms: RFC 7587 §4.1.
@@ -119,10 +122,8 @@ fn step(number: u64) -> u64 {
     if dense { 1 } else { SPARSE }
 }
 
-#[test]
-fn a_day_of_roll_overs_is_one_stream_to_the_far_phone() {
-    const SPOKEN: CryptoSuite = CryptoSuite::AesCm128HmacSha1_80;
-    const HEARD: CryptoSuite = CryptoSuite::AeadAes128Gcm;
+/// The leg of the phone that speaks, and of the one that listens, as they are joined.
+fn legs() -> (Leg, Leg) {
     let start = |ssrc, timestamp| StreamStart {
         ssrc,
         sequence: 100,
@@ -138,6 +139,12 @@ fn a_day_of_roll_overs_is_one_stream_to_the_far_phone() {
         "192.0.2.2:4000",
         Some((key(HEARD, 3), key(HEARD, 4))),
     ));
+    (near, far)
+}
+
+#[test]
+fn a_day_of_roll_overs_is_one_stream_to_the_far_phone() {
+    let (mut near, mut far) = legs();
     let mut opener = Opener::new(&key(HEARD, 3));
     let mut speaker = Speaker {
         ssrc: 9,
