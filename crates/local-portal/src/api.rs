@@ -13,6 +13,7 @@ mod import;
     reason = "in what utoipa makes of the parameters"
 )]
 mod users;
+mod workbook;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{CONTENT_TYPE, IF_MATCH};

@@ -572,7 +572,7 @@ async fn users_are_taken_or_refused_with_reasons_and_register_once_the_settings_
     }
     let twice = world.post("/users/new", &cookie, &form("2001", good)).await;
     assert!(twice.status == 422 && twice.body.contains("has this extension"));
-    let changed = form("2003", "&softphone=yes&version=1");
+    let changed = form("2003", "&softphone=yes&version=2");
     assert_eq!(
         world.post("/users/2002", &cookie, &changed).await.status,
         303

@@ -342,7 +342,8 @@ impl Users {
             softphone: draft.softphone,
             meetings: draft.meetings,
             sip_password: draft.sip_password,
-            version: 1,
+            // Nobody who had the extension before had this version.
+            version: self.revision + 1,
         };
         let Some(was) = was else {
             self.insert(user);

@@ -1,7 +1,6 @@
 //! Users out of a CSV or Excel file: the first line names the columns, each other one is a user.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -10,13 +9,12 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, post};
-use calamine::{Data, Reader as _, Xlsx};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::{ApiError, Query};
 
 use super::bulk::{self, Step};
-use super::{Answer, Problem};
+use super::{Answer, Problem, workbook};
 use crate::portal::{Portal, Who};
 use crate::routes::SignedIn;
 use crate::users::{Draft, USERS_MAX};
@@ -24,7 +22,9 @@ use crate::users::{Draft, USERS_MAX};
 /// Longest file, in bytes.
 pub(crate) const FILE_LEN_MAX: usize = 4_000_000;
 /// Most columns that are looked at.
-const COLUMNS_MAX: usize = 100;
+pub(super) const COLUMNS_MAX: usize = 100;
+/// Most lines, that of the headers among them.
+pub(super) const LINES_MAX: usize = 2 * USERS_MAX + 1;
 
 /// The columns that are read, as JSON names them.
 const COLUMNS: [&str; 8] = [
@@ -87,17 +87,17 @@ pub(crate) struct ImportProblem {
 }
 
 /// A file to be read.
-pub(crate) struct Import<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) asked: &'a ImportAsked,
+pub(crate) struct Import {
+    pub(crate) bytes: Bytes,
+    pub(crate) asked: ImportAsked,
 }
 
-impl Import<'_> {
+impl Import {
     /// The table: lines with their numbers, the headers first.
     fn table(&self) -> Result<Vec<(usize, Vec<String>)>, ApiError> {
         // A ZIP archive begins so, which an Excel file is.
         if self.bytes.starts_with(b"PK\x03\x04") {
-            self.excel()
+            workbook::read(&self.bytes)
         } else {
             self.csv()
         }
@@ -107,7 +107,7 @@ impl Import<'_> {
         let text = self
             .bytes
             .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(self.bytes);
+            .unwrap_or(&self.bytes);
         let character = |field, given: &Option<String>, default: u8| match given.as_deref() {
             None => Ok(default),
             Some("\\t") => Ok(b'\t'),
@@ -145,27 +145,11 @@ impl Import<'_> {
                 row,
                 record.iter().take(COLUMNS_MAX).map(str::to_owned).collect(),
             ));
-            if table.len() > USERS_MAX * 2 + 1 {
+            if table.len() > LINES_MAX {
                 return Err(too_many());
             }
         }
         Ok(table)
-    }
-
-    fn excel(&self) -> Result<Vec<(usize, Vec<String>)>, ApiError> {
-        let wrong = |_| ApiError::invalid("", "the file cannot be read as an Excel workbook");
-        let mut book: Xlsx<_> = Xlsx::new(Cursor::new(self.bytes)).map_err(wrong)?;
-        let sheet = book.worksheet_range_at(0);
-        let none = || ApiError::invalid("", "the workbook has no sheet");
-        let sheet = sheet.ok_or_else(none)?.map_err(wrong)?;
-        let first = sheet.start().map_or(0, |(row, _)| row);
-        let first = usize::try_from(first).unwrap_or_default();
-        if sheet.height() > USERS_MAX * 2 + 1 {
-            return Err(too_many());
-        }
-        let line = |row: &[Data]| row.iter().take(COLUMNS_MAX).map(cell).collect();
-        let rows = sheet.rows().enumerate();
-        Ok(rows.map(|(at, row)| (first + at + 1, line(row))).collect())
     }
 
     /// Which column is where.
@@ -233,18 +217,9 @@ impl Import<'_> {
     }
 }
 
-fn too_many() -> ApiError {
-    let message = format!("the file has more than {} lines", USERS_MAX * 2 + 1);
+pub(super) fn too_many() -> ApiError {
+    let message = format!("the file has more than {LINES_MAX} lines");
     ApiError::invalid("", message)
-}
-
-/// A whole number is written as one: 2001, not 2001.0.
-fn cell(data: &Data) -> String {
-    match data {
-        Data::Float(number) if number.fract() == 0.0 => format!("{number:.0}"),
-        Data::Empty => String::new(),
-        other => other.to_string().trim().to_owned(),
-    }
 }
 
 fn is_yes(text: &str) -> bool {
@@ -256,10 +231,11 @@ fn is_yes(text: &str) -> bool {
 pub(crate) async fn run(
     portal: &Arc<Portal>,
     who: &Who,
-    import: &Import<'_>,
+    import: Import,
 ) -> Result<Imported, super::Wrong> {
     let dry_run = import.asked.dry_run;
-    let drafts = import.drafts()?;
+    let drafts = tokio::task::spawn_blocking(move || import.drafts());
+    let drafts = drafts.await.map_err(anyhow::Error::from)??;
     let rows: Vec<usize> = drafts.iter().map(|(row, _)| *row).collect();
     let steps = drafts
         .into_iter()
@@ -307,9 +283,6 @@ pub(crate) async fn import(
         let message = format!("a file of {FILE_LEN_MAX} bytes at most");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", message)
     })?;
-    let import = Import {
-        bytes: &bytes,
-        asked: &asked,
-    };
-    Ok(axum::Json(run(&portal, &who, &import).await?).into_response())
+    let import = Import { bytes, asked };
+    Ok(axum::Json(run(&portal, &who, import).await?).into_response())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
@@ -66,7 +67,7 @@ pub(crate) async fn page(frame: Frame) -> Answer {
 /// The form's parts.
 #[derive(Default)]
 struct Sent {
-    file: Vec<u8>,
+    file: Bytes,
     delimiter: String,
     dry_run: bool,
 }
@@ -75,7 +76,7 @@ async fn sent(mut form: Multipart) -> Result<Sent, MultipartError> {
     let mut sent = Sent::default();
     while let Some(part) = form.next_field().await? {
         match part.name().unwrap_or_default() {
-            "file" => sent.file = part.bytes().await?.to_vec(),
+            "file" => sent.file = part.bytes().await?,
             "delimiter" => sent.delimiter = part.text().await?,
             "dry-run" => sent.dry_run = part.text().await? == "yes",
             _ => {}
@@ -114,10 +115,10 @@ pub(crate) async fn run(
         ..ImportAsked::default()
     };
     let import = Import {
-        bytes: &sent.file,
-        asked: &asked,
+        bytes: sent.file,
+        asked,
     };
-    match run_import(&portal, &who, &import).await {
+    match run_import(&portal, &who, import).await {
         Ok(result) => {
             page.result = Some(result);
             show(StatusCode::OK, &page)

@@ -184,6 +184,12 @@ async fn a_user_is_added_read_changed_and_taken_away() {
         .json((Method::DELETE, one), &token, &Value::Null)
         .await;
     assert_eq!(gone.0, 204);
+    // Somebody else with the extension is somebody else.
+    let (_, bert) = world.json((Method::POST, USERS), &token, &changed).await;
+    assert!(bert["version"].as_u64() > Some(2), "{bert}");
+    world
+        .json((Method::DELETE, one), &token, &Value::Null)
+        .await;
     for method in [Method::GET, Method::DELETE] {
         let (status, body) = world.json((method, one), &token, &Value::Null).await;
         assert_eq!((status, &body["name"]), (404, &json!("notFound")));

@@ -124,6 +124,46 @@ async fn an_excel_file_is_taken_in_and_its_numbers_are_whole() {
     );
 }
 
+/// What is small when it is packed and far apart when it is read.
+#[tokio::test]
+async fn an_excel_file_that_grows_without_bound_is_refused_or_read_within_bounds() {
+    let (world, token) = World::with_token(Role::Administrator).await;
+    let cell =
+        |at: &str, text: &str| format!("<c r='{at}' t='inlineStr'><is><t>{text}</t></is></c>");
+    let headers = format!(
+        "<row r='1'>{}{}</row>",
+        cell("A1", "extension"),
+        cell("B1", "email")
+    );
+    let far = format!(
+        "{headers}<row r='1048576'>{}</row>",
+        cell("XFD1048576", "x")
+    );
+    let (status, read) = world.import(&token, "", &workbook(&far)).await;
+    assert_eq!((status, &read["records"]), (200, &json!(0)), "{read}");
+    let large = format!(
+        "{headers}<row r='2'>{}</row>",
+        cell("A2", &"9".repeat(41_000_000))
+    );
+    let large = workbook(&large);
+    assert!(large.len() < 1_000_000, "{}", large.len());
+    let (status, refused) = world.import(&token, "", &large).await;
+    assert_eq!(status, 422, "{refused}");
+    assert!(refused.to_string().contains("40000000"), "{refused}");
+    let row = |number: usize| {
+        format!(
+            "<row r='{number}'>{}</row>",
+            cell(&format!("A{number}"), "1")
+        )
+    };
+    let long: String = (2..=10_002).map(row).collect();
+    let (status, refused) = world
+        .import(&token, "", &workbook(&(headers + &long)))
+        .await;
+    assert_eq!(status, 422);
+    assert!(refused.to_string().contains("10001"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_file_from_the_browser_is_tried_and_taken_in() {
     let world = World::with(&[Role::Administrator]).await;

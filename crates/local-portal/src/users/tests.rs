@@ -107,11 +107,11 @@ fn user_5001_is_refused_with_the_limit_and_a_list_is_found_quickly() {
     assert_eq!(refusals[0].problem.id, "error-users-full");
     assert_eq!(refusals[0].problem.limits, [("max", "5000".to_owned())]);
     // Changing one of them is no new user.
-    let changed = users.change("00001", Some(1), &draft("77777"));
+    let changed = users.change("00001", Some(2), &draft("77777"));
     assert!(matches!(changed, Ok(Put::Changed(_))), "{changed:?}");
     assert_eq!(users.find("ÅSA öb").len(), USERS_MAX);
     assert_eq!(users.find("user0012").len(), 10);
-    assert_eq!(users.find("77777")[0].version, 2);
+    assert_eq!(users.find("77777")[0].version, 3);
 }
 
 #[test]
