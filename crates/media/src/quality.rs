@@ -3,10 +3,12 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | this | what is said of a call that is over: [`Heard`] of each side, [`Verdict`] of both |
+//! | [`bursts`] | whether losses lie together (RFC 3611 §4.7.2) |
 //! | [`emodel`] | the E-model (ITU-T G.107): loss, delay and codec as one number |
 //! | [`report`] | what phones say in RTCP of what they hear (RFC 3550 §6.4, RFC 3611 §4.7) |
 //! | [`silence`] | a side of an answered call that is not heard |
 
+pub mod bursts;
 pub mod emodel;
 pub mod report;
 pub mod silence;

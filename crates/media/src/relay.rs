@@ -20,6 +20,7 @@ mod digits;
 mod payload;
 mod quality;
 mod reports;
+mod rtcp;
 mod source;
 
 use std::net::SocketAddr;
@@ -30,11 +31,13 @@ use self::digits::Digits;
 pub use self::digits::{Digit, DigitTypes, HEARD_MAX};
 pub use self::payload::PayloadMap;
 pub use self::quality::Reception;
+use self::rtcp::OwnReports;
+pub use self::rtcp::{CNAME_MAX, REPORT_INTERVAL, REPORTS_MISSED, Reporter};
 use self::source::{Source, Trust};
 use crate::dtmf::DtmfError;
 use crate::quality::report::{PhoneReport, Reports};
 use crate::rtp::continuity::{Continuity, Passage};
-use crate::rtp::{Kind, PACKET_LEN_MAX, RtpHeader, classify, parse_header};
+use crate::rtp::{HEADER_LEN, Kind, PACKET_LEN_MAX, RtpHeader, classify, parse_header};
 use crate::sdp::{Direction, SrtpKey};
 use crate::srtp::{OVERHEAD_MAX, Opener, Protector, SrtpError};
 
@@ -108,7 +111,8 @@ pub struct Outgoing {
 
 /// One leg. Inputs are [`Leg::receive`] and [`Leg::send`]; commands [`Leg::set_remote`],
 /// [`Leg::set_payload_map`], [`Leg::set_digit_types`], [`Leg::dial`]; [`Leg::poll_digit`] is asked, and
-/// [`Leg::handle_timeout`] called, when the time of [`Leg::poll_timeout`] came; the rest are queries.
+/// [`Leg::handle_timeout`] called, when the time of [`Leg::poll_timeout`] came, and [`Leg::poll_report`] now
+/// and then; the rest are queries.
 #[derive(Debug)]
 pub struct Leg {
     rtp: Source,
@@ -124,7 +128,10 @@ pub struct Leg {
     stream: Continuity,
     reception: Reception,
     reports: Reports,
+    own: OwnReports,
     counters: Counters,
+    /// Bytes of sound sent, as reports count them (RFC 3550 §6.4.1).
+    octets: u32,
 }
 
 impl Leg {
@@ -145,7 +152,9 @@ impl Leg {
             stream: Continuity::new(start.ssrc, sequence, start.timestamp, clock_rate),
             reception: Reception::new(clock_rate),
             reports: Reports::default(),
+            own: OwnReports::default(),
             counters: Counters::default(),
+            octets: 0,
         }
     }
 
@@ -341,41 +350,6 @@ impl Leg {
         Ok(Passing { len, kind })
     }
 
-    fn take_rtcp(
-        &mut self,
-        port: Port,
-        from: SocketAddr,
-        packet: &mut [u8],
-        now: Instant,
-    ) -> Result<Passing, Reason> {
-        let trust = self.trust();
-        let admitted = match port {
-            Port::Rtp => self.rtp.admits(from, trust),
-            // Reports come from the same host as what they are about.
-            Port::Rtcp => {
-                let host = self.rtp.locked().is_none_or(|rtp| rtp.ip() == from.ip());
-                host && self.rtcp.admits(from, trust)
-            }
-        };
-        if !admitted {
-            return Err(Reason::Source);
-        }
-        let len = match &mut self.opener {
-            None => packet.len(),
-            Some(opener) => opener.open_rtcp(packet).map_err(reason)?,
-        };
-        let mut said = self.reports;
-        said.take(&packet[..len], self.stream.ssrc(), now);
-        let len = reports::take(&mut packet[..len], &self.stream)?;
-        self.reports = said;
-        if port == Port::Rtcp {
-            self.rtcp.lock(from);
-        }
-        self.counters.reports_received += 1;
-        let kind = PassingKind::Rtcp;
-        Ok(Passing { len, kind })
-    }
-
     fn give_rtp(
         &mut self,
         header: &RtpHeader,
@@ -412,6 +386,8 @@ impl Leg {
             return Err(Reason::Far);
         };
         header.put(&mut buffer[..len]);
+        let octets = u32::try_from(len - HEADER_LEN).unwrap_or(0);
+        self.octets = self.octets.wrapping_add(octets);
         let len = match &mut self.protector {
             None => len,
             Some(protector) => protector.protect(buffer, len).map_err(reason)?,
@@ -419,29 +395,6 @@ impl Leg {
         self.counters.sent += 1;
         self.counters.sent_bytes += len as u64;
         let port = Port::Rtp;
-        Ok(Outgoing { len, port, to })
-    }
-
-    /// Reports pass through a hold: they keep the path open (RFC 3264 §5.1).
-    fn give_rtcp(
-        &mut self,
-        len: usize,
-        buffer: &mut [u8],
-        now: Instant,
-    ) -> Result<Outgoing, Reason> {
-        let (port, to) = if self.is_muxed {
-            (Port::Rtp, self.rtp.remote())
-        } else {
-            (Port::Rtcp, self.rtcp.remote())
-        };
-        let to = to.ok_or(Reason::NoRemote)?;
-        reports::give(&mut buffer[..len], &self.stream)?;
-        self.reports.sent(&buffer[..len], now);
-        let len = match &mut self.protector {
-            None => len,
-            Some(protector) => protector.protect_rtcp(buffer, len).map_err(reason)?,
-        };
-        self.counters.reports_sent += 1;
         Ok(Outgoing { len, port, to })
     }
 }

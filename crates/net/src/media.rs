@@ -10,7 +10,7 @@
 //! packet, never over a system call, and never two at a time. So legs of different threads are joined
 //! like any others, and nobody waits for an answer. Where sound is played or made into another codec, the
 //! thread of the leg that sends it does that, at the packet's time: its lock is then held for the tens of
-//! microseconds of a frame.
+//! microseconds of a frame. Once a second each thread asks its legs whether a report of RTCP is due.
 
 mod leg;
 mod ports;
@@ -112,8 +112,10 @@ impl Relay {
             count => count,
         };
         let round = config.round.min(ROUND_MAX);
+        // Random, so that it tells nothing of the box (RFC 7022 §4.2).
+        let cname: Box<str> = format!("{:032x}", rand::rng().random::<u128>()).into();
         let started: Vec<_> = (0..count.min(WORKERS_MAX))
-            .map(|number| Worker::start(number, round))
+            .map(|number| Worker::start(number, round, cname.clone()))
             .collect::<io::Result<_>>()?;
         let (workers, threads) = started.into_iter().unzip();
         let addresses = config.addresses.iter();

@@ -58,7 +58,8 @@ pub struct LinkLimits {
     /// answers to its calls gets no further ones taken, and its own queue tells it so. A tenth of a
     /// second of 800 calls a second.
     pub backlog_pause: usize,
-    /// Time that a peer which is no longer read may take nothing of what waits for it.
+    /// Time that a peer which is no longer read may take nothing of what waits for it: less than the 20 s
+    /// after which the kernel ends a link whose peer takes nothing, and says of it no more than an error.
     pub stall: Duration,
     /// Bytes waiting for a peer at which its link is closed. What was taken before the pause still has
     /// answers, which come from others: 2,000 channels' are about 2.5 MiB.
@@ -76,7 +77,7 @@ impl Default for LinkLimits {
             ping: Duration::from_secs(95),
             pong: Duration::from_secs(10),
             backlog_pause: 256 * 1024,
-            stall: Duration::from_secs(32),
+            stall: Duration::from_secs(16),
             backlog_max: 8 * 1024 * 1024,
         }
     }

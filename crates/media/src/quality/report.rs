@@ -1,8 +1,8 @@
 //! What a phone says in RTCP of the stream that it hears: blocks of its reports (RFC 3550 §6.4), and the
 //! voice metrics of its extended ones (RFC 3611 §4.7).
 //!
-//! The round trip is measured with the phones' own reports, as they pass: we know when a sender report
-//! went to the phone, and the phone says how long it had it when it answered.
+//! The round trip is measured with the reports that go to the phone, the other phone's as they pass or our
+//! own: we know when a sender report went there, and the phone says how long it had it when it answered.
 
 use std::time::{Duration, Instant};
 
@@ -55,12 +55,18 @@ pub struct VoiceMetrics {
 pub(crate) struct Reports {
     /// The middle of the time of the last sender report that went to the phone, and when it did.
     sent: Option<(u32, Instant)>,
+    /// That of the last sender report of the phone's, and when it came.
+    heard: Option<(u32, Instant)>,
     said: PhoneReport,
 }
 
 impl Reports {
     pub(crate) const fn said(&self) -> &PhoneReport {
         &self.said
+    }
+
+    pub(crate) const fn heard(&self) -> Option<(u32, Instant)> {
+        self.heard
     }
 
     /// A compound packet went to the phone.
@@ -75,7 +81,10 @@ impl Reports {
     pub(crate) fn take(&mut self, compound: &[u8], ssrc: u32, now: Instant) {
         for (kind, count, report) in packets(compound) {
             match kind {
-                SENDER_REPORT => self.blocks(report.get(28..), count, ssrc, now),
+                SENDER_REPORT => {
+                    self.heard = word(report, 10).map(|middle| (middle, now));
+                    self.blocks(report.get(28..), count, ssrc, now);
+                }
                 RECEIVER_REPORT => self.blocks(report.get(8..), count, ssrc, now),
                 EXTENDED_REPORT => self.extended(report.get(8..), ssrc),
                 _ => {}

@@ -1,7 +1,8 @@
 //! How a phone is heard: what was lost on the way, and how unevenly the rest came (RFC 3550 §6.4.1).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::quality::bursts::Bursts;
 use crate::rtp::RtpHeader;
 use crate::rtp::sequence::{Arrival, Received};
 
@@ -17,8 +18,26 @@ pub struct Reception {
     last: Option<(Instant, u32)>,
     /// 16 times the mean deviation, in ticks.
     jitter: u32,
+    bursts: Bursts,
+    /// Ticks between two packets that follow each other.
+    period: u32,
     /// The payload type of the voice, where it is a static one.
     voice: Option<u8>,
+}
+
+/// What a report says of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Block {
+    /// Whose.
+    pub(super) ssrc: u32,
+    /// Lost since the last report, in 256ths.
+    pub(super) fraction: u8,
+    /// Lost since its begin; below zero with copies.
+    pub(super) lost: i64,
+    /// The highest number with its roll-overs.
+    pub(super) highest: u32,
+    /// The mean deviation of the time between packets, in ticks.
+    pub(super) jitter: u32,
 }
 
 impl Reception {
@@ -30,6 +49,8 @@ impl Reception {
             lost_before: 0,
             last: None,
             jitter: 0,
+            bursts: Bursts::default(),
+            period: 0,
             voice: None,
         }
     }
@@ -59,6 +80,33 @@ impl Reception {
         self.voice
     }
 
+    /// How what is lost lies together.
+    #[must_use]
+    pub const fn bursts(&self) -> &Bursts {
+        &self.bursts
+    }
+
+    /// Sound in a packet.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        Duration::from_micros(
+            u64::from(self.period) * 1_000_000 / u64::from(self.clock_rate.max(1)),
+        )
+    }
+
+    /// The block of a report about this stream (RFC 3550 §6.4.1) without the times of a report of the
+    /// phone's, and starts the next interval. `None` while nothing came.
+    pub(super) fn block(&mut self) -> Option<Block> {
+        self.last?;
+        Some(Block {
+            ssrc: self.ssrc,
+            fraction: self.received.fraction_lost(),
+            lost: self.received.lost(),
+            highest: self.received.extended_highest(),
+            jitter: self.jitter >> 4,
+        })
+    }
+
     pub(super) const fn clock_rate(&self) -> u32 {
         self.clock_rate
     }
@@ -81,12 +129,19 @@ impl Reception {
         if matches!(arrival, Arrival::Late | Arrival::Far) {
             return;
         }
+        if let Arrival::Ahead { missing } = arrival {
+            self.bursts.lost(missing);
+        }
+        self.bursts.received();
         if !matches!(header.payload_type, 13 | 19 | 96..) {
             self.voice = Some(header.payload_type);
         }
         // The first packets behind a silence say nothing of the way.
         if let (Some((at, timestamp)), false) = (self.last, header.marker) {
             let apart = header.timestamp.wrapping_sub(timestamp);
+            if arrival == (Arrival::Ahead { missing: 0 }) {
+                self.period = apart.min(self.clock_rate);
+            }
             self.deviates(self.ticks_since(at, now), apart);
         }
         self.last = Some((now, header.timestamp));

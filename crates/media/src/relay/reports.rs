@@ -2,7 +2,7 @@
 //! the other knows.
 //!
 //! What is kept of a compound packet are sender and receiver reports with the block about our one stream,
-//! and the description of the source. All else is left out: a goodbye of one phone is none of the stream
+//! voice metrics of it (RFC 3611 §4.7), and the description of the source. All else is left out: a goodbye of one phone is none of the stream
 //! that the other hears, as that goes on after a transfer.
 
 use super::Reason;
@@ -11,6 +11,11 @@ use crate::rtp::continuity::Continuity;
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
+const EXTENDED_REPORT: u8 = 207;
+/// The type of a block of voice metrics (RFC 3611 §4.7).
+const VOICE_METRICS: u8 = 7;
+/// Its bytes.
+const VOICE_METRICS_LEN: usize = 36;
 /// Bytes of header and SSRC.
 const HEAD: usize = 8;
 /// Bytes of header, SSRC and sender's information.
@@ -54,11 +59,37 @@ pub(super) fn take(packet: &mut [u8], heard: &Continuity) -> Result<usize, Reaso
                 packet.copy_within(read..read + len, written);
                 written += len;
             }
+            EXTENDED_REPORT => {
+                let found = voice_metrics(&packet[read..read + len], heard.ssrc());
+                if let (Some(block), Some(source)) = (found, heard.source()) {
+                    packet.copy_within(read..read + HEAD, written);
+                    let block = read + block;
+                    packet.copy_within(block..block + VOICE_METRICS_LEN, written + HEAD);
+                    packet[written + HEAD + 4..][..4].copy_from_slice(&source.to_be_bytes());
+                    set_head(&mut packet[written..], 0, HEAD + VOICE_METRICS_LEN);
+                    written += HEAD + VOICE_METRICS_LEN;
+                }
+            }
             _ => {}
         }
         read += len;
     }
     Ok(written)
+}
+
+/// Where in an extended report the voice metrics of that stream are.
+fn voice_metrics(report: &[u8], ssrc: u32) -> Option<usize> {
+    let mut at = HEAD;
+    while let Some(&[_, _, high, low]) = report.get(at..).and_then(<[u8]>::first_chunk) {
+        let len = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+        let block = report.get(at..at + len)?;
+        let is_voice = block[0] == VOICE_METRICS && len == VOICE_METRICS_LEN;
+        if is_voice && word(block, 4) == ssrc {
+            return Some(at);
+        }
+        at += len;
+    }
+    None
 }
 
 /// Makes what [`take`] left ready for a phone that hears `told`.
@@ -97,7 +128,7 @@ fn head(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let len = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
     let clear = match kind {
         SENDER_REPORT => SENDER_HEAD,
-        RECEIVER_REPORT => HEAD,
+        RECEIVER_REPORT | EXTENDED_REPORT => HEAD,
         _ => 4,
     };
     let whole = first >> 6 == 2 && (clear..=bytes.len()).contains(&len);

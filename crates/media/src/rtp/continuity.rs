@@ -79,6 +79,14 @@ impl Continuity {
         self.source.as_ref().map(|source| source.ssrc)
     }
 
+    /// The timestamp that a packet sent now would have, once one was sent: what a sender's report tells
+    /// beside the time of day (RFC 3550 §6.4.1).
+    #[must_use]
+    pub fn timestamp_at(&self, now: Instant) -> Option<u32> {
+        let gap = now.saturating_duration_since(self.sent?);
+        Some(self.out.timestamp.wrapping_add(ticks(gap, self.clock_rate)))
+    }
+
     /// A timestamp of the source as the far phone is told it.
     #[must_use]
     pub fn timestamp_told(&self, timestamp: u32) -> u32 {

@@ -9,6 +9,7 @@ mod long_call;
 mod offer_answer;
 mod quality;
 mod relay;
+mod reports;
 mod rtp;
 mod sdp;
 mod sound;

@@ -8,7 +8,7 @@ use ::media::dtmf::DtmfError;
 use ::media::quality::Heard;
 use ::media::relay::{
     self, BUFFER_LEN, Counters, Digit, DigitTypes, Outgoing, Passing, PassingKind, PayloadMap,
-    Reason, Reception, Remote,
+    Reason, Reception, Remote, Reporter,
 };
 use ::media::rtp::RtpHeader;
 use ::media::sound::codec::CodecError;
@@ -284,6 +284,30 @@ impl Endpoint {
         let digit = self.digits(buffer, now);
         let sound = self.sound(buffer, now);
         [digit, sound].into_iter().flatten().min()
+    }
+
+    /// Sends a report of our own, where one is due.
+    pub(super) fn report(
+        &self,
+        cname: &str,
+        ntp: u64,
+        buffer: &mut [u8; BUFFER_LEN],
+        now: Instant,
+    ) {
+        let Some(mut state) = self.lock() else { return };
+        let is_alone = state.peer.is_none()
+            || state.listener.is_some()
+            || state.voice.as_ref().is_some_and(|it| it.is_made_here());
+        let reporter = Reporter {
+            cname,
+            ntp,
+            is_alone,
+        };
+        let due = state.core.poll_report(&reporter, buffer, now);
+        drop(state);
+        if let Some(out) = due {
+            self.transmit(out, buffer);
+        }
     }
 
     /// Sends what is due of sound that is made here.

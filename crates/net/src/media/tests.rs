@@ -158,6 +158,27 @@ fn a_flood_at_one_port_takes_nothing_from_the_call_beside_it() {
 }
 
 #[test]
+fn a_phone_that_is_alone_with_us_gets_reports_of_what_we_hear() {
+    let address = own_address();
+    let relay = relay(address, 1);
+    let leg = relay.allocate(address, 8000, None).unwrap();
+    let phone = Phone::new(address, 0x0102_0304);
+    leg.set_remote(&phone.remote());
+    for sequence in 0..10 {
+        phone.says(sequence, &leg);
+    }
+    let mut buffer = [0; BUFFER_LEN];
+    let (len, from) = phone.socket.recv_from(&mut buffer).unwrap();
+    assert_eq!(from, leg.address());
+    // A receiver's report with one block (RFC 3550 §6.4.2): number 9 is the highest of that stream.
+    assert_eq!(buffer[..4], [0x81, 201, 0, 7]);
+    assert_eq!(buffer[8..12], [1, 2, 3, 4]);
+    assert_eq!(buffer[16..20], [0, 0, 0, 9]);
+    assert!(len > 32, "and who we are");
+    assert_eq!(leg.stats().unwrap().counters.reports_sent, 1);
+}
+
+#[test]
 fn a_transfer_joins_legs_of_different_threads_and_the_stream_goes_on() {
     let address = own_address();
     let (relay, [alice, bob], [a, b]) = call(address, 1);

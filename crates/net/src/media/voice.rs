@@ -57,6 +57,11 @@ impl Voice {
         self.renew()
     }
 
+    /// The phone gets sound that is made here: reports of the other one are none of that.
+    pub(super) const fn is_made_here(&self) -> bool {
+        self.player.is_some() || self.transcoder.is_some()
+    }
+
     /// What was made of the other's sound.
     pub(super) fn counters(&self) -> TranscodeCounters {
         let mut sum = self.counted;

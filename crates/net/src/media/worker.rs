@@ -30,6 +30,10 @@ use crate::clock;
 const EVENTS: usize = 256;
 /// What the doorbell is called among the sockets.
 const DOORBELL: u64 = u64::MAX;
+/// How often legs are asked whether a report is due.
+const REPORTS: Duration = Duration::from_secs(1);
+/// Seconds from the beginning of NTP's time to that of Unix (RFC 5905 §6).
+const NTP_TO_UNIX: u64 = 2_208_988_800;
 /// How late the kernel may end a sleep, in nanoseconds: its own 50 µs are as much as a short round.
 const TIMER_SLACK_NS: u64 = 1000;
 
@@ -43,11 +47,17 @@ pub(super) struct Worker {
     timed: Mutex<BTreeSet<usize>>,
     is_over: AtomicBool,
     round: Duration,
+    /// Who reports of RTCP are from.
+    cname: Box<str>,
 }
 
 impl Worker {
     /// Starts the thread.
-    pub(super) fn start(number: usize, round: Duration) -> io::Result<(Arc<Self>, JoinHandle<()>)> {
+    pub(super) fn start(
+        number: usize,
+        round: Duration,
+        cname: Box<str>,
+    ) -> io::Result<(Arc<Self>, JoinHandle<()>)> {
         let worker = Arc::new(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             doorbell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
@@ -55,6 +65,7 @@ impl Worker {
             timed: Mutex::default(),
             is_over: AtomicBool::new(false),
             round,
+            cname,
         });
         let data = epoll::EventData::new_u64(DOORBELL);
         epoll::add(&worker.epoll, &worker.doorbell, data, epoll::EventFlags::IN)?;
@@ -135,6 +146,7 @@ impl Worker {
         let mut events = Vec::with_capacity(EVENTS);
         let mut buffer = [0; BUFFER_LEN];
         let mut due = None;
+        let mut reports = None;
         loop {
             let mut wait = due.map(time_until);
             let mut begun = None;
@@ -157,7 +169,8 @@ impl Worker {
             if due.is_some_and(|due| due <= looked) {
                 begun = begun.or(Some(looked));
             }
-            due = self.due(&mut buffer);
+            reports = self.reports(reports, &mut buffer);
+            due = [self.due(&mut buffer), reports].into_iter().flatten().min();
             if let Some(begun) = begun {
                 let over = begun + self.round;
                 std::thread::sleep(over.saturating_duration_since(clock::now()));
@@ -178,6 +191,24 @@ impl Worker {
             due = [due, next].into_iter().flatten().min();
         }
         due
+    }
+
+    /// Has each leg report, when it is time to ask them. Gives when it is the next time; without a leg there
+    /// is none.
+    fn reports(&self, at: Option<Instant>, buffer: &mut [u8; BUFFER_LEN]) -> Option<Instant> {
+        let now = clock::now();
+        if at.is_some_and(|at| at > now) {
+            return at;
+        }
+        let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
+        let legs: Vec<_> = legs.iter().flatten().cloned().collect();
+        if at.is_some() {
+            let ntp = ntp();
+            for leg in &legs {
+                leg.report(&self.cname, ntp, buffer, now);
+            }
+        }
+        (!legs.is_empty()).then(|| now + REPORTS)
     }
 
     fn leg(&self, place: usize) -> Option<Arc<Endpoint>> {
@@ -236,6 +267,12 @@ fn carry(
     drop(near);
     peer.send(passing, buffer, now);
     Ok(())
+}
+
+/// The time of day as reports tell it (RFC 3550 §4).
+fn ntp() -> u64 {
+    let ms = clock::unix_ms();
+    (ms / 1000 + NTP_TO_UNIX) << 32 | ((ms % 1000) << 32) / 1000
 }
 
 fn event_of(place: usize, port: Port) -> u64 {
