@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::quality::Block;
 use super::{Leg, Outgoing, Passing, PassingKind, Port, Reason, reason, reports};
-use crate::quality::bursts::GAP_MIN;
+use crate::quality::bursts::{BurstFigures, GAP_MIN};
 use crate::quality::emodel::{Impairment, Rating};
 
 /// The mean time between two reports of our own (RFC 3550 §6.2).
@@ -222,7 +222,7 @@ impl Leg {
         let period = reception.period();
         let bursts = reception.bursts().figures(period);
         let whole = period.mul_f64(f64::from(low(received)));
-        let bursts = bursts.unwrap_or(crate::quality::bursts::BurstFigures {
+        let bursts = bursts.unwrap_or_else(|| BurstFigures {
             gap: whole,
             gap_density: loss,
             ..Default::default()

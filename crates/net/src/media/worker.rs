@@ -272,7 +272,8 @@ fn carry(
 /// The time of day as reports tell it (RFC 3550 §4).
 fn ntp() -> u64 {
     let ms = clock::unix_ms();
-    (ms / 1000 + NTP_TO_UNIX) << 32 | ((ms % 1000) << 32) / 1000
+    let (seconds, rest) = (ms / 1000 + NTP_TO_UNIX, ms % 1000);
+    (seconds << 32) + (rest << 32) / 1000
 }
 
 fn event_of(place: usize, port: Port) -> u64 {

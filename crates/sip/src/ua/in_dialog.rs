@@ -164,7 +164,7 @@ impl Session {
                 status,
             }),
             Purpose::Refer(refer) => self.on_refer_response(core, refer, &response, now),
-            Purpose::Notify(Some(refer)) => self.on_refer_notified(core, refer, status),
+            Purpose::Notify(Some(refer)) => self.on_refer_notified(core, refer, status, now),
             _ => {}
         }
         if status == StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
@@ -209,7 +209,7 @@ impl Session {
                 self.on_refer_response(core, refer, &response, now);
             }
             Purpose::Notify(Some(refer)) => {
-                self.on_refer_notified(core, refer, StatusCode::REQUEST_TIMEOUT)
+                self.on_refer_notified(core, refer, StatusCode::REQUEST_TIMEOUT, now)
             }
             Purpose::Notify(None) | Purpose::Subscribe | Purpose::Request | Purpose::Nothing => {}
         }

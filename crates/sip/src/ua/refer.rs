@@ -43,8 +43,13 @@ enum Role {
         key: ServerKey,
         request: Box<Request>,
     },
-    /// We do it, and tell how it goes.
-    Referee,
+    /// We do it, and tell how it goes: one notification after the other, so that none overtakes another.
+    Referee {
+        /// The last one is not answered yet.
+        is_telling: bool,
+        /// What is told after that.
+        next: Option<StatusCode>,
+    },
 }
 
 impl Session {
@@ -237,7 +242,10 @@ impl Session {
             refer,
             Refer {
                 seq: seq(&request.headers),
-                role: Role::Referee,
+                role: Role::Referee {
+                    is_telling: false,
+                    next: None,
+                },
             },
         );
         core.set_timer(self.owner(), Timer::ReferExpires(refer), now + SUBSCRIPTION);
@@ -281,11 +289,12 @@ impl Session {
         status: StatusCode,
         now: Instant,
     ) -> Result<(), CommandError> {
-        match self.refers.get(&refer) {
-            Some(Refer {
-                role: Role::Referee,
-                ..
-            }) => self.notify_referrer(core, refer, status, now),
+        match self.refers.get_mut(&refer).map(|refer| &mut refer.role) {
+            Some(Role::Referee {
+                is_telling: true,
+                next,
+            }) => *next = Some(status),
+            Some(Role::Referee { .. }) => self.notify_referrer(core, refer, status, now),
             Some(_) => return Err(CommandError::State("the REFER is not accepted")),
             // Refer-Sub: false, or the subscription is over: nobody wants to know.
             None => {}
@@ -300,13 +309,15 @@ impl Session {
         status: StatusCode,
         now: Instant,
     ) {
-        let Some(number) = self.refers.get(&refer).map(|refer| refer.seq) else {
+        let (Some(known), Some(fork)) = (self.refers.get_mut(&refer), self.forks.last_mut()) else {
             return;
+        };
+        let number = known.seq;
+        known.role = Role::Referee {
+            is_telling: true,
+            next: None,
         };
         let contact = self.contact.clone();
-        let Some(fork) = self.forks.last_mut() else {
-            return;
-        };
         let id = fork.id;
         let mut request = fork.dialog.request(Method::Notify);
         set_contact(&mut request.headers, &contact);
@@ -343,11 +354,19 @@ impl Session {
         core: &mut Core,
         refer: ReferKey,
         status: StatusCode,
+        now: Instant,
     ) {
         if status == StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
             || status == StatusCode::REQUEST_TIMEOUT
         {
-            self.forget_refer(core, refer);
+            return self.forget_refer(core, refer);
+        }
+        let known = self.refers.get_mut(&refer);
+        if let Some(Role::Referee { is_telling, next }) = known.map(|refer| &mut refer.role) {
+            *is_telling = false;
+            if let Some(status) = next.take() {
+                self.notify_referrer(core, refer, status, now);
+            }
         }
     }
 

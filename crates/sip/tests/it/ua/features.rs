@@ -75,6 +75,43 @@ fn a_transfer_is_told_until_its_end() {
     pair.finish(A, a);
 }
 
+/// What is told at once goes one after the other: over UDP the last could be there first.
+#[test]
+fn a_notification_waits_for_the_answer_to_the_one_before() {
+    let mut pair = Pair::new();
+    let (a, b) = pair.answered();
+    let order = ReferRequest {
+        target: target(),
+        replaces: None,
+        without_subscription: false,
+    };
+    pair.at(A, |agent, now| agent.refer(a, order, now)).unwrap();
+    pair.settle();
+    let refer = pair.expect(B, |event| match event {
+        UserAgentEvent::Referred { refer, .. } => Some(*refer),
+        _ => None,
+    });
+    let before = pair.lines().len();
+    pair.at(B, |agent, now| {
+        agent.accept_refer(b, refer, now)?;
+        agent.refer_progress(b, refer, StatusCode::RINGING, now)?;
+        agent.refer_progress(b, refer, StatusCode::OK, now)
+    })
+    .unwrap();
+    pair.settle();
+    let expect = [
+        "B 202 REFER",
+        "B NOTIFY+",
+        "A 200 NOTIFY",
+        "B NOTIFY+",
+        "A 200 NOTIFY",
+    ];
+    assert_eq!(pair.lines()[before..], expect);
+    let end = ReferProgress::Status(StatusCode::OK);
+    while pair.expect(A, refer_progress) != end {}
+    pair.finish(A, a);
+}
+
 #[test]
 fn notifications_of_a_transfer_outlive_the_call() {
     let mut pair = Pair::new();
