@@ -14,6 +14,7 @@ use crate::endpoint::{
 use crate::id::{CallId, CommandId, EventId, Identity, LegId};
 use crate::record::CallRecord;
 use crate::time::Timestamp;
+use crate::voice::CallVoice;
 
 /// One event, as applications get it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -120,6 +121,10 @@ pub enum EventData {
     /// A user is out of a call for good: its record for the call history.
     #[serde(rename = "ringway.call.recorded.v1")]
     CallRecorded(CallRecord),
+    /// A call is over whose sound went through the gateway: how it sounded. It comes about when the records
+    /// of the call do, before or after them.
+    #[serde(rename = "ringway.call.voice.v1")]
+    CallVoice(CallVoice),
     /// A device went out of service or came back.
     #[serde(rename = "ringway.endpoint.service.v1")]
     EndpointService(EndpointChange<Service>),
@@ -211,6 +216,7 @@ impl EventData {
             | Self::CallRecorded(CallRecord { endpoint_id, .. }) => {
                 format!("endpoints/{endpoint_id}")
             }
+            Self::CallVoice(voice) => format!("calls/{}", voice.call_id),
             Self::CallInformation(information) => format!("calls/{}", information.call_id),
             Self::PbxUnknown(unknown) => match &unknown.endpoint_id {
                 Some(endpoint) => format!("endpoints/{endpoint}"),

@@ -8,6 +8,7 @@
 //! | [`event`] | the normalized event: CloudEvents 1.0 attributes and versioned data |
 //! | [`endpoint`] | what is known of an extension beside its calls |
 //! | [`record`] | call history: one record for each call and user |
+//! | [`voice`] | how a call sounded |
 //! | [`command`] | what the far end may ask, and every way it can be refused |
 //! | [`leg`] | cloud legs: what the two ends of a bridged call say to each other |
 //! | [`frame`] | the messages of the channel, in both directions |
@@ -25,6 +26,7 @@ pub mod record;
 pub mod schema;
 pub mod session;
 pub mod time;
+pub mod voice;
 
 pub use command::{Command, CommandError, ErrorCode, Method, Outcome};
 pub use endpoint::EndpointView;
@@ -33,3 +35,4 @@ pub use frame::{CloudFrame, FrameParseError, GatewayFrame};
 pub use id::{CallId, CloudLegId, IdSource, Identity, LegId, StreamId};
 pub use record::CallRecord;
 pub use time::Timestamp;
+pub use voice::{CallVoice, VoiceQuality, VoiceSide};

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::event::Direction;
 use crate::id::CallId;
 use crate::time::Timestamp;
+use crate::voice::CallVoice;
 
 /// What a call was for one user, once the user is out of it for good.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRecord {
     /// The conversation.
@@ -47,6 +48,10 @@ pub struct CallRecord {
     /// Some of it was inferred: the link to the PBX was down meanwhile.
     #[serde(default)]
     pub synthetic: bool,
+    /// How it sounded, for each of the gateway's calls that it was: the far end puts here what the gateway
+    /// tells of that in events of its own. Empty where the sound went elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voice: Vec<CallVoice>,
 }
 
 /// How a call ended for one user.

@@ -79,6 +79,21 @@ impl Page<'_> {
         ConstCounter::new(value).encode(encoder)
     }
 
+    /// How many values were within each bound and beyond the one before.
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        sum: f64,
+        buckets: &[(f64, u64)],
+    ) -> fmt::Result {
+        let mut encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        encoder.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
+    }
+
     /// One gauge per value of a label.
     fn gauges<'k>(
         &mut self,
@@ -341,13 +356,12 @@ impl Figures {
             within = cumulative;
         }
         buckets.push((f64::MAX, view.count() - within));
-        let mut encoder = page.0.encode_descriptor(
+        page.histogram(
             "ringway_e2e_latency_seconds",
             "CSTA frame received to acknowledgement by the far end",
-            None,
-            MetricType::Histogram,
-        )?;
-        encoder.encode_histogram::<NoLabelSet>(view.sum.as_secs_f64(), view.count(), &buckets, None)
+            view.sum.as_secs_f64(),
+            &buckets,
+        )
     }
 
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@
 //!                                 ├── door: who is read at all          ├── echo: ports that reflect
 //!                                 ├── status: health and metrics        └── audit: refused calls
 //!                                 ├── sounds: recordings and tones that are heard of the gateway
+//!                                 ├── voice: how calls that are over sounded
 //!                                 └── softclients: users registered at the PBX
 //! ```
 
@@ -20,13 +21,15 @@ mod settings;
 mod softclients;
 mod sounds;
 mod status;
+mod voice;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use call_control::bridge::correlate::Correlator;
-use call_control::bridge::{BridgeConfig, Notice, Switchboard, TrunkSecret};
+use call_control::bridge::{BridgeConfig, CallKey, CallSummary, Notice, Switchboard, TrunkSecret};
+use cloud_uplink::EventData;
 use net::clock;
 use net::sip::{Listeners, SipHandler, SipNet, SipNetConfig, SipStats, run, spawn};
 use rand::RngExt as _;
@@ -55,6 +58,7 @@ pub use self::settings::{MediaSettings, TelephonySettings};
 pub use self::softclients::SoftclientSettings;
 pub use self::sounds::Sounds;
 pub use self::status::{PbxStanding, SipStatus, SoftclientStatus};
+pub use self::voice::{Distribution, Voices};
 
 /// Time that calls get to end by themselves at shutdown; then they are ended.
 const CALLS_END: Duration = Duration::from_secs(3);
@@ -269,6 +273,22 @@ impl Telephony {
         });
     }
 
+    /// Tells how a call sounded, where it is known which conversation it was.
+    fn tell_voice(&self, call: CallKey, summary: &CallSummary) {
+        let sides = self.media.as_ref().and_then(|media| media.take(call));
+        let (Some(sides), Some(call_id)) = (sides, summary.call_id) else {
+            return;
+        };
+        let voice = voice::event(call_id, summary.begun.extension.as_deref(), &sides);
+        let event = EngineCommand::Publish(EventData::CallVoice(voice));
+        if self.others.engine.try_send(event).is_err() {
+            tracing::warn!(
+                call = call.0,
+                "how a call sounded is not told: too much waits"
+            );
+        }
+    }
+
     /// A response that is not for the switchboard.
     fn answered(&mut self, key: RequestKey, response: &Response, now: Instant) {
         let softclients = self.softclients.as_mut();
@@ -315,6 +335,7 @@ impl Telephony {
             }
             Notice::Ended(call, summary) => {
                 self.correlator.ended(call);
+                self.tell_voice(call, &summary);
                 tracing::info!(
                     call = call.0,
                     to = %summary.begun.destination,

@@ -15,6 +15,7 @@ pub mod silence;
 
 use std::time::Duration;
 
+use self::bursts::BurstFigures;
 use self::emodel::{Impairment, Rating};
 use self::report::PhoneReport;
 use crate::relay::{Counters, Reception};
@@ -35,6 +36,8 @@ pub struct Heard {
     pub jitter_ms: f64,
     /// What its phone said of what it heard.
     pub phone: PhoneReport,
+    /// How losses lay together, where there was a burst of them.
+    pub bursts: Option<BurstFigures>,
     impairment: Option<Impairment>,
 }
 
@@ -64,6 +67,7 @@ impl Heard {
             lost: reception.lost(),
             jitter_ms: reception.jitter_ms(),
             phone: *phone,
+            bursts: reception.bursts().figures(reception.period()),
             impairment: reception.voice().and_then(Impairment::of),
         }
     }

@@ -31,7 +31,7 @@ pub use self::types::{
     EndpointFilter, EndpointPlace, EventFilter, EventPage, Ingest, IngestItem, Ingested, Leg,
     LegChange, LegFilter, NewCommand, OnCommit, OwnedEndpoint, OwnedLeg, OwnedRecord, Owner,
     Record, RecordFilter, RecordPage, RecordPlace, Retention, StoredCommand, StoredEvent,
-    StreamInfo, StreamState, View,
+    StreamInfo, StreamState, View, Voice,
 };
 use crate::db::{self, Db, Lock, io_error, read_error};
 use crate::error::{IngestError, OpenError, StoreError};

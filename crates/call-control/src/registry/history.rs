@@ -45,7 +45,7 @@ pub(super) struct User {
 }
 
 /// What happens to a user's part that is kept beside the legs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum HistoryChange {
     /// It stands so: what its record would be if it ended now.
     Put(Box<CallRecord>),
@@ -143,6 +143,7 @@ impl User {
             outcome: self.outcome(call, why.is_diversion(), cause.as_deref()),
             cause: failure.filter(|_| self.answered.is_none()).or(cause),
             synthetic: self.synthetic || why.is_missed(),
+            voice: Vec::new(),
             redirected_from: self.redirected_from.clone(),
             parties: self.parties.clone(),
             transfers: self.steps.clone(),

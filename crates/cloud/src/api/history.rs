@@ -109,6 +109,10 @@ fn item(owned: &OwnedRecord) -> Option<Value> {
     let href = format!("{}/callHistory", endpoint_href(&owned.record.endpoint));
     name(&mut record, None, &identity(&owned.owner), &href);
     record.remove("_links");
+    let voices: Vec<Value> = serde_json::from_str(&owned.voices).unwrap_or_default();
+    if !voices.is_empty() {
+        record.insert("voice".to_owned(), voices.into());
+    }
     Some(record.into())
 }
 

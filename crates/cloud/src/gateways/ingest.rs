@@ -10,14 +10,14 @@ use cloud_uplink::id::{CommandId, EventId};
 use cloud_uplink::loss::Lost;
 use cloud_uplink::session::View;
 use cloud_uplink::{
-    CallRecord, EndpointView, EventData, Identity, LegState, LegView, Outcome, Timestamp,
+    CallRecord, CallVoice, EndpointView, EventData, Identity, LegState, LegView, Outcome, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::cloud::{
     AllChange, ApplyAll, Content, Endpoint, EndpointChange, IngestItem, Leg,
-    LegChange as StoredChange, Record, View as StoredView,
+    LegChange as StoredChange, Record, View as StoredView, Voice,
 };
 
 use crate::app::to_store_ms;
@@ -30,6 +30,7 @@ const ATTRIBUTE_LEN_MAX: usize = 256;
 const DIVERTED: &str = "ringway.call.diverted.v1";
 const COMMAND_COMPLETED: &str = "ringway.command.completed.v1";
 const CALL_RECORDED: &str = "ringway.call.recorded.v1";
+const CALL_VOICE: &str = "ringway.call.voice.v1";
 /// Types whose data is a change of a leg. Others pass unread: newer gateways may know more.
 const LEG_CHANGES: [&str; 14] = [
     "ringway.call.initiated.v1",
@@ -95,6 +96,7 @@ pub(super) fn sort(
                     endpoint: row.change,
                     all: row.all,
                     record: row.record,
+                    voice: row.voice,
                 });
             }
             Err(reason) => {
@@ -146,6 +148,14 @@ fn stored_record(record: &CallRecord) -> Record {
     }
 }
 
+fn stored_voice(voice: &CallVoice, ended: Timestamp) -> Voice {
+    Voice {
+        call_id: voice.call_id.to_string(),
+        ended_ms: to_store_ms(ended),
+        body: json(voice),
+    }
+}
+
 fn json(value: &impl Serialize) -> String {
     // Plain structs with string keys: serialization has no way to fail.
     serde_json::to_string(value).unwrap_or_default()
@@ -165,6 +175,7 @@ struct Row {
     change: Option<EndpointChange>,
     all: Option<AllChange>,
     record: Option<Record>,
+    voice: Option<Voice>,
     outcome: Option<(CommandId, Outcome)>,
 }
 
@@ -210,13 +221,8 @@ fn read(gateway: &Identity, text: &str) -> Result<Row, String> {
     if specversion != "1.0" {
         return Err("specversion is not 1.0".to_owned());
     }
-    if (&*accountid, &*siteid, &*gatewayid)
-        != (
-            &*gateway.account_id,
-            &*gateway.site_id,
-            &*gateway.gateway_id,
-        )
-    {
+    let ours = [&gateway.account_id, &gateway.site_id, &gateway.gateway_id];
+    if [accountid, siteid, gatewayid] != ours.map(|id| id.as_str()) {
         return Err("accountid, siteid and gatewayid are not the gateway's".to_owned());
     }
     if !event_type.starts_with("ringway.") || event_type.len() > ATTRIBUTE_LEN_MAX {
@@ -234,6 +240,7 @@ fn read(gateway: &Identity, text: &str) -> Result<Row, String> {
         change: None,
         all: None,
         record: None,
+        voice: None,
         outcome: None,
     };
     if LEG_CHANGES.contains(&&*event_type) {
@@ -247,6 +254,10 @@ fn read(gateway: &Identity, text: &str) -> Result<Row, String> {
         let record: CallRecord = serde_json::from_str(data.get()).map_err(data_error)?;
         row.record = Some(stored_record(&record));
         row.endpoint = Some(record.endpoint_id.into());
+    } else if event_type == CALL_VOICE {
+        let voice: CallVoice = serde_json::from_str(data.get()).map_err(data_error)?;
+        row.endpoint = voice.endpoint_id.as_deref().map(Arc::from);
+        row.voice = Some(stored_voice(&voice, time));
     } else if ENDPOINT_CHANGES.contains(&&*event_type) {
         let change: EventData = serde_json::from_str(text).map_err(data_error)?;
         row.change = endpoint_change(change, time);

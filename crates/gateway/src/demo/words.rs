@@ -8,6 +8,8 @@ use cloud_uplink::event::LegChange;
 /// Something that happened, in the words of three columns.
 pub(super) fn describe(body: &EventData) -> (String, String, String) {
     let line = |what: &str, who: &str, how: String| (what.to_owned(), who.to_owned(), how);
+    let known = |text: &Option<String>| text.clone().unwrap_or_default();
+    let of = |what: &str, who: &Option<String>, how| line(what, &known(who), how);
     let on = |on: bool| if on { "on" } else { "off" }.to_owned();
     match body {
         EventData::CommandCompleted(done) => match &done.error {
@@ -39,11 +41,8 @@ pub(super) fn describe(body: &EventData) -> (String, String, String) {
         EventData::CallNetworkReached(it) => leg("network", it),
         EventData::CallConfirmed(it) => leg("confirmed", it),
         EventData::CallDigits(it) => line("digits", &it.endpoint_id, it.digits.clone()),
-        EventData::CallInformation(it) => line(
-            "call info",
-            it.endpoint_id.as_deref().unwrap_or_default(),
-            it.subject.clone().unwrap_or_default(),
-        ),
+        EventData::CallInformation(it) => of("call info", &it.endpoint_id, known(&it.subject)),
+        EventData::CallVoice(it) => of("voice", &it.endpoint_id, words(&it.quality)),
         EventData::CallRecorded(it) => line("recorded", &it.endpoint_id, words(&it.outcome)),
         EventData::EndpointService(it) => {
             let how = if it.state.in_service {

@@ -8,7 +8,7 @@ use media::relay::Reason;
 use net::sip::{Closed, SipStats};
 
 use super::{Figures, Page, float};
-use crate::telephony::{MediaStatus, SipStatus, SoftclientStatus};
+use crate::telephony::{MediaStatus, SipStatus, SoftclientStatus, Voices};
 
 impl Figures {
     pub(super) fn sip(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -244,5 +244,35 @@ fn media_figures(page: &mut Page<'_>, media: &MediaStatus) -> fmt::Result {
          medium 70, low less; one-side was heard from one side alone, short from none for two seconds",
         "quality",
         Verdict::ALL.iter().zip(media.ended).map(|(what, count)| (what.as_str(), count)),
-    )
+    )?;
+    voice_figures(page, &media.voices)
+}
+
+/// How the sides of calls sounded.
+fn voice_figures(page: &mut Page<'_>, voices: &Voices) -> fmt::Result {
+    for (name, what, voices) in [
+        (
+            "ringway_media_mos",
+            "Mean opinion scores of the sides of relayed calls that are over (E-model), where the codec has factors",
+            &voices.mos,
+        ),
+        (
+            "ringway_media_loss_ratio",
+            "Shares of the packets of a side that were lost, of relayed calls that are over",
+            &voices.loss,
+        ),
+        (
+            "ringway_media_jitter_seconds",
+            "Mean deviations of the time between packets of a side, of relayed calls that are over",
+            &voices.jitter,
+        ),
+        (
+            "ringway_media_round_trip_seconds",
+            "From the gateway to a phone and back, as its reports of RTCP tell, of relayed calls that are over",
+            &voices.round_trip,
+        ),
+    ] {
+        page.histogram(name, what, voices.sum(), &voices.buckets())?;
+    }
+    Ok(())
 }

@@ -1,15 +1,14 @@
 //! The legs of calls at the relay of media, and what is said of each when it is over.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use call_control::bridge::{CallKey, LocalSound, MediaRelay};
+use media::quality::Verdict;
 use media::quality::silence::{Silence, SilenceWatch};
-use media::quality::{Heard, Verdict};
 use media::relay::{DigitTypes, Remote};
 use media::sdp::{CryptoSuite, SrtpKey};
 use media::sound::offer::Coded;
@@ -21,9 +20,13 @@ use tokio::sync::mpsc;
 use super::MediaSettings;
 use super::orders::Order;
 use super::sounds::Sounds;
+use super::voice::{Sides, Voices, Words};
 
 /// The clock of G.711 and G.722 in descriptions; what is agreed says otherwise where it is another.
 const CLOCK_RATE: u32 = 8000;
+
+/// Calls that are over and of which nobody has asked how they sounded; beyond that the oldest is forgotten.
+const TOLD_MAX: usize = 1000;
 
 /// The relay, and the legs of each call: who called, and who was called.
 #[derive(Debug)]
@@ -55,6 +58,9 @@ pub(super) struct RelayFigures {
     relay: Relay,
     /// Calls that are over, by verdict as in [`Verdict::ALL`].
     ended: [AtomicU64; Verdict::ALL.len()],
+    voices: Mutex<Voices>,
+    /// How calls sounded that are over, until that is asked for.
+    told: Mutex<BTreeMap<CallKey, Sides>>,
     /// Calls with a side that is not heard now, and how often that has begun.
     silent: AtomicU64,
     silences: AtomicU64,
@@ -65,12 +71,14 @@ pub(super) struct RelayFigures {
 }
 
 /// How relayed media were a moment ago.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct MediaStatus {
     /// Legs, ports, and packets of legs that are over.
     pub relay: RelayStats,
     /// Calls that are over, by verdict as in [`Verdict::ALL`].
     pub ended: [u64; Verdict::ALL.len()],
+    /// How the sides of those sounded.
+    pub voices: Voices,
     /// Answered calls of which a side is not heard.
     pub silent: u64,
     /// How often one became so.
@@ -88,6 +96,7 @@ impl RelayFigures {
         MediaStatus {
             relay: self.relay.stats(),
             ended: std::array::from_fn(|at| self.ended[at].load(Ordering::Relaxed)),
+            voices: locked(&self.voices).clone(),
             silent: self.silent.load(Ordering::Relaxed),
             silences: self.silences.load(Ordering::Relaxed),
             transcoded: self.transcoded.load(Ordering::Relaxed),
@@ -103,36 +112,23 @@ impl RelayFigures {
         Ok(leg)
     }
 
-    fn ended(&self, call: CallKey, sides: &[Heard; 2]) {
-        let verdict = Verdict::of(sides);
-        self.ended[verdict as usize].fetch_add(1, Ordering::Relaxed);
-        let [caller, called] = [0, 1].map(|at| Figures(sides[at], sides[1 - at]));
-        tracing::info!(call = call.0, quality = verdict.as_str(), %caller, %called, "media of a call");
+    /// How a call sounded that is over; told once.
+    pub(super) fn take(&self, call: CallKey) -> Option<Sides> {
+        locked(&self.told).remove(&call)
     }
-}
 
-/// One side's figures in words; the second is the other side.
-struct Figures(Heard, Heard);
-
-impl fmt::Display for Figures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(side, other) = self;
-        let (received, lost) = (side.received, side.lost);
-        write!(
-            f,
-            "{received} packets, {lost} lost, jitter {:.1} ms",
-            side.jitter_ms
-        )?;
-        if let Some(trip) = side.phone.round_trip {
-            write!(f, ", round trip {} ms", trip.as_millis())?;
+    fn ended(&self, call: CallKey, sides: Sides) {
+        locked(&self.voices).add(&sides);
+        let mut told = locked(&self.told);
+        told.insert(call, sides);
+        if told.len() > TOLD_MAX {
+            told.pop_first();
         }
-        if let Some(missed) = side.phone.lost {
-            write!(f, ", missed {missed} of ours")?;
-        }
-        match side.rating(other) {
-            Some(rating) => write!(f, ", R {:.0}, MOS {:.2}", rating.r(), rating.mos()),
-            None => Ok(()),
-        }
+        drop(told);
+        let verdict = Verdict::of(&sides);
+        self.ended[verdict as usize].fetch_add(1, Ordering::Relaxed);
+        let [caller, called] = [0, 1].map(|at| Words(&sides[at], &sides[1 - at]));
+        tracing::info!(call = call.0, quality = verdict.as_str(), %caller, %called, "media of a call");
     }
 }
 
@@ -146,6 +142,8 @@ impl RelayedCalls {
         let figures = RelayFigures {
             relay: Relay::start(&settings.relay)?,
             ended: Default::default(),
+            voices: Mutex::default(),
+            told: Mutex::default(),
             silent: AtomicU64::new(0),
             silences: AtomicU64::new(0),
             transcoded: AtomicU64::new(0),
@@ -328,7 +326,7 @@ impl MediaRelay for RelayedCalls {
         }
         let [caller, called] = legs;
         if let (Some(caller), Some(called)) = (caller.stats(), called.stats()) {
-            self.figures.ended(call, &[caller.heard, called.heard]);
+            self.figures.ended(call, [caller.heard, called.heard]);
         }
     }
 
@@ -337,4 +335,9 @@ impl MediaRelay for RelayedCalls {
         rand::rng().fill_bytes(&mut bytes);
         SrtpKey::new(suite, bytes).expect("it has the suite's length")
     }
+}
+
+/// Figures that no panic can tear.
+fn locked<T>(figures: &Mutex<T>) -> MutexGuard<'_, T> {
+    figures.lock().unwrap_or_else(PoisonError::into_inner)
 }

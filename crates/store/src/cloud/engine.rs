@@ -190,7 +190,8 @@ impl Ingest {
                 Content::Gap { reason, .. } => reason.len(),
             };
             let record = item.record.as_ref().map_or(0, |record| record.body.len());
-            body + record + item.legs.iter().map(leg).sum::<usize>()
+            let voice = item.voice.as_ref().map_or(0, |voice| voice.body.len());
+            body + record + voice + item.legs.iter().map(leg).sum::<usize>()
         };
         self.items.iter().map(item).sum()
     }
@@ -272,6 +273,9 @@ fn ingest(conn: &Connection, batch: &Ingest) -> Stored<(Ingested, Vec<StoredEven
         let cursor = store(seq, content)?;
         if let Some(record) = &item.record {
             records::insert(conn, &batch.info.owner, cursor, record)?;
+        }
+        if let Some(voice) = &item.voice {
+            records::insert_voice(conn, &batch.info.owner, cursor, voice)?;
         }
         change_view(conn, &batch.info.owner, stream.id, item)?;
     }

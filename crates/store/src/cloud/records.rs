@@ -4,8 +4,11 @@ use rusqlite::{Connection, Row, params};
 
 use super::log::{PRUNE_ROWS_MAX, SCAN_ROWS_MAX};
 use super::streams::owner;
-use super::types::{OwnedRecord, Owner, Record, RecordFilter, RecordPage, RecordPlace};
+use super::types::{OwnedRecord, Owner, Record, RecordFilter, RecordPage, RecordPlace, Voice};
 use crate::db::{int, uint};
+
+/// Tellings of how one call sounded that are read with a record of it.
+const VOICES_MAX: usize = 16;
 
 /// Stores a record under the cursor of the event that brought it.
 pub(super) fn insert(
@@ -35,6 +38,29 @@ pub(super) fn insert(
     Ok(())
 }
 
+/// Stores how a call sounded under the cursor of the event that told it.
+pub(super) fn insert_voice(
+    conn: &Connection,
+    owner: &Owner,
+    cursor: u64,
+    voice: &Voice,
+) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO voices (cursor, account, site, gateway, call_id, ended_ms, body)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        int(cursor),
+        owner.account,
+        owner.site,
+        owner.gateway,
+        voice.call_id,
+        voice.ended_ms,
+        voice.body
+    ])?;
+    Ok(())
+}
+
 /// Records that pass the filter and lie behind `after`, newest first.
 pub(super) fn page(
     conn: &Connection,
@@ -50,7 +76,12 @@ pub(super) fn page(
     };
     let sql = format!(
         "SELECT account, site, gateway, cursor, endpoint, call_id, direction, outcome, started_ms,
-                ended_ms, body
+                ended_ms, body,
+                (SELECT json_group_array(json(told.body)) FROM
+                    (SELECT body FROM voices AS voice
+                        WHERE voice.account = records.account AND voice.call_id = records.call_id
+                            AND voice.site = records.site AND voice.gateway = records.gateway
+                        ORDER BY voice.cursor LIMIT {VOICES_MAX}) AS told)
             FROM records
             WHERE account = ?1 AND {by_endpoint} AND started_ms >= ?3 AND started_ms < ?4
                 AND (started_ms, cursor) < (?5, ?6)
@@ -100,6 +131,13 @@ pub(super) fn prune(conn: &Connection, limit_ms: i64, records_max: u64) -> rusql
                 (SELECT cursor FROM records WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT ?2)",
         )?
         .execute([limit_ms, PRUNE_ROWS_MAX])?;
+    let voices = conn
+        .prepare_cached(
+            "DELETE FROM voices WHERE cursor IN
+                (SELECT cursor FROM voices WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT ?2)",
+        )?
+        .execute([limit_ms, PRUNE_ROWS_MAX])?;
+    removed = removed.max(voices);
     let crowded: Vec<(String, i64)> = conn
         .prepare_cached(
             "SELECT account, count(*) FROM records GROUP BY account HAVING count(*) > ?1",
@@ -115,6 +153,12 @@ pub(super) fn prune(conn: &Connection, limit_ms: i64, records_max: u64) -> rusql
             )?
             .execute(params![account, surplus])?;
         removed = removed.max(oldest);
+        // A call has one telling or two, and as many records: those that go take theirs along.
+        conn.prepare_cached(
+            "DELETE FROM voices WHERE account = ?1 AND ended_ms <
+                (SELECT min(started_ms) FROM records WHERE account = ?1)",
+        )?
+        .execute([&account])?;
     }
     Ok(int(removed as u64) == PRUNE_ROWS_MAX)
 }
@@ -140,5 +184,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<OwnedRecord> {
             ended_ms: row.get(9)?,
             body: row.get(10)?,
         },
+        voices: row.get(11)?,
     })
 }

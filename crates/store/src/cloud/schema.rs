@@ -4,7 +4,7 @@ use crate::db::Schema;
 
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5277_436c, // "RwCl"
-    migrations: &[VERSION_1, VERSION_2],
+    migrations: &[VERSION_1, VERSION_2, VERSION_3],
 };
 
 /// `events.kind`: 0 event, 1 gap up to `upto`; an event's owner is its stream's.
@@ -108,4 +108,19 @@ CREATE TABLE records (
 CREATE INDEX records_by_time ON records (account, started_ms);
 CREATE INDEX records_by_endpoint ON records (account, endpoint, started_ms);
 CREATE INDEX records_by_age ON records (ended_ms);
+";
+
+/// How calls sounded is told apart from their records, before or after them.
+const VERSION_3: &str = "
+CREATE TABLE voices (
+    cursor   INTEGER PRIMARY KEY,
+    account  TEXT    NOT NULL,
+    site     TEXT    NOT NULL,
+    gateway  TEXT    NOT NULL,
+    call_id  TEXT    NOT NULL,
+    ended_ms INTEGER NOT NULL,
+    body     TEXT    NOT NULL
+) STRICT;
+CREATE INDEX voices_by_call ON voices (account, call_id);
+CREATE INDEX voices_by_age ON voices (ended_ms);
 ";

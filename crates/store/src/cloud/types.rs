@@ -61,6 +61,8 @@ pub struct IngestItem {
     pub all: Option<AllChange>,
     /// The record that it adds to the call history.
     pub record: Option<Record>,
+    /// What it adds to the records of a call.
+    pub voice: Option<Voice>,
 }
 
 impl IngestItem {
@@ -74,6 +76,7 @@ impl IngestItem {
             endpoint: None,
             all: None,
             record: None,
+            voice: None,
         }
     }
 }
@@ -243,6 +246,17 @@ pub struct Record {
     pub body: String,
 }
 
+/// How one call sounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// Call.
+    pub call_id: String,
+    /// When it ended, milliseconds since the epoch.
+    pub ended_ms: i64,
+    /// One JSON object.
+    pub body: String,
+}
+
 /// A record and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedRecord {
@@ -250,6 +264,8 @@ pub struct OwnedRecord {
     pub owner: Owner,
     /// The record.
     pub record: Record,
+    /// How the call sounded, as far as it was told: a JSON array, empty where nothing was.
+    pub voices: String,
 }
 
 /// Which records a reader wants.
