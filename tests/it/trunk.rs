@@ -191,16 +191,28 @@ pub(crate) async fn with_trunk_as(
     authenticate: bool,
     media: Option<MediaSettings>,
 ) -> (World, Peer, Peer) {
-    let (mut pbx, mut second) = (Peer::new(), Peer::new());
     let mut world = World::start("127.0.0.1:9".parse().unwrap(), &["2001"]).await;
+    let with_media = |settings: &mut TelephonySettings| settings.media = media;
+    let (pbx, second) = trunk_of(&mut world, authenticate, with_media).await;
+    (world, pbx, second)
+}
+
+/// Gives a running gateway its trunk, with settings that are changed.
+pub(crate) async fn trunk_of(
+    world: &mut World,
+    authenticate: bool,
+    change: impl FnOnce(&mut TelephonySettings),
+) -> (Peer, Peer) {
+    let (mut pbx, mut second) = (Peer::new(), Peer::new());
     world.stop_gateway().await;
-    let settings = settings(&world.dir, &pbx, &second, authenticate);
-    world.sip = Some(TelephonySettings { media, ..settings });
+    let mut settings = settings(&world.dir, &pbx, &second, authenticate);
+    change(&mut settings);
+    world.sip = Some(settings);
     world.start_gateway().await;
     let (_, address) = world.gateway().sip_addrs()[0];
     pbx.gateway = address;
     second.gateway = address;
-    (world, pbx, second)
+    (pbx, second)
 }
 
 /// Runs what blocks beside the gateway.

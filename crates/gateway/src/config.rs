@@ -16,9 +16,9 @@ use serde::Deserialize;
 
 pub use dialect::{Association, Assumptions, DialectName, describe};
 pub use sip::{
-    CallThroughSection, Destination, DestinationSection, DigestAlgorithm, Domain, MediaSection,
-    NumberPattern, PolicySection, SipListen, SipSection, SipTarget, SoftclientsSection, Tones,
-    TrunkSection,
+    CallThroughSection, Destination, DestinationSection, DigestAlgorithm, Domain, HepSection,
+    MediaSection, NumberPattern, PolicySection, SipListen, SipSection, SipTarget,
+    SoftclientsSection, Tones, TrunkSection,
 };
 pub use softclients::{SOFTCLIENTS_MAX, SoftclientUser, read_softclients};
 pub use types::{

@@ -6,11 +6,14 @@
 //!                                 ├── door: who is read at all          ├── echo: ports that reflect
 //!                                 ├── status: health and metrics        └── audit: refused calls
 //!                                 ├── sounds: recordings and tones that are heard of the gateway
+//!                                 ├── capture: copies for a collector
+//!                                 ├── tell: what others are told of it
 //!                                 ├── voice: how calls that are over sounded
 //!                                 └── softclients: users registered at the PBX
 //! ```
 
 mod audit;
+mod capture;
 mod door;
 mod echo;
 mod ids;
@@ -21,16 +24,18 @@ mod settings;
 mod softclients;
 mod sounds;
 mod status;
+mod tell;
 mod voice;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use call_control::bridge::correlate::Correlator;
-use call_control::bridge::{BridgeConfig, CallKey, CallSummary, Notice, Switchboard, TrunkSecret};
-use cloud_uplink::EventData;
+use call_control::bridge::{BridgeConfig, Switchboard, TrunkSecret};
 use net::clock;
+use net::hep::{Hep, HepConfig, HepQueue};
 use net::sip::{Listeners, SipHandler, SipNet, SipNetConfig, SipStats, run, spawn};
 use rand::RngExt as _;
 use sip::Response;
@@ -83,6 +88,7 @@ pub async fn serve(
     let bound = listeners.addresses();
     let peers = Peers::look_up(&settings, &bound).await?;
     let stats = Arc::new(SipStats::default());
+    let (hep, mut copies) = Hep::new();
     let door = Arc::new(Door::default());
     door.let_in(peers.all(), &settings);
     spawn(move || async move {
@@ -93,6 +99,7 @@ pub async fn serve(
             engine: ways.engine,
             shared,
             net: Arc::clone(&stats),
+            hep: settings.hep.as_ref().map(|_| hep),
         };
         let (orders, mut queue) = mpsc::channel(ORDERS);
         let relayed = match &settings.media {
@@ -121,9 +128,18 @@ pub async fn serve(
             ended = run(net, &mut telephony, &mut queue, stopped) => ended,
             never = follow_names(&settings, &bound, peers, &door, &orders, AGAIN) => match never {},
             never = pass_on(ways.users, ear, told, orders.clone()) => match never {},
+            never = export(settings.hep.as_ref(), &mut copies) => match never {},
         }
     })
     .await
+}
+
+/// Sends copies to the collector, where there is one.
+async fn export(config: Option<&HepConfig>, copies: &mut HepQueue) -> Infallible {
+    match config {
+        Some(config) => net::hep::export(config, copies).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Whom the part tells something.
@@ -132,6 +148,8 @@ struct Others {
     engine: mpsc::Sender<EngineCommand>,
     shared: Arc<Shared>,
     net: Arc<SipStats>,
+    /// The way to a collector, where there is one.
+    hep: Option<Hep>,
 }
 
 /// What the sockets' loop drives.
@@ -264,31 +282,6 @@ impl Telephony {
         lost
     }
 
-    /// Passes on which messages wait. What finds no room goes with the next tick.
-    fn tell_messages(&mut self) {
-        let engine = &self.others.engine;
-        self.messages.retain(|extension, on| {
-            let command = EngineCommand::MessageWaiting(extension.clone(), *on);
-            engine.try_send(command).is_err()
-        });
-    }
-
-    /// Tells how a call sounded, where it is known which conversation it was.
-    fn tell_voice(&self, call: CallKey, summary: &CallSummary) {
-        let sides = self.media.as_ref().and_then(|media| media.take(call));
-        let (Some(sides), Some(call_id)) = (sides, summary.call_id) else {
-            return;
-        };
-        let voice = voice::event(call_id, summary.begun.extension.as_deref(), &sides);
-        let event = EngineCommand::Publish(EventData::CallVoice(voice));
-        if self.others.engine.try_send(event).is_err() {
-            tracing::warn!(
-                call = call.0,
-                "how a call sounded is not told: too much waits"
-            );
-        }
-    }
-
     /// A response that is not for the switchboard.
     fn answered(&mut self, key: RequestKey, response: &Response, now: Instant) {
         let softclients = self.softclients.as_mut();
@@ -318,82 +311,15 @@ impl Telephony {
             }
         }
     }
-
-    fn note(&mut self, notice: Notice, now: Instant) {
-        match notice {
-            Notice::Begun(call, begun) => {
-                tracing::info!(call = call.0, to = %begun.destination, "call");
-                self.correlator.begun(call, &begun, now);
-            }
-            Notice::MessageWaiting {
-                extension,
-                messages,
-            } => {
-                tracing::debug!(waiting = messages.waiting, "message waiting");
-                self.messages.insert(extension, messages.waiting);
-                self.tell_messages();
-            }
-            Notice::Ended(call, summary) => {
-                self.correlator.ended(call);
-                self.tell_voice(call, &summary);
-                tracing::info!(
-                    call = call.0,
-                    to = %summary.begun.destination,
-                    call_id = summary.call_id.map(tracing::field::display),
-                    rang_ms = summary.rang.as_millis(),
-                    talked_ms = summary.talked.map(|time| time.as_millis()),
-                    cause = ?summary.cause,
-                    status = summary.status,
-                    "call ended"
-                );
-            }
-            Notice::Refused {
-                from,
-                to,
-                source,
-                reason,
-            } => {
-                let peer = source.map(tracing::field::display);
-                tracing::warn!(reason = %reason, peer, "call refused");
-                self.audit.refused(&from, &to, source, reason.as_str());
-            }
-            Notice::Peer { name, state } => {
-                tracing::info!(peer = %name, state = state.as_str(), "PBX address");
-                self.publish();
-            }
-        }
-    }
-
-    /// Tells health and metrics how things are.
-    fn publish(&mut self) {
-        let peers = self.switchboard.peers();
-        let peers = peers.map(|(peer, standing)| (peer.name.clone(), standing));
-        let peers = peers.collect();
-        let softclients = self.softclients.as_mut().map(|softclients| {
-            let status = softclients.status();
-            softclients.log(&status);
-            status
-        });
-        let status = SipStatus {
-            softclients,
-            media: self.media.as_ref().map(|media| media.status()),
-            correlation: self.correlator.stats(),
-            peers,
-            channels_max: self.channels,
-            bridge: self.switchboard.stats(),
-            ua: self.ua.stats(),
-            transactions: self.ua.transaction_stats(),
-            net: Arc::clone(&self.others.net),
-            audit_failures: self.audit.failures(),
-        };
-        self.others.shared.set_sip(status);
-    }
 }
 
 impl SipHandler for Telephony {
     type Command = Order;
 
     fn message(&mut self, message: Message, flow: Flow, now: Instant) {
+        if let Some(hep) = &self.others.hep {
+            capture::received(hep, &message, &flow);
+        }
         self.ua.handle_message(message, flow, now);
         self.drain(now);
     }
@@ -475,7 +401,11 @@ impl SipHandler for Telephony {
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.ua.poll_transmit()
+        let transmit = self.ua.poll_transmit()?;
+        if let Some(hep) = &self.others.hep {
+            capture::sent(hep, &transmit);
+        }
+        Some(transmit)
     }
 
     fn poll_timeout(&mut self) -> Option<Instant> {

@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod csta_link;
+pub mod hep;
 pub mod media;
 pub mod sip;
 pub mod tcp;

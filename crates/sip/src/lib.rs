@@ -7,6 +7,7 @@ pub mod header;
 pub mod headers;
 pub mod id;
 pub mod locate;
+pub mod mask;
 pub mod message;
 pub mod method;
 pub mod name;

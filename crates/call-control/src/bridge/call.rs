@@ -73,6 +73,8 @@ pub(super) struct BridgedCall {
     /// Why it ends: what was seen first.
     pub(super) ending: Option<Ending>,
     pub(super) call_id: Option<CallId>,
+    /// The `Call-ID` of each side when the call was answered.
+    pub(super) sip_ids: [Option<Box<str>>; 2],
     pub(super) timers: Armed,
 }
 
@@ -127,6 +129,7 @@ impl BridgedCall {
             rings: false,
             ending: None,
             call_id: None,
+            sip_ids: [None, None],
             timers: Armed::default(),
         }
     }
@@ -206,6 +209,7 @@ impl BridgedCall {
         CallSummary {
             begun: self.begun,
             call_id: self.call_id,
+            sip_ids: self.sip_ids,
             rang: self
                 .answered
                 .unwrap_or(now)

@@ -98,6 +98,10 @@ impl Switchboard {
             return;
         };
         call.answered = Some(now);
+        call.sip_ids = [&call.a, &call.b].map(|party| match party.line() {
+            Some(Line::Sip(session)) => Some(ua.dialog_id(session)?.call_id.clone()),
+            _ => None,
+        });
         call.outgoing = None;
         self.stats.answered += 1;
         let Some(a) = call.a.line() else {

@@ -86,4 +86,6 @@ pub struct CallSummary {
     pub status: Option<u16>,
     /// Why it ended.
     pub cause: LegEndCause,
+    /// The `Call-ID` of who called and of who was called, where that is SIP, of a call that was answered.
+    pub sip_ids: [Option<Box<str>>; 2],
 }

@@ -142,33 +142,6 @@ async fn a_leg_that_is_transferred_is_found_under_its_new_call() {
     assert_eq!(calls["_embedded"]["items"][0]["legId"], LEG);
 }
 
-/// It is told before the record or after it, and once for each call of the gateway's.
-#[tokio::test]
-async fn a_record_has_how_the_call_sounded() {
-    let far = Far::start().await;
-    let (mut gateway, _) = far.gateway(1).await;
-    let side = r#"{"received":500,"lost":5,"jitterMs":1.2,"r":87.5,"mos":4.2}"#;
-    let of = |call: &str, quality: &str| {
-        let data = format!(
-            r#"{{"callId":"{call}","endpointId":"2001","quality":"{quality}","caller":{side},"called":{side}}}"#
-        );
-        event("ringway.call.voice.v1", "2001", &data)
-    };
-    let first = record("2001", 1, "inbound", "answered");
-    let other = record("2002", 2, "inbound", "answered").replace(CALL, HELD);
-    let events = [of(CALL, "high"), first, other, of(CALL, "low")];
-    publish(&mut gateway, 1, &events).await;
-    let far = far.restart().await;
-    let list = far.get("/2017-09-01/callHistory").await.body;
-    let items = list["_embedded"]["items"].as_array().unwrap();
-    assert_eq!(items.len(), 2);
-    assert!(items[0]["voice"].is_null(), "{list}");
-    let voices = items[1]["voice"].as_array().unwrap();
-    let qualities: Vec<_> = voices.iter().map(|voice| &voice["quality"]).collect();
-    assert_eq!(qualities, ["high", "low"]);
-    assert_eq!(voices[0]["called"]["mos"], 4.2);
-}
-
 #[tokio::test]
 async fn the_call_history_is_filtered_paged_and_kept() {
     let far = Far::start().await;

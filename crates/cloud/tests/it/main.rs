@@ -13,3 +13,4 @@ mod harness;
 mod legs;
 mod openapi;
 mod standby;
+mod voices;

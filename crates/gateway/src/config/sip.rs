@@ -1,6 +1,7 @@
 //! `[sip]`: the small SIP PBX of the gateway. Without the section there is none.
 
 mod conflict;
+mod hep;
 mod media;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use ::sip::transport::Transport;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+pub use self::hep::HepSection;
 pub use self::media::{MediaSection, Tones};
 use super::types::{Count, HostPort, Name, Seconds, parsed};
 
@@ -60,6 +62,9 @@ pub struct SipSection {
     /// Media of calls go through the gateway; without this, each side is told the other's addresses.
     #[serde(default)]
     pub media: Option<MediaSection>,
+    /// Copies for a collector.
+    #[serde(default)]
+    pub hep: Option<HepSection>,
 }
 
 /// `[sip.softclients]`

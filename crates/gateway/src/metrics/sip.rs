@@ -71,6 +71,9 @@ impl Figures {
                 ("overflowed", found.overflowed),
             ],
         )?;
+        if let Some(copies) = sip.hep {
+            hep_figures(page, copies)?;
+        }
         if let Some(softclients) = &sip.softclients {
             Self::softclients(page, softclients)?;
         }
@@ -246,6 +249,16 @@ fn media_figures(page: &mut Page<'_>, media: &MediaStatus) -> fmt::Result {
         Verdict::ALL.iter().zip(media.ended).map(|(what, count)| (what.as_str(), count)),
     )?;
     voice_figures(page, &media.voices)
+}
+
+/// What became of copies for the collector.
+fn hep_figures(page: &mut Page<'_>, [sent, dropped]: [u64; 2]) -> fmt::Result {
+    page.counters(
+        "ringway_hep_copies",
+        "Copies of messages and reports for the collector, by whether they were sent or left out",
+        "fate",
+        [("sent", sent), ("dropped", dropped)],
+    )
 }
 
 /// How the sides of calls sounded.

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::MediaSettings;
 use super::orders::Order;
 use super::sounds::Sounds;
-use super::voice::{Sides, Voices, Words};
+use super::voice::{Told, Voices, Way, Words};
 
 /// The clock of G.711 and G.722 in descriptions; what is agreed says otherwise where it is another.
 const CLOCK_RATE: u32 = 8000;
@@ -60,7 +60,7 @@ pub(super) struct RelayFigures {
     ended: [AtomicU64; Verdict::ALL.len()],
     voices: Mutex<Voices>,
     /// How calls sounded that are over, until that is asked for.
-    told: Mutex<BTreeMap<CallKey, Sides>>,
+    told: Mutex<BTreeMap<CallKey, Told>>,
     /// Calls with a side that is not heard now, and how often that has begun.
     silent: AtomicU64,
     silences: AtomicU64,
@@ -113,14 +113,15 @@ impl RelayFigures {
     }
 
     /// How a call sounded that is over; told once.
-    pub(super) fn take(&self, call: CallKey) -> Option<Sides> {
+    pub(super) fn take(&self, call: CallKey) -> Option<Told> {
         locked(&self.told).remove(&call)
     }
 
-    fn ended(&self, call: CallKey, sides: Sides) {
+    fn ended(&self, call: CallKey, over: Told) {
+        let sides = over.sides;
         locked(&self.voices).add(&sides);
         let mut told = locked(&self.told);
-        told.insert(call, sides);
+        told.insert(call, over);
         if told.len() > TOLD_MAX {
             told.pop_first();
         }
@@ -324,9 +325,16 @@ impl MediaRelay for RelayedCalls {
         if is_transcoded {
             self.figures.transcoded.fetch_sub(1, Ordering::Relaxed);
         }
-        let [caller, called] = legs;
-        if let (Some(caller), Some(called)) = (caller.stats(), called.stats()) {
-            self.figures.ended(call, [caller.heard, called.heard]);
+        if let [Some(caller), Some(called)] = [legs[0].stats(), legs[1].stats()] {
+            let way = |side: usize, from| Way {
+                from,
+                to: legs[side].address(),
+            };
+            let told = Told {
+                sides: [caller.heard, called.heard],
+                ways: [way(0, caller.source), way(1, called.source)],
+            };
+            self.figures.ended(call, told);
         }
     }
 

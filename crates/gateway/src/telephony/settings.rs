@@ -10,6 +10,7 @@ use call_control::bridge::number::{Number, Pattern};
 use call_control::bridge::policy::PolicyConfig;
 use call_control::bridge::{Destination, Route};
 use media::sdp::SrtpPolicy;
+use net::hep::HepConfig;
 use net::media::RelayConfig;
 use net::sip::{LinkLimits, Listener, Listeners};
 use net::tls::{Identity, Trust};
@@ -23,8 +24,9 @@ use sip::uri::{Host, HostPort};
 use super::softclients::SoftclientSettings;
 use super::sounds::Sounds;
 use crate::config::{
-    self, DigestAlgorithm, MediaSection, NumberPattern, PolicySection, SipListen, SipSection,
-    SipTarget, SoftclientUser, SoftclientsSection, SrtpChoice, read_secret, read_softclients,
+    self, DigestAlgorithm, HepSection, MediaSection, NumberPattern, PolicySection, SipListen,
+    SipSection, SipTarget, SoftclientUser, SoftclientsSection, SrtpChoice, read_secret,
+    read_softclients,
 };
 use crate::health::SOFTWARE;
 
@@ -72,6 +74,16 @@ impl MediaSettings {
     }
 }
 
+/// Who gets copies.
+fn hep(section: &HepSection) -> anyhow::Result<HepConfig> {
+    let key = section.key_file.as_deref().map(read_secret).transpose()?;
+    Ok(HepConfig {
+        collector: section.collector.0.clone(),
+        capture_id: u32::try_from(section.capture_id.0).unwrap_or(u32::MAX),
+        key: key.map(Into::into),
+    })
+}
+
 /// Everything that the SIP part needs, resolved but for names.
 #[derive(Clone)]
 pub struct TelephonySettings {
@@ -89,6 +101,8 @@ pub struct TelephonySettings {
     pub media_address: IpAddr,
     /// How media are relayed, if they are.
     pub media: Option<MediaSettings>,
+    /// The collector that gets copies, if there is one.
+    pub hep: Option<HepConfig>,
     /// Our domain.
     pub domain: Box<str>,
     /// The PBX's addresses.
@@ -195,6 +209,7 @@ impl TelephonySettings {
             advertise,
             media_address,
             media: media.transpose()?,
+            hep: section.hep.as_ref().map(hep).transpose()?,
             domain: section.domain.0.as_str().into(),
             trunk: trunk.targets.clone(),
             call_through: second

@@ -34,6 +34,8 @@ pub struct SipStatus {
     pub correlation: CorrelateStats,
     /// The softphone users' registrations, where there are users.
     pub softclients: Option<SoftclientStatus>,
+    /// Copies sent to the collector and left out, where there is one.
+    pub hep: Option<[u64; 2]>,
     /// Relayed media, where they are relayed.
     pub media: Option<MediaStatus>,
 }
