@@ -11,6 +11,7 @@
 //! * [`needs`] says which program is not installed;
 //! * [`table`] is what is printed.
 
+mod baresip;
 pub mod beside;
 pub mod cases;
 pub mod figures;

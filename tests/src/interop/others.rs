@@ -1,5 +1,5 @@
-//! Peers that are neither ours nor SIPp: baresip as a phone, Kamailio as a proxy in between, and the
-//! scanners of SIPVicious as strangers.
+//! Peers that are neither ours nor SIPp: baresip as a phone ([`super::baresip`]), Kamailio as a proxy in between,
+//! and the scanners of SIPVicious as strangers.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -13,18 +13,15 @@ use net::clock;
 use rustix::process::{Pid, Signal, kill_process};
 use web::Certificate;
 
-use super::gateway::{Addresses, ECHO, Gateway, OWN_LOGIN, PORT};
-use super::sipp;
+use super::gateway::{Gateway, OWN_LOGIN, PORT};
 use super::table::{Table, Verdict};
+use super::{baresip, sipp};
 use crate::harness::Programs;
 
 /// Longest time of a program that ends by itself.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How often is looked whether one has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Samples per second of the tone, and how many there are.
-const RATE: u32 = 8000;
-const SAMPLES: u32 = 2 * RATE;
 /// What the gateway says of itself.
 const PRODUCT: &str = "ringway/";
 
@@ -55,74 +52,15 @@ pub fn run(programs: &Programs, only: &str, mut say: impl FnMut(&str)) -> Result
         });
         Ok::<_, anyhow::Error>(())
     };
-    // Over TCP, baresip's own end has an address that it cannot be told, and that is no PBX's here.
-    take("baresip udp: echo, voice comes back", &|| baresip(programs))?;
+    for case in &baresip::CASES {
+        take(case.name, &|| baresip::run(programs, case))?;
+    }
     for transport in ["udp", "tcp"] {
         let name = format!("kamailio {transport}: echo through a proxy that records its route");
         take(&name, &|| kamailio(programs, transport))?;
     }
     take("sipvicious: nothing for a stranger", &|| scanned(programs))?;
     Ok(table)
-}
-
-/// Calls the echo, sends a tone, and says whether voice came back and the call was closed in order.
-fn baresip(programs: &Programs) -> Result<(bool, String)> {
-    let gateway = Gateway::start(programs, "udp", false)?;
-    let Addresses {
-        pbx, gateway: to, ..
-    } = gateway.at;
-    let folder = gateway.folder().join("baresip");
-    std::fs::create_dir(&folder)?;
-    let tone = folder.join("tone.wav");
-    std::fs::write(&tone, wave())?;
-    let config = format!(
-        "poll_method epoll\nsip_listen {pbx}:6060\naudio_source aufile,{}\n\
-         module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\n\
-         module_tmp account.so\nmodule_app menu.so\n",
-        tone.display()
-    );
-    std::fs::write(folder.join("config"), config)?;
-    let account = format!(
-        "<sip:2001@{pbx}>;regint=0;audio_codecs=pcma;outbound=\"sip:{to}:{PORT};transport=udp\"
-"
-    );
-    std::fs::write(folder.join("accounts"), account)?;
-    std::fs::write(folder.join("contacts"), "")?;
-    let said = output(
-        Command::new("baresip")
-            .arg("-f")
-            .arg(&folder)
-            .args(["-n", &pbx.to_string(), "-s", "-t", "5", "-e"])
-            .arg(format!("/dial sip:{ECHO}@{to}")),
-        &folder,
-        "baresip",
-    )?;
-    let voice = said.contains("incoming rtp for 'audio' established");
-    let closed = said.contains("\nBYE sip:") && said.contains(" BYE\r\n");
-    Ok((voice && closed, said))
-}
-
-/// One channel of two seconds: 500 Hz as a square.
-fn wave() -> Vec<u8> {
-    let bytes = 2 * SAMPLES;
-    let mut wave = Vec::new();
-    wave.extend(b"RIFF");
-    wave.extend((36 + bytes).to_le_bytes());
-    wave.extend(b"WAVEfmt ");
-    wave.extend(16_u32.to_le_bytes());
-    // Linear samples, one channel.
-    wave.extend([1, 0, 1, 0]);
-    wave.extend(RATE.to_le_bytes());
-    wave.extend((2 * RATE).to_le_bytes());
-    // Bytes and bits of a sample.
-    wave.extend([2, 0, 16, 0]);
-    wave.extend(b"data");
-    wave.extend(bytes.to_le_bytes());
-    for sample in 0..SAMPLES {
-        let level: i16 = if sample / 8 % 2 == 0 { 8000 } else { -8000 };
-        wave.extend(level.to_le_bytes());
-    }
-    wave
 }
 
 /// A call by a proxy at the PBX's address, which stays in the path.
@@ -347,7 +285,7 @@ fn map(gateway: &Gateway, own: Ipv4Addr) -> Result<String> {
 }
 
 /// Everything that a program says until it ends, or until [`LIMIT`].
-fn output(command: &mut Command, folder: &Path, name: &str) -> Result<String> {
+pub(super) fn output(command: &mut Command, folder: &Path, name: &str) -> Result<String> {
     let log = folder.join(format!("{name}.said"));
     let file = File::create(&log)?;
     let mut child = command

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use cloud_uplink::id::CallId;
 use cloud_uplink::leg::{LegEndCause, LegOwner};
-use media::sdp::{Agreed, LocalSession};
+use media::sdp::{Agreed, LocalSession, SrtpKey, SrtpPolicy};
 use sip::StatusCode;
 use sip::ua::{Dtmf, ForkId};
 
@@ -98,6 +98,8 @@ pub(super) enum Exchange {
 pub(super) struct EchoLeg {
     pub(super) session: LocalSession,
     pub(super) address: SocketAddr,
+    /// Whether its packets are encrypted, and our keys for that.
+    pub(super) srtp: (SrtpPolicy, Vec<SrtpKey>),
     pub(super) agreed: Option<Agreed>,
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use media::relay::Remote;
 use media::sdp::{
     Agreed, Capabilities, ConnectionData, Direction, LocalSession, LocalStream, SessionDescription,
-    SrtpPolicy, negotiate, offer_audio,
+    SrtpKey, SrtpPolicy, negotiate, offer_audio,
 };
 use media::sound::offer::{self, Coded};
 use sip::StatusCode;
@@ -50,7 +50,7 @@ impl EchoAgreed {
                 rtp: at(agreed.remote_port),
                 rtcp: at(rtcp_port.unwrap_or_else(|| agreed.remote_port.saturating_add(1))),
                 direction: agreed.direction,
-                srtp: None,
+                srtp: agreed.srtp.clone(),
                 clock_rate: first.map_or(8000, |map| map.clock_rate),
             },
             coded: offer::voices(stream).find_map(|map| offer::coded(stream, &map)),
@@ -59,10 +59,15 @@ impl EchoAgreed {
 }
 
 impl EchoLeg {
-    pub(super) const fn new(id: u64, address: SocketAddr) -> Self {
+    pub(super) const fn new(
+        id: u64,
+        address: SocketAddr,
+        srtp: (SrtpPolicy, Vec<SrtpKey>),
+    ) -> Self {
         Self {
             session: LocalSession::new(id, address.ip()),
             address,
+            srtp,
             agreed: None,
         }
     }
@@ -104,12 +109,12 @@ impl EchoLeg {
     }
 
     fn describe(&mut self, offer: Option<&Bytes>) -> Result<(Bytes, Option<EchoAgreed>), ()> {
-        // Reflected packets would be encrypted with the caller's own key: plain RTP alone.
-        let capabilities = Capabilities::echo(SrtpPolicy::Off);
+        let (policy, keys) = &self.srtp;
+        let capabilities = Capabilities::echo(*policy);
         let local = LocalStream {
             port: self.address.port(),
             direction: Direction::SendRecv,
-            keys: Vec::new(),
+            keys: keys.clone(),
             rtcp_mux: false,
         };
         let mut agreed = None;

@@ -19,6 +19,7 @@ use super::number::Number;
 use super::outgoing::{Outgoing, Target, Way};
 use super::party::{Line, Party, Side, text};
 use super::policy::{Admitted, DialRefusal};
+use super::relay::Relays;
 use super::route::{self, Destination};
 use super::switchboard::{CALLS_MAX, Switchboard};
 use super::timers::Timer;
@@ -279,7 +280,9 @@ impl Switchboard {
         now: Instant,
     ) {
         let id = self.config.seed.wrapping_add(key.0);
-        let mut leg = EchoLeg::new(id, address);
+        // Without the relay, packets are sent back as they come: plain RTP alone.
+        let security = self.relays.as_mut().map(Relays::echo_security);
+        let mut leg = EchoLeg::new(id, address, security.unwrap_or_default());
         call.answered = Some(now);
         self.stats.answered += 1;
         let agreed = leg.answer(ua, session, call.described(Side::A).as_ref(), now);

@@ -173,6 +173,17 @@ impl Relays {
         }
     }
 
+    /// Whether the echo's packets are encrypted, and keys for that.
+    pub(super) fn echo_security(&mut self) -> (SrtpPolicy, Vec<SrtpKey>) {
+        let keys = match self.policy {
+            SrtpPolicy::Off => Vec::new(),
+            SrtpPolicy::Prefer | SrtpPolicy::Require => {
+                SUITES.map(|suite| self.relay.key(suite)).to_vec()
+            }
+        };
+        (self.policy, keys)
+    }
+
     /// Another session is about to take a side: it gets no key of whoever has it.
     pub(super) fn fresh_keys(&mut self, call: CallKey, side: Side) {
         if let Some(ends) = self.calls.get_mut(&call) {

@@ -65,9 +65,10 @@ impl Codec {
 }
 
 /// Whether media are encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SrtpPolicy {
     /// Never: a secure profile is refused.
+    #[default]
     Off,
     /// Where the other side does: what is offered is answered.
     Prefer,
