@@ -2,6 +2,7 @@
 //! frequency.
 
 use std::f64::consts::TAU;
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -104,7 +105,7 @@ pub(super) fn run(programs: &Programs, case: &Case) -> Result<(bool, String)> {
             at: at.second,
             port: PORT,
             account: format!(
-                "<sip:2002@{}>;regint=0;answermode=auto{encryption}",
+                "<sip:{CALL_THROUGH}@{}:{PORT};transport=tcp>;regint=0;answermode=auto{encryption}",
                 at.second
             ),
             tone: TONES[1],
@@ -125,6 +126,9 @@ pub(super) fn run(programs: &Programs, case: &Case) -> Result<(bool, String)> {
     let number = if called.is_some() { CALL_THROUGH } else { ECHO };
     let said = caller.call(&format!("sip:{number}@{to}"))?;
     let mut words = format!("{said}\n{}", gateway.log());
+    if let Some(waiting) = &called {
+        words += &std::fs::read_to_string(waiting.folder.join("said"))?;
+    }
     if let Some(status) = case.refused {
         return Ok((said.contains(status), words));
     }
@@ -201,8 +205,9 @@ impl Telephone {
     /// Answers what comes, for as long as it is kept.
     fn wait(self) -> Result<Waiting> {
         let mut command = self.prepare()?;
+        let said = File::create(self.folder.join("said"))?;
         command.args(["-t", "20"]).stdin(Stdio::null());
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdout(said.try_clone()?).stderr(said);
         let child = command.spawn().context("cannot start baresip")?;
         let folder = self.folder;
         Ok(Waiting { folder, child })
