@@ -305,6 +305,18 @@ impl Leg {
         &self.reception
     }
 
+    /// Query: when the phone showed last that its sound gets here: it was heard, or its report said that it
+    /// has sent nothing. Behind comfort noise that is now, for as long as it sends nothing else.
+    #[must_use]
+    pub fn sign_of_life(&self, now: Instant) -> Option<Instant> {
+        if self.reception.is_noise() {
+            return Some(now);
+        }
+        // A phone that was never heard may say what it will: nothing of it gets here.
+        let heard = self.reception.heard()?;
+        Some(self.reports.quiet().map_or(heard, |quiet| quiet.max(heard)))
+    }
+
     /// Query: what the phone says of how it hears us.
     #[must_use]
     pub const fn phone_report(&self) -> &PhoneReport {

@@ -294,7 +294,7 @@ impl MediaRelay for RelayedCalls {
         let now = clock::now();
         let mut silent = 0;
         for (call, RelayedCall { legs, watch, .. }) in &mut self.calls {
-            let heard = [0, 1].map(|side| legs[side].stats()?.reception.heard());
+            let heard = [0, 1].map(|side| legs[side].stats()?.sign_of_life);
             let before = watch.silence();
             let changed = watch.check(heard, limit, now);
             silent += u64::from(watch.silence() != Silence::No);

@@ -57,12 +57,21 @@ pub(crate) struct Reports {
     sent: Option<(u32, Instant)>,
     /// That of the last sender report of the phone's, and when it came.
     heard: Option<(u32, Instant)>,
+    /// Packets that it says it has sent.
+    sent_by_phone: Option<u32>,
+    /// When it said last that it has sent nothing since the report before.
+    quiet: Option<Instant>,
     said: PhoneReport,
 }
 
 impl Reports {
     pub(crate) const fn said(&self) -> &PhoneReport {
         &self.said
+    }
+
+    /// When the phone said last that it has nothing to say.
+    pub(crate) const fn quiet(&self) -> Option<Instant> {
+        self.quiet
     }
 
     pub(crate) const fn heard(&self) -> Option<(u32, Instant)> {
@@ -83,9 +92,18 @@ impl Reports {
             match kind {
                 SENDER_REPORT => {
                     self.heard = word(report, 10).map(|middle| (middle, now));
+                    let sent = word(report, 20);
+                    if sent.is_some() && sent == self.sent_by_phone {
+                        self.quiet = Some(now);
+                    }
+                    self.sent_by_phone = sent;
                     self.blocks(report.get(28..), count, ssrc, now);
                 }
-                RECEIVER_REPORT => self.blocks(report.get(8..), count, ssrc, now),
+                RECEIVER_REPORT => {
+                    // Who has sent nothing since the last but one reports so (RFC 3550 §6.4).
+                    self.quiet = Some(now);
+                    self.blocks(report.get(8..), count, ssrc, now);
+                }
                 EXTENDED_REPORT => self.extended(report.get(8..), ssrc),
                 _ => {}
             }

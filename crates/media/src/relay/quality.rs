@@ -23,6 +23,8 @@ pub struct Reception {
     period: u32,
     /// The payload type of the voice, where it is a static one.
     voice: Option<u8>,
+    /// The last packet was comfort noise: a silence begins (RFC 3389 §4).
+    is_noise: bool,
 }
 
 /// What a report says of a stream.
@@ -52,6 +54,7 @@ impl Reception {
             bursts: Bursts::default(),
             period: 0,
             voice: None,
+            is_noise: false,
         }
     }
 
@@ -72,6 +75,12 @@ impl Reception {
     #[must_use]
     pub fn heard(&self) -> Option<Instant> {
         self.last.map(|(at, _)| at)
+    }
+
+    /// Its last packet was comfort noise: it says nothing, and sends nothing, until somebody speaks there.
+    #[must_use]
+    pub const fn is_noise(&self) -> bool {
+        self.is_noise
     }
 
     /// The payload type of its voice, where it is one that RFC 3551 §6 assigns: noise and digits are none.
@@ -133,6 +142,7 @@ impl Reception {
             self.bursts.lost(missing);
         }
         self.bursts.received();
+        self.is_noise = matches!(header.payload_type, 13 | 19);
         if !matches!(header.payload_type, 13 | 19 | 96..) {
             self.voice = Some(header.payload_type);
         }

@@ -284,3 +284,56 @@ fn voice_metrics_of_a_phone_are_told_to_the_other_about_its_own_stream() {
     let said = phone.leg.phone_report().voice.unwrap();
     assert_eq!(said.loss, 10.0 / 256.0);
 }
+
+fn sender_report(packets: u32) -> Vec<u8> {
+    let mut report = vec![0x80, 200, 0, 6];
+    for word in [THEIRS, 1, 2, 3, packets, 4] {
+        report.extend(word.to_be_bytes());
+    }
+    report
+}
+
+/// A phone that detects voice sends nothing while nobody speaks: that is no firewall.
+#[test]
+fn a_phone_that_says_that_it_says_nothing_is_there() {
+    let mut phone = Phone::new();
+    let tell = |phone: &mut Phone, mut report: Vec<u8>, seconds: u64| {
+        phone.now += Duration::from_secs(seconds);
+        let _ = phone
+            .leg
+            .receive(Port::Rtp, at(PHONE), &mut report, phone.now);
+        phone.leg.sign_of_life(phone.now)
+    };
+    assert_eq!(
+        tell(&mut phone, vec![0x80, 201, 0, 1, 0, 0, 0x11, 0x11], 1),
+        None
+    );
+    phone.frame(false, false);
+    let heard = Some(phone.now);
+    assert_eq!(tell(&mut phone, sender_report(10), 5), heard);
+    let count_goes_on = tell(&mut phone, sender_report(260), 5);
+    assert_eq!(count_goes_on, heard, "it sends, and nothing comes");
+    let quiet = tell(&mut phone, sender_report(260), 5);
+    assert_eq!(quiet, Some(phone.now));
+    let listens = tell(&mut phone, vec![0x80, 201, 0, 1, 0, 0, 0x11, 0x11], 5);
+    assert_eq!(listens, Some(phone.now));
+}
+
+#[test]
+fn behind_comfort_noise_nothing_has_to_come() {
+    let mut phone = Phone::new();
+    phone.frame(false, false);
+    let mut noise = phone.packet(THEIRS);
+    noise[1] = 13;
+    phone
+        .leg
+        .receive(Port::Rtp, at(PHONE), &mut noise, phone.now)
+        .unwrap();
+    phone.now += Duration::from_secs(60);
+    assert_eq!(phone.leg.sign_of_life(phone.now), Some(phone.now));
+    phone.sequence += 1;
+    phone.frame(false, false);
+    let heard = phone.now;
+    phone.now += Duration::from_secs(60);
+    assert_eq!(phone.leg.sign_of_life(phone.now), Some(heard));
+}

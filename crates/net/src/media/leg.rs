@@ -67,6 +67,8 @@ pub struct LegStats {
     pub reception: Reception,
     /// That, and what the phone says of how it hears us, for who judges the call.
     pub heard: Heard,
+    /// When the phone showed last that its sound gets here (`media::relay::Leg::sign_of_life`).
+    pub sign_of_life: Option<Instant>,
     /// Where it sends from, once it did.
     pub source: Option<SocketAddr>,
     /// What was made for it of the other side's sound, where they share no codec.
@@ -173,6 +175,7 @@ impl Leg {
                 state.core.reception(),
                 state.core.phone_report(),
             ),
+            sign_of_life: state.core.sign_of_life(clock::now()),
             source: state.core.source(),
             transcoded: state
                 .voice
