@@ -3,6 +3,7 @@
 
 mod bundle;
 mod checks;
+pub(crate) mod network;
 mod overlay;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use cloud_uplink::event::Direction;
 use cloud_uplink::{LegView, Timestamp};
+use local_portal::network::BoxNetwork;
 use local_portal::{
     Applied, Call, Checking, GatewayView, Health, LogLine, Minute, Part, Portal, Setting, State3,
     Told, Weight,
@@ -45,6 +47,8 @@ pub(crate) struct PortalView {
     far_end: (String, u16),
     /// Whether the far end is reached by way of a proxy, which then also asks the DNS.
     by_proxy: bool,
+    /// None where the portal may not set it.
+    network: Option<network::Networkd>,
 }
 
 impl PortalView {
@@ -62,6 +66,7 @@ impl PortalView {
             file,
             far_end: (far_end.endpoint.host.clone(), far_end.endpoint.port),
             by_proxy: far_end.proxy.is_some(),
+            network: network::Networkd::of_box(&settings.state_dir),
         }
     }
 }
@@ -149,6 +154,11 @@ impl GatewayView for PortalView {
         )?;
         file.apply(settings).map(|waiting| Applied { waiting })
     }
+
+    fn network(&self) -> Option<&dyn BoxNetwork> {
+        let network = self.network.as_ref()?;
+        Some(network)
+    }
 }
 
 /// Whether a text holds what is wanted, in lower case, however it is written.
@@ -228,6 +238,12 @@ pub(crate) async fn start(settings: &Settings, view: PortalView) -> anyhow::Resu
         .with_context(|| format!("cannot listen on {} for the portal", settings.portal))?;
     let directory = settings.state_dir.join(PORTAL_DIR);
     let portal = Arc::new(Portal::open(&directory, identity, Arc::new(view))?);
+    if let Err(error) = portal.settle_network().await {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "the box was not told its former address"
+        );
+    }
     if let Some(code) = Portal::setup_code(&directory)? {
         // Shown on purpose: who reads the console or the journal of the box is its owner.
         tracing::warn!(

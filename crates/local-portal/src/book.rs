@@ -61,6 +61,9 @@ pub(crate) struct Pages {
     /// The PBX's Provisioning Manager.
     #[serde(default)]
     pub(crate) provisioning: Provisioning,
+    /// The box's address.
+    #[serde(default)]
+    pub(crate) network: crate::network::Book,
 }
 
 /// Where Provisioning Manager is, how it is trusted, and what came of it. Its password is a file.

@@ -21,6 +21,7 @@ mod book;
 mod chart;
 mod clients;
 mod health;
+pub mod network;
 mod pages;
 mod password;
 mod portal;

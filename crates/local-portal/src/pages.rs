@@ -6,6 +6,7 @@ pub(crate) mod diagnosis;
 pub(crate) mod entry;
 pub(crate) mod home;
 pub(crate) mod import;
+pub(crate) mod network;
 pub(crate) mod pbx_side;
 pub(crate) mod people;
 pub(crate) mod setup;

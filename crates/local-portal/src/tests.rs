@@ -7,6 +7,7 @@ mod certificate;
 mod diagnosis;
 mod fixed;
 mod import;
+mod network;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,7 +24,7 @@ use crate::book::{Account, Role};
 use crate::portal::Portal;
 use crate::routes::{Access, router, table};
 use crate::view::{GatewayView as _, State3};
-use fixed::Fixed;
+use fixed::{Fixed, FixedNetwork};
 
 const PASSWORD: &str = "staple horse battery";
 const STRANGER: &str = "192.0.2.9:1";
@@ -51,7 +52,7 @@ impl World {
     }
 
     fn open(dir: &Path, state: State3) -> (Arc<Portal>, Router) {
-        let view = Arc::new(Fixed(state));
+        let view = Arc::new(Fixed(state, FixedNetwork::default()));
         let names = vec!["box.example".to_owned()];
         let now = view.now_ms();
         let identity = web::Identity::open(dir, names, Vec::new(), now).unwrap();

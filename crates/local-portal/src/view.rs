@@ -5,6 +5,8 @@ use std::pin::Pin;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::network::BoxNetwork;
+
 /// What the portal may see and ask of the gateway.
 pub trait GatewayView: Send + Sync + 'static {
     /// How every part is, now.
@@ -37,6 +39,8 @@ pub trait GatewayView: Send + Sync + 'static {
     /// # Errors
     /// A sentence naming the key whose value cannot be used.
     fn apply(&self, settings: &[(&'static str, Setting)]) -> Result<Applied, String>;
+    /// The box's network; none where it is not for the portal to set.
+    fn network(&self) -> Option<&dyn BoxNetwork>;
 }
 
 /// Checks on their way.

@@ -5,7 +5,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
-pub(crate) use value::{Kind, Problem};
+pub(crate) use value::{Kind, Problem, items};
 
 use crate::book::Step as Kept;
 use crate::portal::Portal;
@@ -247,9 +247,9 @@ pub(crate) fn settings(
                 }
                 Kind::Flag => Setting::Flag(value == "yes"),
                 Kind::Number(..) => Setting::Number(value.parse().unwrap_or_default()),
-                Kind::Devices => Setting::List(value::items(value).map(str::to_owned).collect()),
+                Kind::Devices => Setting::List(items(value).map(str::to_owned).collect()),
                 Kind::SipPeers | Kind::Patterns => {
-                    Setting::List(value::items(value).map(str::to_owned).collect())
+                    Setting::List(items(value).map(str::to_owned).collect())
                 }
                 Kind::Text { .. }
                 | Kind::SipPeer
@@ -295,7 +295,7 @@ pub(crate) fn settings_of_users(
         found.map(|(field, kept)| value_of(field, kept, &configured))
     };
     let devices = value("devices").unwrap_or_default();
-    let mut devices: Vec<String> = value::items(&devices).map(str::to_owned).collect();
+    let mut devices: Vec<String> = items(&devices).map(str::to_owned).collect();
     let typed = devices.len();
     for extension in users.extensions() {
         if !devices[..typed]

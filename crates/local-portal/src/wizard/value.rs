@@ -139,7 +139,7 @@ impl Kind {
 }
 
 /// The entries of a list.
-pub(super) fn items(list: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn items(list: &str) -> impl Iterator<Item = &str> {
     let parts = list.split(|char: char| char == ',' || char == ';' || char.is_whitespace());
     parts.filter(|part| !part.is_empty())
 }
