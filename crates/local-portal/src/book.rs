@@ -64,6 +64,9 @@ pub(crate) struct Pages {
     /// The box's address.
     #[serde(default)]
     pub(crate) network: crate::network::Book,
+    /// Users and devices of the PBX, compared.
+    #[serde(default)]
+    pub(crate) sync: crate::sync::Book,
 }
 
 /// Where Provisioning Manager is, how it is trusted, and what came of it. Its password is a file.

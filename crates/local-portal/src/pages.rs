@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod certificate;
+pub(crate) mod deployment;
 pub(crate) mod diagnosis;
 pub(crate) mod entry;
 pub(crate) mod home;

@@ -56,82 +56,114 @@ Gateway=192.0.2.1
     );
 }
 
+/// Address, gateway, DNS; the field that is wrong and what is said of it.
+const WRONG: &[(&str, &str, &str, &str, &str)] = &[
+    ("192.0.2.20", "192.0.2.1", "", "address", "error-net-form"),
+    (
+        "192.0.2.256/24",
+        "192.0.2.1",
+        "",
+        "address",
+        "error-net-form",
+    ),
+    (
+        "192.0.2.20/31",
+        "192.0.2.1",
+        "",
+        "address",
+        "error-net-prefix",
+    ),
+    (
+        "192.0.2.20/7",
+        "192.0.2.1",
+        "",
+        "address",
+        "error-net-prefix",
+    ),
+    (
+        "127.0.0.2/24",
+        "127.0.0.1",
+        "",
+        "address",
+        "error-net-address",
+    ),
+    (
+        "169.254.0.2/16",
+        "169.254.0.1",
+        "",
+        "address",
+        "error-net-address",
+    ),
+    ("0.0.0.2/24", "0.0.0.1", "", "address", "error-net-address"),
+    (
+        "224.0.0.2/24",
+        "224.0.0.1",
+        "",
+        "address",
+        "error-net-address",
+    ),
+    ("192.0.2.0/24", "192.0.2.1", "", "address", "error-net-host"),
+    (
+        "192.0.2.255/24",
+        "192.0.2.1",
+        "",
+        "address",
+        "error-net-host",
+    ),
+    (
+        "192.0.2.20/28",
+        "192.0.2.1",
+        "",
+        "gateway",
+        "error-net-gateway",
+    ),
+    (
+        "192.0.2.20/24",
+        "192.0.2.255",
+        "",
+        "gateway",
+        "error-net-gateway",
+    ),
+    (
+        "192.0.2.20/24",
+        "192.0.2.20",
+        "",
+        "gateway",
+        "error-net-gateway-same",
+    ),
+    (
+        "192.0.2.20/24",
+        "router",
+        "",
+        "gateway",
+        "error-net-gateway-form",
+    ),
+    (
+        "192.0.2.20/24",
+        "192.0.2.1",
+        "127.0.0.53",
+        "dns",
+        "error-net-dns",
+    ),
+    (
+        "192.0.2.20/24",
+        "192.0.2.1",
+        "dns.example",
+        "dns",
+        "error-net-dns",
+    ),
+    (
+        "192.0.2.20/24",
+        "192.0.2.1",
+        "1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5",
+        "dns",
+        "error-net-dns",
+    ),
+];
+
 #[test]
 fn what_no_machine_can_have_is_refused_with_the_field() {
-    let gateway = "192.0.2.1";
-    for (address, gateway, dns, field, problem) in [
-        ("192.0.2.20", gateway, "", "address", "error-net-form"),
-        ("192.0.2.256/24", gateway, "", "address", "error-net-form"),
-        ("192.0.2.20/31", gateway, "", "address", "error-net-prefix"),
-        ("192.0.2.20/7", gateway, "", "address", "error-net-prefix"),
-        (
-            "127.0.0.2/24",
-            "127.0.0.1",
-            "",
-            "address",
-            "error-net-address",
-        ),
-        (
-            "169.254.0.2/16",
-            "169.254.0.1",
-            "",
-            "address",
-            "error-net-address",
-        ),
-        ("0.0.0.2/24", "0.0.0.1", "", "address", "error-net-address"),
-        (
-            "224.0.0.2/24",
-            "224.0.0.1",
-            "",
-            "address",
-            "error-net-address",
-        ),
-        ("192.0.2.0/24", gateway, "", "address", "error-net-host"),
-        ("192.0.2.255/24", gateway, "", "address", "error-net-host"),
-        ("192.0.2.20/28", gateway, "", "gateway", "error-net-gateway"),
-        (
-            "192.0.2.20/24",
-            "192.0.2.255",
-            "",
-            "gateway",
-            "error-net-gateway",
-        ),
-        (
-            "192.0.2.20/24",
-            "192.0.2.20",
-            "",
-            "gateway",
-            "error-net-gateway-same",
-        ),
-        (
-            "192.0.2.20/24",
-            "router",
-            "",
-            "gateway",
-            "error-net-gateway-form",
-        ),
-        (
-            "192.0.2.20/24",
-            gateway,
-            "127.0.0.53",
-            "dns",
-            "error-net-dns",
-        ),
-        (
-            "192.0.2.20/24",
-            gateway,
-            "dns.example",
-            "dns",
-            "error-net-dns",
-        ),
-        (
-            "192.0.2.20/24",
-            gateway,
-            "1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5",
-            "dns",
-            "error-net-dns",
-        ),
-    ] {
+    for (address, gateway, dns, field, problem) in WRONG {
         let wrong = typed(address, gateway, dns)
             .plan(&present(), None)
             .unwrap_err();
@@ -139,7 +171,7 @@ fn what_no_machine_can_have_is_refused_with_the_field() {
             .iter()
             .map(|(field, problem)| (*field, problem.id))
             .collect();
-        assert_eq!(wrong, [(field, problem)], "{address} {gateway} {dns}");
+        assert_eq!(wrong, [(*field, *problem)], "{address} {gateway} {dns}");
     }
     let all = typed("x", "y", "z").plan(&present(), None).unwrap_err();
     assert_eq!(all.len(), 3);

@@ -5,15 +5,19 @@ use std::sync::Mutex;
 
 use crate::network::{Asking, BoxNetwork, Present, Said, Wanted};
 use crate::view::{
-    Advice, Applied, Call, Check, Checking, GatewayView, Health, LogLine, Minute, Part, Setting,
-    State3, Subject, Told, Weight,
+    Advice, Applied, Call, Check, Checking, GatewayView, Health, Listing, LogLine, Minute, Part,
+    PbxDevices, Setting, State3, Subject, Told, Weight,
 };
 
 pub(super) struct Fixed(pub(super) State3, pub(super) FixedNetwork);
 
 /// A network at 192.0.2.10/24 that does what is wanted; 192.0.2.99 is somebody else's.
 #[derive(Default)]
-pub(super) struct FixedNetwork(pub(super) Mutex<Vec<Wanted>>);
+pub(super) struct FixedNetwork(
+    pub(super) Mutex<Vec<Wanted>>,
+    /// Alarms that were raised and cleared.
+    pub(super) Mutex<Vec<(&'static str, Option<String>)>>,
+);
 
 impl BoxNetwork for FixedNetwork {
     fn present(&self) -> Result<Present, String> {
@@ -144,6 +148,24 @@ impl GatewayView for Fixed {
         Ok(Applied {
             waiting: vec!["pbx"],
         })
+    }
+
+    fn pbx_devices(&self) -> Listing<'_> {
+        let devices = PbxDevices {
+            listed: 7,
+            users: 4,
+            phantoms: 2,
+            numbers: ["2001", "2002"].map(str::to_owned).into(),
+        };
+        let told = match self.0 {
+            State3::Down => Err("no link to the PBX".to_owned()),
+            State3::Ok | State3::Degraded => Ok(devices),
+        };
+        Box::pin(async { told })
+    }
+
+    fn alarm(&self, name: &'static str, detail: Option<String>) {
+        self.1.1.lock().unwrap().push((name, detail));
     }
 
     fn network(&self) -> Option<&dyn BoxNetwork> {
