@@ -10,6 +10,12 @@ install -D -m 0755 "$bin_dir/$service" "$destdir$prefix/bin/$service"
 
 unit="$destdir$prefix/lib/systemd/system/$service.service"
 install -D -m 0644 "systemd/$service.service" "$unit"
+# What sets the box's address for the gateway, where systemd-networkd does that.
+for beside in "systemd/$service-network".*; do
+  [ -e "$beside" ] || continue
+  install -D -m 0644 -t "$destdir$prefix/lib/systemd/system" "$beside"
+  sed -i "s,/usr/bin/ringway,$prefix/bin/ringway," "$destdir$prefix/lib/systemd/system/${beside#systemd/}"
+done
 sed -i "s,/usr/bin/ringway,$prefix/bin/ringway,; s,/usr/share/doc/,$prefix/share/doc/," "$unit"
 for kind in sysusers tmpfiles; do
   install -D -m 0644 "systemd/$kind.d/$service.conf" "$destdir$prefix/lib/$kind.d/$service.conf"

@@ -15,6 +15,7 @@ pub use duration::duration;
 use crate::config::{self, Config};
 use crate::csta_tools;
 use crate::daemon::Settings;
+use crate::network;
 
 /// Exit codes of sysexits.h.
 pub(crate) mod exit {
@@ -92,6 +93,19 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "/etc/ringway/ringway.toml")]
         config: PathBuf,
     },
+    /// Carry out what the portal wants of the box's address, as root: `ringway-network.service` runs it.
+    Network {
+        /// What the portal wants.
+        #[arg(
+            long,
+            value_name = "FILE",
+            default_value = "/var/lib/ringway/network/wanted.json"
+        )]
+        wanted: PathBuf,
+        /// Where to say what came of it.
+        #[arg(long, value_name = "FILE", default_value = crate::portal::network::SAID)]
+        said: PathBuf,
+    },
     /// Look at a PBX: connect, monitor, call, record, replay, decode.
     #[command(subcommand, after_help = csta_tools::HELP)]
     Csta(Box<csta_tools::Tool>),
@@ -110,7 +124,19 @@ pub fn main() -> ExitCode {
         Command::Demo(options) => demo(&options),
         Command::Status { portal, json } => status::status(portal, json),
         Command::SetupCode { config } => setup_code(&config),
+        Command::Network { wanted, said } => network(&wanted, &said),
         Command::Csta(tool) => csta_tools::run(&tool),
+    }
+}
+
+fn network(wanted: &std::path::Path, said: &std::path::Path) -> ExitCode {
+    let places = network::Places::of_box(wanted, said);
+    match network::run(&places, &mut network::Networkctl) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(exit::SOFTWARE)
+        }
     }
 }
 

@@ -258,7 +258,15 @@ impl Config {
             ConfigError::File(explain(&path.display().to_string(), "", &error.to_string()))
         })?;
         let value = |key: &'static str| {
+            // Texts behind commas; tables on lines, the values of each in the order of their keys.
             let list = |items: Vec<config::Value>| {
+                let tables: Result<Vec<_>, _> =
+                    items.iter().map(|item| item.clone().into_table()).collect();
+                if let Ok(tables) = tables.map(|tables| tables.into_iter().map(row))
+                    && !items.is_empty()
+                {
+                    return tables.collect::<Vec<_>>().join("\n");
+                }
                 let texts: Vec<String> = items
                     .into_iter()
                     .filter_map(|item| item.into_string().ok())
@@ -347,6 +355,13 @@ impl Config {
     pub const fn retention(&self) -> Duration {
         Duration::from_secs(self.outbox.retention_h.0 * 3600)
     }
+}
+
+/// The values of a table, in the order of their keys.
+fn row(table: impl IntoIterator<Item = (String, config::Value)>) -> String {
+    let sorted: std::collections::BTreeMap<String, config::Value> = table.into_iter().collect();
+    let values = sorted.into_values().filter_map(|it| it.into_string().ok());
+    values.collect::<Vec<_>>().join(" ")
 }
 
 /// The file, and over it the portal's settings.

@@ -137,7 +137,7 @@ impl Gateway {
         let identity = portal::identity(&settings)?;
         let fingerprint = identity.shown().facts.fingerprint;
         let (certificate, key) = identity.files();
-        let view = PortalView::new(view, &settings, Arc::clone(&identity), file);
+        let view = PortalView::new(view, &settings, Arc::clone(&identity), file, engine.clone());
         let server = portal::start(&settings, view).await?;
         let portal = server.addr();
         let listeners = settings

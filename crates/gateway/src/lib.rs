@@ -19,6 +19,7 @@ pub mod latency;
 pub mod legs;
 pub mod logging;
 pub mod metrics;
+pub mod network;
 pub mod outbox;
 pub mod portal;
 mod recent;

@@ -3,6 +3,8 @@
 
 mod bundle;
 mod checks;
+mod devices;
+pub(crate) mod network;
 mod overlay;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,22 +12,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cloud_uplink::event::Direction;
-use cloud_uplink::{LegView, Timestamp};
+use cloud_uplink::event::{Alarm, Direction};
+use cloud_uplink::{EventData, LegView, Timestamp};
+use local_portal::network::BoxNetwork;
 use local_portal::{
-    Applied, Call, Checking, GatewayView, Health, LogLine, Minute, Part, Portal, Setting, State3,
-    Told, Weight,
+    Applied, Call, Checking, GatewayView, Health, Listing, LogLine, Minute, Part, Portal, Setting,
+    State3, Told, Weight,
 };
 use media::quality::Verdict;
 use net::clock;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::Level;
 use web::identity::Shown;
 
 pub use overlay::{OVERLAY, SettingsFile};
 
 use crate::daemon::{PORTAL_DIR, Settings};
+use crate::engine::EngineCommand;
 use crate::health::View;
 use crate::{logging, recent};
 
@@ -43,8 +47,12 @@ pub(crate) struct PortalView {
     file: Option<SettingsFile>,
     /// Host and port of the far end.
     far_end: (String, u16),
-    /// Whether the far end is reached by way of a proxy, which then also asks the DNS.
-    by_proxy: bool,
+    /// Host and port of a proxy by way of which the far end is reached, and which then also asks the DNS.
+    proxy: Option<(String, u16)>,
+    /// The PBX's side.
+    engine: mpsc::Sender<EngineCommand>,
+    /// None where the portal may not set it.
+    network: Option<network::Networkd>,
 }
 
 impl PortalView {
@@ -54,14 +62,17 @@ impl PortalView {
         settings: &Settings,
         identity: Arc<web::Identity>,
         file: Option<SettingsFile>,
+        engine: mpsc::Sender<EngineCommand>,
     ) -> Self {
         let far_end = &settings.far_end;
         Self {
             view,
             identity,
             file,
+            engine,
             far_end: (far_end.endpoint.host.clone(), far_end.endpoint.port),
-            by_proxy: far_end.proxy.is_some(),
+            proxy: far_end.proxy.as_ref().map(|it| (it.host.clone(), it.port)),
+            network: network::Networkd::of_box(&settings.state_dir),
         }
     }
 }
@@ -149,6 +160,29 @@ impl GatewayView for PortalView {
         )?;
         file.apply(settings).map(|waiting| Applied { waiting })
     }
+
+    fn pbx_devices(&self) -> Listing<'_> {
+        Box::pin(devices::ask(&self.engine, &self.view.shared))
+    }
+
+    fn alarm(&self, name: &'static str, detail: Option<String>) {
+        let alarm = |detail| Alarm {
+            name: name.to_owned(),
+            detail,
+        };
+        let event = match detail {
+            Some(detail) => EventData::AlarmRaised(alarm(detail)),
+            None => EventData::AlarmCleared(alarm(String::new())),
+        };
+        if self.engine.try_send(EngineCommand::Publish(event)).is_err() {
+            tracing::warn!(alarm = name, "the alarm could not be told to the far end");
+        }
+    }
+
+    fn network(&self) -> Option<&dyn BoxNetwork> {
+        let network = self.network.as_ref()?;
+        Some(network)
+    }
 }
 
 /// Whether a text holds what is wanted, in lower case, however it is written.
@@ -228,6 +262,12 @@ pub(crate) async fn start(settings: &Settings, view: PortalView) -> anyhow::Resu
         .with_context(|| format!("cannot listen on {} for the portal", settings.portal))?;
     let directory = settings.state_dir.join(PORTAL_DIR);
     let portal = Arc::new(Portal::open(&directory, identity, Arc::new(view))?);
+    if let Err(error) = portal.settle_network().await {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "the box was not told its former address"
+        );
+    }
     if let Some(code) = Portal::setup_code(&directory)? {
         // Shown on purpose: who reads the console or the journal of the box is its owner.
         tracing::warn!(
@@ -236,6 +276,7 @@ pub(crate) async fn start(settings: &Settings, view: PortalView) -> anyhow::Resu
             "this gateway is not claimed yet: open the portal and type the setup code"
         );
     }
+    tokio::spawn(Portal::keep_watch(Arc::downgrade(&portal)));
     let (names, _) = certificate_names(settings);
     let routes = local_portal::router(&portal, web::HostNames::new(names));
     let server = web::Server::start(listener, tls, routes, web::Limits::default())?;

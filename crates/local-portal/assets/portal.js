@@ -142,3 +142,13 @@ for (const place of document.querySelectorAll("[data-load]")) {
 }
 const wrong = find("[aria-invalid=true]");
 if (wrong) wrong.focus();
+const countdown = find("[data-countdown]");
+if (countdown) {
+  const end = Date.now() + 1000 * Number(countdown.dataset.countdown);
+  setInterval(() => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    countdown.textContent = `${Math.max(left, 0)} s`;
+    // The address may be gone with it; the browser says so then.
+    if (left === -2) location.assign("/network");
+  }, 1000);
+}

@@ -8,6 +8,7 @@ mod gateway;
     reason = "in what utoipa makes of the parameters"
 )]
 mod import;
+mod sync;
 #[expect(
     unused_qualifications,
     reason = "in what utoipa makes of the parameters"
@@ -54,6 +55,8 @@ const TEXTS: Texts = Texts(Language::English);
         gateway::trunk,
         gateway::set_trunk,
         gateway::apply,
+        sync::state,
+        sync::start,
         users::all,
         users::add,
         users::one,
@@ -134,6 +137,8 @@ pub(crate) fn routes() -> Vec<Route> {
             Administrator,
             post(gateway::apply),
         ),
+        route(get_.clone(), "/api/v1/sync", Viewer, get(sync::state)),
+        route(post_.clone(), "/api/v1/sync", Operator, post(sync::start)),
         route(get_.clone(), users, Operator, get(users::all)),
         route(post_.clone(), users, Administrator, post(users::add)),
         route(

@@ -61,6 +61,12 @@ pub(crate) struct Pages {
     /// The PBX's Provisioning Manager.
     #[serde(default)]
     pub(crate) provisioning: Provisioning,
+    /// The box's address.
+    #[serde(default)]
+    pub(crate) network: crate::network::Book,
+    /// Users and devices of the PBX, compared.
+    #[serde(default)]
+    pub(crate) sync: crate::sync::Book,
 }
 
 /// Where Provisioning Manager is, how it is trusted, and what came of it. Its password is a file.

@@ -29,7 +29,7 @@ pub(crate) async fn healthz(
     State(portal): Ours,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
 ) -> Response {
-    let health = portal.view.health();
+    let health = portal.health();
     let status = match health.state {
         State3::Ok | State3::Degraded => StatusCode::OK,
         State3::Down => StatusCode::SERVICE_UNAVAILABLE,
@@ -50,7 +50,7 @@ pub(crate) async fn metrics(
         let message = "metrics are given to requests from the box itself only";
         return ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).into_response();
     }
-    web::exposition::respond(&headers, portal.view.metrics())
+    web::exposition::respond(&headers, portal.metrics())
 }
 
 fn word(status: StatusCode, word: &'static str) -> Response {

@@ -14,6 +14,7 @@
 //! | `/api/v1/…` | programs with a token | JSON, see `docs/portal-api.md` |
 //! | everything else | see `routes::table` | pages |
 
+mod alarms;
 mod api;
 mod assets;
 mod audit;
@@ -21,12 +22,14 @@ mod book;
 mod chart;
 mod clients;
 mod health;
+pub mod network;
 mod pages;
 mod password;
 mod portal;
 mod provisioning;
 mod routes;
 mod sessions;
+mod sync;
 mod texts;
 mod users;
 mod view;
@@ -35,8 +38,8 @@ mod wizard;
 pub use portal::Portal;
 pub use routes::router;
 pub use view::{
-    Advice, Applied, Call, Check, Checking, GatewayView, Health, LogLine, Minute, Part, Setting,
-    State3, Subject, Told, Weight,
+    Advice, Applied, Call, Check, Checking, GatewayView, Health, Listing, LogLine, Minute, Part,
+    PbxDevices, Setting, State3, Subject, Told, Weight,
 };
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 pub(crate) mod accounts;
 pub(crate) mod certificate;
+pub(crate) mod deployment;
 pub(crate) mod diagnosis;
 pub(crate) mod entry;
 pub(crate) mod home;
 pub(crate) mod import;
+pub(crate) mod network;
 pub(crate) mod pbx_side;
 pub(crate) mod people;
 pub(crate) mod setup;

@@ -52,6 +52,22 @@ pub(crate) fn verify(password: &str, hash: &str) -> bool {
             .is_ok()
 }
 
+/// 130 random bits in letters and digits that are not taken for each other, in groups of five or six.
+pub(crate) fn new_setup_code() -> String {
+    use rand::RngExt as _;
+
+    const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    let bytes: [u8; 26] = rand::rng().random();
+    let mut code = String::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 && index % 5 == 0 && index < 25 {
+            code.push('-');
+        }
+        code.push(char::from(LETTERS[usize::from(byte % 32)]));
+    }
+    code
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rand::RngExt as _;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::Instant;
 
@@ -47,6 +46,8 @@ pub struct Portal {
     seen: AsyncMutex<Option<(Instant, Arc<Seen>)>>,
     checked: AsyncMutex<Option<(Instant, Arc<Vec<Check>>)>>,
     pub(crate) pm_checked: AsyncMutex<Option<(Instant, Check)>>,
+    /// Taken while users and devices of the PBX are compared.
+    pub(crate) syncing: Arc<AsyncMutex<()>>,
 }
 
 impl std::fmt::Debug for Portal {
@@ -113,12 +114,13 @@ impl Portal {
             seen: AsyncMutex::default(),
             checked: AsyncMutex::default(),
             pm_checked: AsyncMutex::default(),
+            syncing: Arc::default(),
         };
         let code = dir.join(SETUP_CODE_FILE);
         if portal.is_claimed() {
             remove(&code)?;
         } else if !code.exists() {
-            web::write_atomically(&code, new_setup_code().as_bytes())?;
+            web::write_atomically(&code, password::new_setup_code().as_bytes())?;
         }
         Ok(portal)
     }
@@ -427,18 +429,18 @@ impl Portal {
     }
 
     /// How the gateway is, at most [`SNAPSHOT_AGE_MAX`] old, however many ask.
-    pub(crate) async fn seen(&self) -> anyhow::Result<Arc<Seen>> {
+    pub(crate) async fn seen(self: &Arc<Self>) -> anyhow::Result<Arc<Seen>> {
         let mut kept = self.seen.lock().await;
         if let Some((at, seen)) = &*kept
             && at.elapsed() < SNAPSHOT_AGE_MAX
         {
             return Ok(Arc::clone(seen));
         }
-        let view = Arc::clone(&self.view);
+        let portal = Arc::clone(self);
         let look = move || {
-            let (calls, calls_in_all) = view.calls(CALLS_MAX);
+            let (calls, calls_in_all) = portal.view.calls(CALLS_MAX);
             Seen {
-                health: view.health(),
+                health: portal.health(),
                 calls,
                 calls_in_all,
             }
@@ -459,6 +461,7 @@ impl Portal {
         let (mut checks, of_pm) = tokio::join!(self.view.checks(), self.provisioning_check());
         checks.push(self.certificate_check());
         checks.extend(of_pm);
+        checks.extend(self.assurance_check());
         let checks = Arc::new(checks);
         *kept = Some((Instant::now(), Arc::clone(&checks)));
         checks
@@ -467,20 +470,6 @@ impl Portal {
 
 /// A hash that no password fits, for names that nobody has.
 const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// 130 random bits in letters and digits that are not taken for each other, in groups of five or six.
-fn new_setup_code() -> String {
-    const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let bytes: [u8; 26] = rand::rng().random();
-    let mut code = String::new();
-    for (index, byte) in bytes.iter().enumerate() {
-        if index > 0 && index % 5 == 0 && index < 25 {
-            code.push('-');
-        }
-        code.push(char::from(LETTERS[usize::from(byte % 32)]));
-    }
-    code
-}
 
 fn remove(file: &Path) -> anyhow::Result<()> {
     match std::fs::remove_file(file) {

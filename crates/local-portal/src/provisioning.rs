@@ -46,6 +46,7 @@ const FIELDS: &[(&str, &str)] = &[
     // Before its own beginning, so that the longer one is found.
     ("cloudlinkGatewayUserPassword", "trunk-gateway-password"),
     ("cloudlinkGatewayUsername", "trunk-gateway-user"),
+    ("gsmCallthroughDeployNumber", "call-through-number"),
 ];
 
 /// Signed in.

@@ -13,7 +13,8 @@ use web::{ApiError, HostNames};
 
 use crate::book::Role;
 use crate::pages::{
-    accounts, certificate, diagnosis, entry, home, import, pbx_side, people, setup, tokens, trail,
+    accounts, certificate, deployment, diagnosis, entry, home, import, network, pbx_side, people,
+    setup, tokens, trail,
 };
 use crate::portal::{Portal, Who};
 use crate::{api, assets, health};
@@ -186,6 +187,20 @@ fn setting_up() -> Vec<Route> {
             post(setup::save_field),
         ),
         act("/apply", Only(Administrator), post(setup::apply)),
+        act("/sync", Only(Administrator), post(deployment::synchronise)),
+        act(
+            "/deployment/forget",
+            Only(Administrator),
+            post(deployment::forget),
+        ),
+        look("/network", Only(Administrator), get(network::page)),
+        act("/network", Only(Administrator), post(network::try_it)),
+        act("/network/keep", Only(Administrator), post(network::keep)),
+        act(
+            "/network/return",
+            Only(Administrator),
+            post(network::give_back),
+        ),
     ]
 }
 

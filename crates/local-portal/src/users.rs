@@ -16,6 +16,8 @@ pub(crate) use directory::Directory;
 pub(crate) const USERS_MAX: usize = 5_000;
 /// Longest e-mail address, and its part before the `@` (RFC 5321 §4.5.3.1).
 const EMAIL_LEN_MAX: usize = 254;
+/// Longest text of a user that was not taken, in characters.
+const KEPT_LEN_MAX: usize = 100;
 const MAILBOX_LEN_MAX: usize = 64;
 /// Longest first or last name, in characters.
 const NAME_LEN_MAX: usize = 64;
@@ -114,7 +116,8 @@ impl User {
 }
 
 /// A user as somebody typed or sent it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Draft {
     pub(crate) extension: String,
     pub(crate) email: String,
@@ -123,7 +126,8 @@ pub(crate) struct Draft {
     pub(crate) role: String,
     pub(crate) softphone: bool,
     pub(crate) meetings: bool,
-    /// None leaves it as it is.
+    /// None leaves it as it is. It is never kept with a user that was not taken.
+    #[serde(skip)]
     pub(crate) sip_password: Option<Password>,
 }
 
@@ -184,6 +188,33 @@ impl Draft {
                 problem: problem(id, limits),
             })
             .collect()
+    }
+
+    /// What is kept of one that was not taken: enough to find it again, without its password.
+    fn remains(&self) -> Self {
+        let short = |text: &str| text.trim().chars().take(KEPT_LEN_MAX).collect::<String>();
+        Self {
+            extension: short(&self.extension),
+            email: short(&self.email),
+            first_name: short(&self.first_name),
+            last_name: short(&self.last_name),
+            role: short(&self.role),
+            softphone: self.softphone,
+            meetings: self.meetings,
+            sip_password: None,
+        }
+    }
+
+    /// Extension and address in small letters.
+    fn key(&self) -> (String, String) {
+        (self.extension.clone(), self.email.to_lowercase())
+    }
+
+    /// First and last name, as far as there are.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name)
+            .trim()
+            .to_owned()
     }
 
     /// Spaces around what was typed are nobody's intention.
@@ -248,6 +279,9 @@ pub(crate) struct Users {
     emails: BTreeMap<String, String>,
     /// What a search looks through, short numbers first.
     searched: BTreeMap<(usize, String), String>,
+    /// Those that programs and files brought and that were not taken, by extension and address; at most
+    /// [`USERS_MAX`], later ones are forgotten.
+    not_taken: BTreeMap<(String, String), Draft>,
 }
 
 impl Users {
@@ -303,13 +337,45 @@ impl Users {
         self.put(Some(was), draft)
     }
 
-    fn put(&mut self, was: Option<User>, draft: &Draft) -> Result<Put, NotPut> {
-        let draft = draft.trimmed();
-        let mut refusals = draft.refusals();
-        let is_other = |user: &&User| {
-            was.as_ref()
-                .is_none_or(|was| was.extension != user.extension)
+    /// Keeps what was not taken, to be shown with the reasons.
+    pub(crate) fn keep_not_taken(&mut self, draft: &Draft) {
+        let draft = draft.remains();
+        if self.not_taken.len() < USERS_MAX || self.not_taken.contains_key(&draft.key()) {
+            self.revision += 1;
+            self.not_taken.insert(draft.key(), draft);
+        }
+    }
+
+    /// Forgets all that were not taken.
+    pub(crate) fn forget_not_taken(&mut self) -> usize {
+        self.revision += 1;
+        std::mem::take(&mut self.not_taken).len()
+    }
+
+    pub(crate) fn not_taken(&self) -> usize {
+        self.not_taken.len()
+    }
+
+    /// Those that were not taken and have `words` in their number, name or address.
+    pub(crate) fn find_not_taken(&self, words: &str) -> Vec<&Draft> {
+        let words = words.trim().to_lowercase();
+        let fits = |draft: &&Draft| {
+            words.is_empty()
+                || [&*draft.extension, &*draft.email, &*draft.name()]
+                    .iter()
+                    .any(|text| text.to_lowercase().contains(&words))
         };
+        self.not_taken.values().filter(fits).collect()
+    }
+
+    /// Every reason for which a user is not taken as it is now.
+    pub(crate) fn reasons(&self, draft: &Draft) -> Vec<Refusal> {
+        self.against(None, draft)
+    }
+
+    fn against(&self, was: Option<&User>, draft: &Draft) -> Vec<Refusal> {
+        let mut refusals = draft.refusals();
+        let is_other = |user: &&User| was.is_none_or(|was| was.extension != user.extension);
         if let Some(by) = self.get(&draft.extension).filter(is_other) {
             refusals.push(Refusal::taken(
                 "extension",
@@ -330,6 +396,12 @@ impl Users {
             refusal.problem.limits = vec![("max", USERS_MAX.to_string())];
             refusals.push(refusal);
         }
+        refusals
+    }
+
+    fn put(&mut self, was: Option<User>, draft: &Draft) -> Result<Put, NotPut> {
+        let draft = draft.trimmed();
+        let refusals = self.against(was.as_ref(), &draft);
         if !refusals.is_empty() {
             return Err(NotPut::Refused(refusals));
         }
@@ -363,6 +435,8 @@ impl Users {
     fn insert(&mut self, user: User) {
         self.revision += 1;
         let email = user.email.to_lowercase();
+        let is_other = |key: &(String, String)| key.0 != user.extension && key.1 != email;
+        self.not_taken.retain(|key, _| is_other(key));
         self.emails.insert(email, user.extension.clone());
         self.searched.insert(user.key(), user.searched());
         self.by_extension.insert(user.extension.clone(), user);

@@ -1,9 +1,12 @@
 //! What the portal may see and ask of the gateway.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::network::BoxNetwork;
 
 /// What the portal may see and ask of the gateway.
 pub trait GatewayView: Send + Sync + 'static {
@@ -37,10 +40,32 @@ pub trait GatewayView: Send + Sync + 'static {
     /// # Errors
     /// A sentence naming the key whose value cannot be used.
     fn apply(&self, settings: &[(&'static str, Setting)]) -> Result<Applied, String>;
+    /// Has the PBX tell its devices now; takes seconds.
+    fn pbx_devices(&self) -> Listing<'_>;
+    /// Raises the alarm of that name at the far end, or clears it where there is no sentence for it.
+    fn alarm(&self, name: &'static str, detail: Option<String>);
+    /// The box's network; none where it is not for the portal to set.
+    fn network(&self) -> Option<&dyn BoxNetwork>;
 }
 
 /// Checks on their way.
 pub type Checking<'a> = Pin<Box<dyn Future<Output = Vec<Check>> + Send + 'a>>;
+
+/// A list of the PBX's devices on its way; a sentence where it does not come.
+pub type Listing<'a> = Pin<Box<dyn Future<Output = Result<PbxDevices, String>> + Send + 'a>>;
+
+/// Devices of the PBX, as it said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PbxDevices {
+    /// All that it lists.
+    pub listed: usize,
+    /// Numbers with a telephone that are followed: they have a user.
+    pub users: usize,
+    /// Numbers with a telephone that are not.
+    pub phantoms: usize,
+    /// Every number in the list.
+    pub numbers: BTreeSet<String>,
+}
 
 /// A value for a key of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +78,8 @@ pub enum Setting {
     Number(u64),
     /// Several texts.
     List(Vec<String>),
+    /// Tables, each of texts by key.
+    Tables(Vec<Vec<(&'static str, String)>>),
 }
 
 /// What came of settings that were taken on.
@@ -250,6 +277,8 @@ texts! {
         Dns = "check-dns",
         /// The box's clock beside the far end's.
         Time = "check-time",
+        /// The proxy on the way to the far end.
+        Proxy = "check-proxy",
         /// The channel to the far end: TLS and WebSocket.
         FarEnd = "check-far-end",
         /// TCP to the PBX.
@@ -264,6 +293,8 @@ texts! {
         Certificate = "check-certificate",
         /// The PBX's Provisioning Manager, where its address is known.
         Provisioning = "check-provisioning",
+        /// The PBX's software assurance, where the date of its end is known.
+        Assurance = "check-assurance",
     }
 
     /// What a failed check means, and, as the attribute `act`, what to do.
@@ -276,6 +307,10 @@ texts! {
         ClockDiffers = "advice-clock",
         /// The far end has not been reached, so that the clock is compared with nothing.
         ClockUnknown = "advice-clock-unknown",
+        /// The proxy does not answer.
+        ProxyAway = "advice-proxy",
+        /// The PBX's software assurance ends soon or has ended.
+        AssuranceEnds = "advice-assurance",
         /// The channel is not up.
         FarEndAway = "advice-far-end",
         /// The far end refuses this gateway.

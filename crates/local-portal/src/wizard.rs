@@ -5,7 +5,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
-pub(crate) use value::{Kind, Problem};
+pub(crate) use value::{Kind, Problem, destinations, items};
 
 use crate::book::Step as Kept;
 use crate::portal::Portal;
@@ -122,6 +122,7 @@ pub(crate) static STEPS: &[Step] = &[
             field("far-end-token", Kind::Secret).sets("uplink.token-file"),
             field("far-end-ca", Kind::Pem).sets("uplink.ca-file"),
             field("far-end-proxy", Kind::HostPort { port: 3128 }).sets("uplink.proxy"),
+            field(SYNC_MINUTES, Kind::Number(5, 10_080)),
         ],
     },
     Step {
@@ -151,6 +152,9 @@ pub(crate) static STEPS: &[Step] = &[
             field("trunk-gateway-password", Kind::Secret).sets("sip.trunk.gateway-password-file"),
             field("trunk-pbx-user", Kind::Text { len_max: 64 }).sets("sip.trunk.pbx-user"),
             field("trunk-pbx-password", Kind::Secret).sets("sip.trunk.pbx-password-file"),
+            field("destinations", Kind::Destinations).sets("sip.destinations"),
+            field("call-through-number", Kind::Pattern).sets("sip.call-through.number"),
+            field("call-through-targets", Kind::SipPeers).sets("sip.call-through.targets"),
             field("dial-allow", Kind::Patterns).sets("sip.policy.allow"),
             field("dial-international", Kind::Flag).sets("sip.policy.international"),
             field("srtp", Kind::Choice(&["off", "prefer", "require"])).sets("sip.media.srtp"),
@@ -158,6 +162,8 @@ pub(crate) static STEPS: &[Step] = &[
     },
 ];
 
+/// Minutes between two looks at the PBX's devices; empty for none by itself.
+pub(crate) const SYNC_MINUTES: &str = "pbx-sync-minutes";
 /// Where the users' softphones register.
 pub(crate) const REGISTRAR: &str = "softclient-registrar";
 /// Name of the last step.
@@ -247,11 +253,17 @@ pub(crate) fn settings(
                 }
                 Kind::Flag => Setting::Flag(value == "yes"),
                 Kind::Number(..) => Setting::Number(value.parse().unwrap_or_default()),
-                Kind::Devices => Setting::List(value::items(value).map(str::to_owned).collect()),
+                Kind::Devices => Setting::List(items(value).map(str::to_owned).collect()),
                 Kind::SipPeers | Kind::Patterns => {
-                    Setting::List(value::items(value).map(str::to_owned).collect())
+                    Setting::List(items(value).map(str::to_owned).collect())
                 }
+                Kind::Destinations => Setting::Tables(
+                    destinations(value)
+                        .map(|(code, to)| vec![("code", code.to_owned()), ("to", to.to_owned())])
+                        .collect(),
+                ),
                 Kind::Text { .. }
+                | Kind::Pattern
                 | Kind::SipPeer
                 | Kind::Lines { .. }
                 | Kind::Name
@@ -295,7 +307,7 @@ pub(crate) fn settings_of_users(
         found.map(|(field, kept)| value_of(field, kept, &configured))
     };
     let devices = value("devices").unwrap_or_default();
-    let mut devices: Vec<String> = value::items(&devices).map(str::to_owned).collect();
+    let mut devices: Vec<String> = items(&devices).map(str::to_owned).collect();
     let typed = devices.len();
     for extension in users.extensions() {
         if !devices[..typed]

@@ -26,15 +26,15 @@ impl PortalView {
     /// Every check, in the order in which one depends on another; those that ask the network at once.
     pub(super) async fn run_checks(&self) -> Vec<Check> {
         let pbx = &*self.view.shared.pbx_address;
-        let (address, names, tcp) = tokio::join!(own_address(pbx), self.names(), self.pbx_tcp(pbx));
-        let mut checks = vec![
-            address,
-            names,
-            self.clock(),
-            self.far_end(),
-            tcp,
-            self.csta(),
-        ];
+        let (address, names, proxy, tcp) = tokio::join!(
+            own_address(pbx),
+            self.names(),
+            self.proxy(),
+            self.pbx_tcp(pbx)
+        );
+        let mut checks = vec![address, names, self.clock()];
+        checks.extend(proxy);
+        checks.extend([self.far_end(), tcp, self.csta()]);
         checks.extend(self.sip());
         checks.push(self.disk());
         checks
@@ -42,18 +42,18 @@ impl PortalView {
 
     async fn names(&self) -> Check {
         let pbx = self.view.shared.pbx_address.clone();
-        let (host, port) = &self.far_end;
-        let mut wanted = vec![(net::tcp::host_of(&pbx).to_owned(), pbx.clone())];
-        if !self.by_proxy {
-            wanted.push((host.clone(), host_port(host, *port)));
-        }
+        // What asks for the far end's name asks for it itself.
+        let (host, port) = self.proxy.as_ref().unwrap_or(&self.far_end);
+        let own = lookup_host(host_port(host, *port));
+        let of_pbx = net::tcp::host_of(&pbx).to_owned();
+        let (of_pbx_is, own_is) =
+            tokio::join!(timeout(TRY_MAX, lookup_host(&*pbx)), timeout(TRY_MAX, own));
+        let of_pbx_is = of_pbx_is.map(|it| it.map(first_of));
+        let own_is = own_is.map(|it| it.map(first_of));
         let (mut said, mut state) = (Vec::new(), State3::Ok);
-        for (name, target) in wanted {
-            match timeout(TRY_MAX, lookup_host(target)).await {
-                Ok(Ok(mut found)) => {
-                    let first = found.next().map(|at| at.ip().to_string());
-                    said.push(format!("{name}: {}", first.unwrap_or_default()));
-                }
+        for (name, found) in [(of_pbx, of_pbx_is), (host.clone(), own_is)] {
+            match found {
+                Ok(Ok(first)) => said.push(format!("{name}: {first}")),
                 Ok(Err(error)) => {
                     state = State3::Down;
                     said.push(format!("{name}: {error}"));
@@ -66,6 +66,26 @@ impl PortalView {
         }
         let measured = said.join("; ");
         check(Subject::Dns, state, measured, Advice::NoName)
+    }
+
+    /// The way to the proxy, where there is one; what it does with the far end is that one's check.
+    async fn proxy(&self) -> Option<Check> {
+        let (host, port) = self.proxy.as_ref()?;
+        let at = host_port(host, *port);
+        let begun = clock::now();
+        let (state, said) = match timeout(TRY_MAX, TcpStream::connect(&at)).await {
+            Ok(Ok(_)) => {
+                let took = clock::now().saturating_duration_since(begun).as_millis();
+                (State3::Ok, format!("answers in {took} ms"))
+            }
+            Ok(Err(error)) => (State3::Down, error.to_string()),
+            Err(_) => {
+                let said = format!("no answer in {} s", TRY_MAX.as_secs());
+                (State3::Down, said)
+            }
+        };
+        let measured = format!("{at}: {said}");
+        Some(check(Subject::Proxy, state, measured, Advice::ProxyAway))
     }
 
     fn clock(&self) -> Check {
@@ -223,6 +243,12 @@ fn check(subject: Subject, state: State3, measured: String, advice: Advice) -> C
         measured,
         advice,
     }
+}
+
+/// The first address of those that a name has.
+fn first_of(mut found: impl Iterator<Item = SocketAddr>) -> String {
+    let first = found.next().map(|at| at.ip().to_string());
+    first.unwrap_or_default()
 }
 
 fn host_port(host: &str, port: u16) -> String {

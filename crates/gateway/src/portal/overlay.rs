@@ -137,6 +137,15 @@ fn nested(settings: &[(&'static str, Setting)]) -> toml::Table {
             Setting::List(items) => {
                 toml::Value::Array(items.iter().cloned().map(toml::Value::String).collect())
             }
+            Setting::Tables(tables) => {
+                let text = |(key, text): &(&str, String)| {
+                    ((*key).to_owned(), toml::Value::String(text.clone()))
+                };
+                let tables = tables
+                    .iter()
+                    .map(|table| toml::Value::Table(table.iter().map(text).collect()));
+                toml::Value::Array(tables.collect())
+            }
         };
         insert(&mut root, key, value);
     }
@@ -237,6 +246,45 @@ file = "/f"
 registrar = "tcp:192.0.2.1:5060"
 "#;
         assert_eq!(nested(&settings), expect.parse::<toml::Table>().unwrap());
+    }
+
+    #[test]
+    fn destination_codes_and_the_call_through_number_become_those_of_the_gateway() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path());
+        let row = |code: &str, to: &str| vec![("code", code.to_owned()), ("to", to.to_owned())];
+        let list =
+            |items: &[&str]| Setting::List(items.iter().map(|it| (*it).to_owned()).collect());
+        let rows = vec![row("71xx", "application:ivr"), row("7000", "echo")];
+        let mut settings = vec![
+            ("sip.listen", list(&["tcp:127.0.0.1:5060"])),
+            ("sip.domain", Setting::Text("d.example".to_owned())),
+            ("sip.trunk.targets", list(&["tcp:192.0.2.1:5060"])),
+            ("sip.trunk.authenticate", Setting::Flag(false)),
+            ("sip.destinations", Setting::Tables(rows)),
+            ("sip.call-through.number", Setting::Text("7900".to_owned())),
+            ("sip.call-through.targets", list(&["tcp:192.0.2.2:5060"])),
+        ];
+        assert_eq!(file.apply(&settings).unwrap(), ["sip"]);
+        let loaded = Config::load(&file.config).unwrap();
+        let sip = loaded.sip.unwrap();
+        let codes: Vec<String> = sip.codes().map(|code| code.to_string()).collect();
+        let expect = [
+            "71xx goes to the application ivr",
+            "7000 goes to the echo",
+            "7900 goes to the second PBX target",
+        ];
+        assert_eq!(codes, expect);
+        let values = file.configured(&["sip.destinations", "sip.call-through.number"]);
+        let expect = [
+            ("sip.destinations", "71xx application:ivr\n7000 echo"),
+            ("sip.call-through.number", "7900"),
+        ];
+        assert_eq!(values, expect.map(|(key, value)| (key, value.to_owned())));
+        // The gateway judges them together: one code before another that takes all its calls.
+        let rows = vec![row("7xxx", "echo"), row("7000", "echo")];
+        settings[4] = ("sip.destinations", Setting::Tables(rows));
+        assert!(file.apply(&settings).unwrap_err().contains("never reached"));
     }
 
     #[test]

@@ -202,6 +202,9 @@ fn work(steps: &[Step], remove_others: bool, users: &mut Users) -> (BulkResult, 
             }
             Err(reasons) => {
                 result.refused += 1;
+                if let Step::Add(draft) | Step::Put(draft) = step {
+                    users.keep_not_taken(draft);
+                }
                 BulkItemResult {
                     extension: step.extension().to_owned(),
                     result: Outcome::Refused,

@@ -242,6 +242,15 @@ pub(crate) struct Trunk {
     trunk_pbx_user: Option<String>,
     /// Its password; never told.
     trunk_pbx_password: Option<String>,
+    /// Destination codes that the PBX routes to the gateway; all of them, an empty list for none.
+    #[schema(max_items = 200)]
+    destinations: Option<Vec<Destination>>,
+    /// The mobile call-through number, as the PBX sends it.
+    #[schema(example = "7900", pattern = "^([0-9x*#]{1,32}[+]?)?$")]
+    call_through_number: Option<String>,
+    /// Where such calls go on to, tried in this order.
+    #[schema(example = "tcp:10.0.0.6:5060")]
+    call_through_targets: Option<String>,
     /// Numbers that may be called.
     #[schema(example = "5xxx, 0x+")]
     dial_allow: Option<String>,
@@ -251,9 +260,32 @@ pub(crate) struct Trunk {
     srtp: Option<String>,
 }
 
+/// A destination code.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Destination {
+    /// The number as the PBX sends it: digits, `*`, `#`, `x` for any digit, `+` at the end for more of the
+    /// last.
+    #[schema(example = "71xx", pattern = "^[0-9x*#]{1,32}[+]?$")]
+    code: String,
+    /// Who answers: an application of the far end (`application:NAME`), `echo`, or `call-through`.
+    #[schema(
+        example = "application:reception",
+        pattern = "^(echo|call-through|application:[A-Za-z0-9._-]{1,64})$"
+    )]
+    to: String,
+}
+
+/// As the set-up has them, each on a line.
+fn lines(destinations: &[Destination]) -> String {
+    let plain = |text: &str| text.replace(char::is_whitespace, "?");
+    let line = |it: &Destination| format!("{} {}", plain(&it.code), plain(&it.to));
+    destinations.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 impl Trunk {
     /// Each with the field of the set-up that it is.
-    fn fields(self) -> [(&'static str, Option<String>); 11] {
+    fn fields(self) -> [(&'static str, Option<String>); 14] {
         [
             ("sip-listen", self.sip_listen),
             ("sip-domain", self.sip_domain),
@@ -263,6 +295,9 @@ impl Trunk {
             ("trunk-gateway-password", self.trunk_gateway_password),
             ("trunk-pbx-user", self.trunk_pbx_user),
             ("trunk-pbx-password", self.trunk_pbx_password),
+            ("destinations", self.destinations.as_deref().map(lines)),
+            ("call-through-number", self.call_through_number),
+            ("call-through-targets", self.call_through_targets),
             ("dial-allow", self.dial_allow),
             ("dial-international", self.dial_international),
             ("srtp", self.srtp),
@@ -270,8 +305,19 @@ impl Trunk {
     }
 
     fn of(mut values: BTreeMap<String, String>) -> Self {
+        let destinations = values.remove("destinations").map(|value| {
+            let pairs = wizard::destinations(&value);
+            let of = |(code, to): (&str, &str)| Destination {
+                code: code.to_owned(),
+                to: to.to_owned(),
+            };
+            pairs.map(of).collect()
+        });
         let mut take = |id: &str| values.remove(id);
         Self {
+            destinations,
+            call_through_number: take("call-through-number"),
+            call_through_targets: take("call-through-targets"),
             sip_listen: take("sip-listen"),
             sip_domain: take("sip-domain"),
             trunk_targets: take("trunk-targets"),

@@ -194,9 +194,11 @@ pub(crate) async fn add(
     let extension = draft.extension.trim().to_owned();
     let added = portal
         .change_users(move |users| {
-            users
-                .add(&draft)
-                .map(|_| users.get(draft.extension.trim()).cloned())
+            let added = users.add(&draft);
+            if added.is_err() {
+                users.keep_not_taken(&draft);
+            }
+            added.map(|_| users.get(draft.extension.trim()).cloned())
         })
         .await?;
     let user = match added {

@@ -114,7 +114,14 @@ pub(crate) async fn sign_in(
     let from = peer.ip().to_canonical().to_string();
     let name: String = form.get("name").trim().chars().take(NAME_LEN_MAX).collect();
     let (status, error) = match portal.sign_in(&name, form.get("password"), &from).await? {
-        Ok(token) => return Ok(with_session(go("/"), &token)),
+        Ok(token) => {
+            // Who comes from a new address of the box has a minute to confirm it.
+            let tries = portal.read(|pages| pages.network.pending.is_some());
+            return Ok(with_session(
+                go(if tries { "/network" } else { "/" }),
+                &token,
+            ));
+        }
         Err(NotIn::Wait(wait)) => (StatusCode::TOO_MANY_REQUESTS, wait_text(frame.t, wait)),
         Err(NotIn::Wrong | NotIn::Claimed) => (
             StatusCode::UNPROCESSABLE_ENTITY,

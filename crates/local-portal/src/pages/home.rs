@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 
 use super::{Answer, Frame, show};
+use crate::alarms::ASSURANCE_NOTICE_DAYS;
 use crate::portal::{Portal, Seen};
 use crate::routes::{SESSION_COOKIE, cookie};
 use crate::view::State3;
@@ -71,14 +72,8 @@ pub(crate) async fn page(State(portal): State<Arc<Portal>>, frame: Frame) -> Ans
         seen: &seen,
     }
     .render()?;
-    let (applied, ends) = portal.read(|pages| {
-        let pbx = pages.steps.get("pbx");
-        let ends = pbx
-            .and_then(|step| step.values.get("pbx-assurance-ends"))
-            .cloned();
-        (pages.applied.is_some(), ends)
-    });
-    let assurance = ends.and_then(|ends| assurance(&portal, &frame, &ends));
+    let applied = portal.read(|pages| pages.applied.is_some());
+    let assurance = assurance(&portal, &frame);
     let shown = portal.identity.shown();
     let days = shown.days_left(portal.now_s());
     let certificate = super::certificate::notice(&frame, &shown, days);
@@ -95,13 +90,9 @@ pub(crate) async fn page(State(portal): State<Arc<Portal>>, frame: Frame) -> Ans
     )
 }
 
-/// A word when the PBX's software assurance ends within this many days, or has ended.
-const ASSURANCE_NOTICE_DAYS: i32 = 30;
-
-fn assurance(portal: &Portal, frame: &Frame, ends: &str) -> Option<String> {
-    let ends: jiff::civil::Date = ends.parse().ok()?;
-    let today: jiff::civil::Date = portal.now().get(..10)?.parse().ok()?;
-    let days = today.until(ends).ok()?.get_days();
+/// A word when the PBX's software assurance ends soon, or has ended.
+fn assurance(portal: &Portal, frame: &Frame) -> Option<String> {
+    let (ends, days) = portal.assurance()?;
     let id = if days < 0 {
         "assurance-ended"
     } else {

@@ -72,7 +72,7 @@ impl PbxSidePage {
     fn trunk(&self) -> Vec<(&'static str, String)> {
         let values = &self.values;
         let hidden = self.frame.t.get("pbx-side-as-typed");
-        vec![
+        let mut rows = vec![
             ("IP/FQDN Address", values.host.clone()),
             ("SIP Port Number", values.port.to_string()),
             ("Transport Protocol", values.transport.to_owned()),
@@ -81,7 +81,12 @@ impl PbxSidePage {
             ("PBX User Password", hidden.clone()),
             ("CloudLink Gateway User name", values.gateway_user.clone()),
             ("CloudLink Gateway User Password", hidden),
-        ]
+        ];
+        // Its field in the API; the guide shows no form with it.
+        if !values.call_through.is_empty() {
+            rows.push(("gsmCallthroughDeployNumber", values.call_through.clone()));
+        }
+        rows
     }
 
     /// What Service Node Manager's form for a route asks.

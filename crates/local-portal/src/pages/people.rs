@@ -21,7 +21,7 @@ type Ours = State<Arc<Portal>>;
 type Me = Extension<SignedIn>;
 
 /// Users on one page of the list.
-const PAGE_LEN: usize = 50;
+pub(super) const PAGE_LEN: usize = 50;
 
 /// What part of the list is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -61,7 +61,7 @@ impl UsersPage {
 }
 
 /// For a query: every byte that is not plain is escaped.
-fn form_encoded(text: &str) -> String {
+pub(super) fn form_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() {

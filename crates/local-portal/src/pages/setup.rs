@@ -8,8 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
-use web::ApiError;
+use web::{ApiError, Query};
 
+use super::deployment::{Asked, List, SyncShown};
 use super::{Answer, Frame, Posted, go, show};
 use crate::book::Step as Kept;
 use crate::portal::{Portal, Who};
@@ -43,8 +44,8 @@ struct StepPage {
     version: u64,
     conflict: Option<String>,
     before: Option<&'static str>,
-    /// How many there are, and how many of them have no password for their softphone.
-    users: (usize, usize),
+    deployment: Option<List>,
+    sync: Option<SyncShown>,
 }
 
 #[derive(Template)]
@@ -98,7 +99,11 @@ impl Shown {
             Kind::Choice(_) => "choice",
             Kind::Flag => "flag",
             Kind::Secret => "secret",
-            Kind::Pem | Kind::Devices | Kind::Patterns | Kind::Lines { .. } => "lines",
+            Kind::Pem
+            | Kind::Devices
+            | Kind::Patterns
+            | Kind::Destinations
+            | Kind::Lines { .. } => "lines",
             Kind::Date => "date",
             Kind::Number(..) => "number",
             Kind::Text { .. }
@@ -106,6 +111,7 @@ impl Shown {
             | Kind::HostPort { .. }
             | Kind::SipPeer
             | Kind::SipPeers
+            | Kind::Pattern
             | Kind::Url => "text",
         }
     }
@@ -177,7 +183,12 @@ fn fields(portal: &Portal, step: &'static Step) -> (Vec<Shown>, u64) {
     })
 }
 
-pub(crate) async fn page(State(portal): Ours, Path(id): Path<String>, frame: Frame) -> Answer {
+pub(crate) async fn page(
+    State(portal): Ours,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+    frame: Frame,
+) -> Answer {
     if id == OVERVIEW {
         return overview(&portal, frame, None, Vec::new());
     }
@@ -185,16 +196,18 @@ pub(crate) async fn page(State(portal): Ours, Path(id): Path<String>, frame: Fra
         return Ok(ApiError::no_such_path().into_response());
     };
     let (fields, version) = fields(&portal, step);
-    step_page(&portal, frame, step, fields, version, None)
+    let list = (id == "deployment").then(|| List::of(&portal, &frame, &asked));
+    step_page(&portal, frame, step, fields, (version, None), list)
 }
 
+/// A step as it is shown: `conflict` is beside its version where somebody else has changed it.
 fn step_page(
     portal: &Portal,
     frame: Frame,
     step: &'static Step,
     fields: Vec<Shown>,
-    version: u64,
-    conflict: Option<String>,
+    (version, conflict): (u64, Option<String>),
+    deployment: Option<List>,
 ) -> Answer {
     let status = match () {
         () if conflict.is_some() => StatusCode::CONFLICT,
@@ -203,8 +216,10 @@ fn step_page(
     };
     let (before, _) = wizard::neighbours(step.id);
     let entries = entries(portal);
-    let users = portal.users();
-    let users = (users.len(), users.silent());
+    let of_step = step.id == "deployment";
+    let list = || of_step.then(|| List::of(portal, &frame, &Asked::default()));
+    let deployment = deployment.or_else(list);
+    let sync = (step.id == "connect").then(|| SyncShown::of(portal));
     show(
         status,
         &StepPage {
@@ -215,7 +230,8 @@ fn step_page(
             version,
             conflict,
             before,
-            users,
+            deployment,
+            sync,
         },
     )
 }
@@ -266,11 +282,11 @@ pub(crate) async fn save(
         Ok(version) => version,
         Err(Conflict { by, version }) => {
             let text = frame.t.with("conflict", &[("who", by)]);
-            return step_page(&portal, frame, step, shown, version, Some(text));
+            return step_page(&portal, frame, step, shown, (version, Some(text)), None);
         }
     };
     if shown.iter().any(|shown| shown.error.is_some()) {
-        return step_page(&portal, frame, step, shown, version, None);
+        return step_page(&portal, frame, step, shown, (version, None), None);
     }
     let (_, next) = wizard::neighbours(step.id);
     Ok(go(&format!("/setup/{}", next.unwrap_or(OVERVIEW))))

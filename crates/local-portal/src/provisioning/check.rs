@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Trouble, is_new_enough, sign_in};
+use crate::alarms::ASSURANCE_NOTICE_DAYS;
 use crate::pages::pbx_side::PASSWORD;
 use crate::portal::Portal;
 use crate::view::{Advice, Check, State3, Subject};
 
 /// A sign-in is not tried again within this time: Provisioning Manager keeps a session for each.
 const SIGN_IN_EVERY: Duration = Duration::from_secs(60);
+/// Longest wait for its answer, so that all checks together take no more than 5 seconds.
+const ANSWER_MAX: Duration = Duration::from_secs(4);
 /// Days before its end from which on a certificate is worth a word.
 pub(crate) const CERTIFICATE_NOTICE_DAYS: i64 = 30;
 
@@ -39,7 +42,10 @@ impl Portal {
         }
         let password = self.secret(PASSWORD).await;
         let password = password.unwrap_or_default();
-        let signed_in = sign_in(&manager.address, &manager.trusted, &manager.user, &password).await;
+        let asked = sign_in(&manager.address, &manager.trusted, &manager.user, &password);
+        let late = || Trouble::Silent(format!("no answer in {} s", ANSWER_MAX.as_secs()));
+        let signed_in = timeout(ANSWER_MAX, asked).await;
+        let signed_in = signed_in.unwrap_or_else(|_| Err(late()));
         let made = match signed_in {
             Ok(signed_in) => match is_new_enough(&signed_in.version) {
                 Some(true) => check(State3::Ok, signed_in.version, Advice::ManagerOld),
@@ -64,6 +70,22 @@ impl Portal {
         };
         *kept = Some((Instant::now(), made.clone()));
         Some(made)
+    }
+
+    /// How long the PBX's software assurance holds, where that was typed.
+    pub(crate) fn assurance_check(&self) -> Option<Check> {
+        let (ends, days) = self.assurance()?;
+        let state = match days {
+            ..0 => State3::Down,
+            0..=ASSURANCE_NOTICE_DAYS => State3::Degraded,
+            _ => State3::Ok,
+        };
+        Some(Check {
+            subject: Subject::Assurance,
+            state,
+            measured: format!("until {ends}, {days} days"),
+            advice: (state != State3::Ok).then_some(Advice::AssuranceEnds),
+        })
     }
 
     /// How long the certificate of the box holds.

@@ -28,6 +28,8 @@ pub(crate) struct Values {
     pub(crate) domain: Option<String>,
     pub(crate) channels: String,
     pub(crate) csta_port: String,
+    /// The mobile call-through number; empty where there is none, or it stands for several.
+    pub(crate) call_through: String,
     has_passwords: [bool; 2],
 }
 
@@ -82,6 +84,9 @@ impl Values {
             domain: value("sip-domain").or(built),
             channels: value("trunk-channels").unwrap_or_else(|| "10".to_owned()),
             csta_port,
+            call_through: value("call-through-number")
+                .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+                .unwrap_or_default(),
             has_passwords: ["trunk-pbx-password", "trunk-gateway-password"].map(|id| {
                 steps
                     .values()
@@ -113,7 +118,7 @@ impl Values {
             pbx_password,
             cloudlink_gateway_username: self.gateway_user.clone(),
             cloudlink_gateway_user_password: gateway_password,
-            gsm_callthrough_deploy_number: String::new(),
+            gsm_callthrough_deploy_number: self.call_through.clone(),
         }
     }
 }

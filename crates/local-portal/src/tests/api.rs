@@ -103,7 +103,7 @@ async fn every_route_asks_for_a_token_of_its_role_and_no_session_opens_it() {
         let answer = world.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, 421, "{path}");
     }
-    assert_eq!(tried, 15);
+    assert_eq!(tried, 17);
 }
 
 #[tokio::test]

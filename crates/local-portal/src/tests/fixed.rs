@@ -1,11 +1,51 @@
 //! A gateway that always says the same.
 
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+use crate::network::{Asking, BoxNetwork, Present, Said, Wanted};
 use crate::view::{
-    Advice, Applied, Call, Check, Checking, GatewayView, Health, LogLine, Minute, Part, Setting,
-    State3, Subject, Told, Weight,
+    Advice, Applied, Call, Check, Checking, GatewayView, Health, Listing, LogLine, Minute, Part,
+    PbxDevices, Setting, State3, Subject, Told, Weight,
 };
 
-pub(super) struct Fixed(pub(super) State3);
+pub(super) struct Fixed(pub(super) State3, pub(super) FixedNetwork);
+
+/// A network at 192.0.2.10/24 that does what is wanted; 192.0.2.99 is somebody else's.
+#[derive(Default)]
+pub(super) struct FixedNetwork(
+    pub(super) Mutex<Vec<Wanted>>,
+    /// Alarms that were raised and cleared.
+    pub(super) Mutex<Vec<(&'static str, Option<String>)>>,
+);
+
+impl BoxNetwork for FixedNetwork {
+    fn present(&self) -> Result<Present, String> {
+        Ok(Present {
+            interface: "eth0".to_owned(),
+            address: Ipv4Addr::new(192, 0, 2, 10),
+            prefix: 24,
+            gateway: Ipv4Addr::new(192, 0, 2, 1),
+            dns: vec![Ipv4Addr::new(192, 0, 2, 53).into()],
+            dhcp: true,
+        })
+    }
+
+    fn want(&self, wanted: &Wanted) -> anyhow::Result<()> {
+        self.0.lock().unwrap().push(wanted.clone());
+        Ok(())
+    }
+
+    fn said(&self) -> Option<Said> {
+        let id = self.0.lock().unwrap().last()?.id;
+        Some(Said { id, error: None })
+    }
+
+    fn who_has(&self, address: Ipv4Addr) -> Asking<'_> {
+        let taken = address == Ipv4Addr::new(192, 0, 2, 99);
+        Box::pin(async move { taken.then(|| "52:54:00:12:35:02".to_owned()) })
+    }
+}
 
 impl GatewayView for Fixed {
     fn health(&self) -> Health {
@@ -108,5 +148,27 @@ impl GatewayView for Fixed {
         Ok(Applied {
             waiting: vec!["pbx"],
         })
+    }
+
+    fn pbx_devices(&self) -> Listing<'_> {
+        let devices = PbxDevices {
+            listed: 7,
+            users: 4,
+            phantoms: 2,
+            numbers: ["2001", "2002"].map(str::to_owned).into(),
+        };
+        let told = match self.0 {
+            State3::Down => Err("no link to the PBX".to_owned()),
+            State3::Ok | State3::Degraded => Ok(devices),
+        };
+        Box::pin(async { told })
+    }
+
+    fn alarm(&self, name: &'static str, detail: Option<String>) {
+        self.1.1.lock().unwrap().push((name, detail));
+    }
+
+    fn network(&self) -> Option<&dyn BoxNetwork> {
+        Some(&self.1)
     }
 }

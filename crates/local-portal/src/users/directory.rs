@@ -8,12 +8,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{User, Users};
+use super::{Draft, USERS_MAX, User, Users};
 
 /// Form of the file; another one is refused.
 const FORMAT: u32 = 1;
-/// Longest file, in bytes: 1,600 for each user, more than one can have.
-const FILE_LEN_MAX: u64 = 8_000_000;
+/// Longest file, in bytes: 1,600 for each user, more than one can have, and as much for each that was not
+/// taken.
+const FILE_LEN_MAX: u64 = 16_000_000;
 
 /// The file.
 #[derive(Serialize, Deserialize)]
@@ -21,6 +22,9 @@ struct Kept {
     format: u32,
     revision: u64,
     users: Vec<User>,
+    /// Those that were not taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    not_taken: Vec<Draft>,
 }
 
 /// The users and the file that they are in.
@@ -40,6 +44,9 @@ impl Directory {
         if let Some(kept) = read(path)? {
             for user in kept.users {
                 users.insert(user);
+            }
+            for draft in kept.not_taken.iter().take(USERS_MAX) {
+                users.keep_not_taken(draft);
             }
             users.revision = kept.revision;
         }
@@ -66,6 +73,7 @@ impl Directory {
                 format: FORMAT,
                 revision: users.revision,
                 users: users.by_extension.values().cloned().collect(),
+                not_taken: users.not_taken.values().cloned().collect(),
             };
             let bytes = serde_json::to_vec(&kept).context("write the users as JSON")?;
             web::write_atomically(&self.path, &bytes)?;

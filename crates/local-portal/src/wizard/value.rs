@@ -27,6 +27,10 @@ pub(crate) enum Kind {
     SipPeers,
     /// Numbers with `x` for any digit.
     Patterns,
+    /// One number with `x` for any digit.
+    Pattern,
+    /// Destination codes: on each line a number as above, and who answers it.
+    Destinations,
     /// `2026-12-31`.
     Date,
     /// Kept in a file of its own and never shown.
@@ -65,6 +69,9 @@ const SECRET_LEN_MAX: usize = 4096;
 const PEM_LEN_MAX: usize = 32 * 1024;
 /// Longest list of extensions, in characters.
 const DEVICES_LEN_MAX: usize = 20_000;
+
+/// Most destination codes.
+const DESTINATIONS_MAX: usize = 200;
 
 impl Kind {
     /// Whether the value is kept in a file and never shown.
@@ -119,6 +126,13 @@ impl Kind {
                 len <= DEVICES_LEN_MAX && items(value).all(is_pattern),
                 "error-patterns",
             ),
+            Self::Pattern => fits(is_pattern(value), "error-pattern"),
+            Self::Destinations => {
+                let all: Option<Vec<_>> = value.lines().map(destination).collect();
+                let all = all.filter(|all| len <= DEVICES_LEN_MAX && all.len() <= DESTINATIONS_MAX);
+                let all = all.ok_or(Problem::new("error-destinations"))?;
+                Ok(all.join("\n").trim().to_owned())
+            }
             Self::Date => fits(
                 value.parse::<jiff::civil::Date>().is_ok() && len == 10,
                 "error-date",
@@ -139,7 +153,7 @@ impl Kind {
 }
 
 /// The entries of a list.
-pub(super) fn items(list: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn items(list: &str) -> impl Iterator<Item = &str> {
     let parts = list.split(|char: char| char == ',' || char == ';' || char.is_whitespace());
     parts.filter(|part| !part.is_empty())
 }
@@ -197,6 +211,27 @@ fn is_pattern(text: &str) -> bool {
     (1..=32).contains(&body.len()) && body.bytes().all(is_allowed)
 }
 
+/// `7100 application:reception`: a number, and who answers it.
+fn destination(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        [] => Some(String::new()),
+        [code, to] => {
+            let name = to.strip_prefix("application:");
+            let is_known = ["echo", "call-through"].contains(&to)
+                || name.is_some_and(|name| !name.is_empty() && is_name(name));
+            (is_pattern(code) && is_known).then(|| format!("{code} {to}"))
+        }
+        _ => None,
+    }
+}
+
+/// The destinations of a value that was checked: number, and who answers.
+pub(crate) fn destinations(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = value.lines().map(str::trim);
+    lines.filter_map(|line| line.split_once(' '))
+}
+
 /// `host:port` with the usual port where none was typed; IPv6 addresses in brackets.
 fn host_port(text: &str, port: u16) -> Option<String> {
     if let Ok(address) = text.parse::<std::net::Ipv6Addr>() {
@@ -226,9 +261,10 @@ fn host_port(text: &str, port: u16) -> Option<String> {
 mod tests {
     use super::*;
 
+    const PBX: Kind = Kind::HostPort { port: 8882 };
+
     #[test]
-    fn values_are_kept_in_one_form_or_refused_with_what_is_allowed() {
-        const PBX: Kind = Kind::HostPort { port: 8882 };
+    fn values_are_kept_in_one_form() {
         let good = [
             (PBX, " 10.0.0.5 ", "10.0.0.5:8882"),
             (PBX, "pbx.example:8883", "pbx.example:8883"),
@@ -253,12 +289,22 @@ mod tests {
                 "tls:a.example:5061, udp:[::1]:5070",
             ),
             (Kind::Patterns, "5xxx, 0x", "5xxx, 0x"),
+            (Kind::Pattern, "71xx", "71xx"),
+            (
+                Kind::Destinations,
+                " 71xx  application:ivr\n\n7000 echo\r\n70# call-through ",
+                "71xx application:ivr\n\n7000 echo\n70# call-through",
+            ),
             (Kind::Text { len_max: 3 }, "åäö", "åäö"),
             (Kind::Name, "", ""),
         ];
         for (kind, typed, kept) in good {
             assert_eq!(kind.check(typed).as_deref(), Ok(kept), "{typed}");
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_what_is_allowed() {
         let bad = [
             (PBX, "10.0.0", "error-host"),
             (PBX, "10.0.0.256", "error-host"),
@@ -277,6 +323,16 @@ mod tests {
             (Kind::SipPeer, "10.0.0.5", "error-sip-peer"),
             (Kind::SipPeers, "tcp:10.0.0.5, sctp:a", "error-sip-peer"),
             (Kind::Patterns, "5xxx, a", "error-patterns"),
+            (Kind::Pattern, "71xx 72xx", "error-pattern"),
+            (Kind::Destinations, "7000", "error-destinations"),
+            (Kind::Destinations, "7000 reception", "error-destinations"),
+            (
+                Kind::Destinations,
+                "7000 application:",
+                "error-destinations",
+            ),
+            (Kind::Destinations, "7000 echo now", "error-destinations"),
+            (Kind::Destinations, "+46 echo", "error-destinations"),
             (Kind::Secret, "a\nb", "error-secret"),
             (Kind::Pem, "x", "error-pem"),
         ];
