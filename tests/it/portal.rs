@@ -8,11 +8,12 @@ use std::process::Command;
 use axum::body::Body;
 use axum::http::{Request, header};
 use gateway::daemon::Gateway;
+use pbx_sim::PbxSim;
 use pbx_sim::provisioning::{Manager, ManagerConfig};
 use serde_json::json;
 use web::client;
 
-use crate::world::World;
+use crate::world::{World, quiet_sim, until};
 
 const PM_PASSWORD: &str = "pm-s3cret";
 
@@ -320,4 +321,44 @@ async fn java_imports_and_verifies_what_is_shown_also_after_a_new_one() {
     let said = import("second");
     assert!(said.contains("added to keystore"), "{said}");
     assert!(!connects().contains("CERTIFICATE_UNKNOWN"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_and_phantoms_of_the_pbx_are_counted_and_a_pbx_that_is_away_is_an_alarm() {
+    let sim = PbxSim::start(quiet_sim((2001, 2004))).await.unwrap();
+    let world = World::start(sim.addr(), &["2001", "2003", "2999"]).await;
+    let browser = Browser::claim(world.gateway(), &world.dir).await;
+    let user = "extension=2999&email=fia%40example.org&first-name=Fia&softphone=yes&role=user";
+    assert_eq!(browser.post("/users/new", user).await.status, 303);
+    until("the PBX to be there", async || {
+        browser.post("/sync", "").await;
+        let page = browser.get("/setup/connect").await.body;
+        page.contains("Number of phantoms")
+    })
+    .await;
+    let page = browser.get("/setup/connect").await.body;
+    // Four telephones at the PBX, two of them followed; the PBX has no 2999.
+    for (text, count) in [("users", "2"), ("phantoms", "2")] {
+        let row = format!("Number of {text}</dt><dd>{count}</dd>");
+        assert!(page.contains(&row), "{row}: {page}");
+    }
+    assert!(page.contains("1: 2999"), "{page}");
+
+    drop(sim);
+    until("the comparison to fail", async || {
+        browser.post("/sync", "").await;
+        let page = browser.get("/setup/connect").await.body;
+        page.contains("The last comparison failed")
+    })
+    .await;
+    // What was found before is still shown, and the home page says what is wrong.
+    let page = browser.get("/setup/connect").await.body;
+    assert!(page.contains("Number of phantoms"));
+    assert!(
+        browser
+            .get("/")
+            .await
+            .body
+            .contains("Comparison with the PBX")
+    );
 }
