@@ -27,6 +27,9 @@ const PAGES = [
   "/downloads",
   "/users",
   "/users/new",
+  "/users/import",
+  "/tokens",
+  "/network",
   "/account",
   "/accounts",
   "/audit",
@@ -299,6 +302,18 @@ test("every page is sound in three languages, two themes and two widths", async 
     await page.waitForFunction((wanted) => document.documentElement.dataset.theme === wanted, theme);
     await settled(page);
     await isSound(page, `the theme ${theme}, chosen`);
+  }
+  await close(page);
+});
+
+test("in a narrow window the step that is open is seen", async () => {
+  const page = await open({ viewport: { width: 320, height: 640 } });
+  await signIn(page);
+  for (const step of STEPS) {
+    await page.goto(`/setup/${step}`);
+    await settled(page);
+    const { x, width } = await page.locator(".steps [aria-current]").boundingBox();
+    assert.ok(x >= 0 && x + width <= 320, `${step}: from ${x}, ${width} wide`);
   }
   await close(page);
 });

@@ -140,6 +140,13 @@ for (const place of document.querySelectorAll("[data-load]")) {
     again.addEventListener("click", () => load(place));
   }
 }
+// In a narrow window the steps are a line that scrolls: the one that is open is to be seen.
+const here = find(".steps [aria-current]");
+const line = here?.closest("ol");
+if (here && line) {
+  const [of, within] = [here, line].map((it) => it.getBoundingClientRect());
+  line.scrollLeft += of.left - within.left - (within.width - of.width) / 2;
+}
 const wrong = find("[aria-invalid=true]");
 if (wrong) wrong.focus();
 const countdown = find("[data-countdown]");
