@@ -74,7 +74,7 @@ config-check: ## Each example configuration, by the binary that reads it
 	cargo run --quiet $(LOCKED) -p cloud --bin ringway-cloud -- check-config config/ringway-cloud.toml
 
 .PHONY: unit-check
-unit-check: ## The systemd units: valid, and exposed by 1.2 at most
+unit-check: ## The systemd units: valid, and no more exposed than allowed
 	systemd/check-units.sh
 
 .PHONY: deny

@@ -3,7 +3,7 @@
 //! * [`gateway`] runs a gateway with a `[sip]` section on loopback addresses of its own;
 //! * [`torture`] sends it each message of RFC 4475 and RFC 5118, [`cases`] says what it must get;
 //! * [`sipp`] lets SIPp be the PBX and the second PBX, by the scenario files of `tests/sipp`;
-//! * [`others`] are baresip, Kamailio and the scanners of SIPVicious;
+//! * [`others`] are baresip (in `baresip`), Kamailio and the scanners of SIPVicious;
 //! * [`beside`] is `make bench-sip`: what a call costs, beside Kamailio and others;
 //! * [`soak`], [`registrations`] and [`flood`] are many calls, many users and much junk (`make sip-soak`,
 //!   `make sip-registrations`, `make sip-flood`), [`slow`] are peers that never end;
