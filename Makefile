@@ -153,7 +153,11 @@ fuzz: ## Fuzz each target of FUZZ_TARGETS for FUZZ_SECONDS (needs cargo-fuzz)
 
 .PHONY: sip-oracles
 sip-oracles: ## Our SIP messages beside the parsers of others (a workspace of its own)
-	cargo run --release --quiet --manifest-path tests/oracles/Cargo.toml
+	cargo run --release --quiet --manifest-path tests/oracles/Cargo.toml --bin sip-oracles
+
+.PHONY: media-oracles
+media-oracles: ## Our RTP, RTCP and SRTP beside those of webrtc-rs (a workspace of its own)
+	cargo run --release --quiet --manifest-path tests/oracles/Cargo.toml --bin media-oracles
 
 .PHONY: build
 build: ## The release binaries
