@@ -1,4 +1,4 @@
-//! Peers that are neither ours nor SIPp: baresip as a phone ([`super::baresip`]), Kamailio as a proxy in between,
+//! Peers that are neither ours nor SIPp: baresip as a phone (in `baresip`), Kamailio as a proxy in between,
 //! and the scanners of SIPVicious as strangers.
 
 use std::fs::File;
