@@ -79,6 +79,10 @@ impl World {
         world.start_cloud().await;
         world.start_gateway().await;
         world.synchronised().await;
+        until("the channel", async || {
+            gateway::daemon::is_connected(world.gateway().shared())
+        })
+        .await;
         (world, sim)
     }
 

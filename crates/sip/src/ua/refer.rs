@@ -370,6 +370,20 @@ impl Session {
         }
     }
 
+    /// Sends what waits for the answer to a notification.
+    pub(super) fn tell_waiting(&mut self, core: &mut Core, now: Instant) {
+        let waiting = self.refers.iter_mut().filter_map(|(key, refer)| {
+            let Role::Referee { next, .. } = &mut refer.role else {
+                return None;
+            };
+            Some((*key, next.take()?))
+        });
+        let waiting: Vec<_> = waiting.collect();
+        for (refer, status) in waiting {
+            self.notify_referrer(core, refer, status, now);
+        }
+    }
+
     /// The time of a REFER's subscription is over.
     pub(super) fn on_refer_expired(&mut self, core: &mut Core, refer: ReferKey) {
         if let Some(Refer {

@@ -308,6 +308,8 @@ impl Session {
     pub(super) fn bye(&mut self, core: &mut Core, cause: EndCause, now: Instant) {
         self.stop_timers(core);
         self.void_requests(core, now);
+        // Many peers forget the dialog with the BYE: what they are to know comes before it.
+        self.tell_waiting(core, now);
         let reason = cause.reason.clone().filter(|_| cause.by != EndedBy::Remote);
         self.cause = Some(cause);
         let Some(fork) = self.forks.last_mut() else {

@@ -144,5 +144,5 @@ fn a_file_of_version_1_keeps_everything_and_takes_what_is_new() {
     let version: i64 = file
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
 }
