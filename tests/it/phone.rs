@@ -31,6 +31,7 @@ pub(crate) fn media(sounds: Sounds, transcoded_calls: usize) -> MediaSettings {
         silence: None,
         sounds,
         transcoded_calls,
+        conference_parties: 4,
     }
 }
 
@@ -93,6 +94,14 @@ impl Phone {
 
     pub(crate) fn port(&self) -> u16 {
         self.socket.local_addr().unwrap().port()
+    }
+
+    pub(crate) fn rate(&self) -> Rate {
+        self.codec.rate()
+    }
+
+    pub(crate) const fn hz(&self) -> f64 {
+        self.hz
     }
 
     pub(crate) fn chance(&mut self, of: u32) -> u32 {

@@ -10,8 +10,11 @@ use media::sound::Rate;
 use media::sound::codec::{Codec, OpusSettings};
 use media::sound::play::Clip;
 use media::sound::tone::Country;
+use net::clock;
 
-use crate::phone::{GOOD, Network, PEAK, Phone, WITH_BODY, description, hang_up, media, talk};
+use crate::phone::{
+    GOOD, Network, PEAK, Phone, WITH_BODY, description, hang_up, media, talk, tone_in,
+};
 use crate::trunk::{Peer, audio_port, beside, field, response, view_of, with_trunk_as};
 use crate::world::until;
 
@@ -239,6 +242,96 @@ async fn the_echo_says_something_first_and_then_what_it_hears() {
             pbx.within("BYE", "43800", seq + 1, &answer);
             pbx.expect("SIP/2.0 200");
         }
+    })
+    .await;
+}
+
+/// It hears each of these tones as loud as it was said, but for its own.
+fn hears_the_others(phone: &mut Phone, tones: [f64; 3]) {
+    let heard = phone.heard(900);
+    for hz in tones {
+        let (level, _) = tone_in(phone.rate(), hz, &heard, PEAK);
+        if hz == phone.hz() {
+            assert!(level < -25.0, "{hz} Hz hears itself at {level} dB");
+        } else {
+            assert!(
+                level.abs() < 1.5,
+                "{} Hz hears {hz} at {level} dB",
+                phone.hz()
+            );
+        }
+    }
+    assert_eq!(phone.ssrcs.len(), 1, "one stream, music or not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conference_of_three_codecs_is_heard_by_all_and_who_is_alone_hears_music() {
+    let sounds = Sounds {
+        music: Some(recording(Rate::Hz16000, 750.0, 400)),
+        ..Sounds::default()
+    };
+    let (world, pbx, _second) = with_trunk_as(false, Some(media(sounds, 0))).await;
+    let figures = view_of(&world);
+    beside(move || {
+        let shows = |what: &str| {
+            let end = clock::now() + Duration::from_secs(20);
+            while !figures.metrics().contains(what) {
+                assert!(clock::now() < end, "never {what}");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        let mut phones = [
+            Phone::new(Codec::Pcma, 8, 500.0),
+            Phone::new(Codec::G722, 9, 1000.0),
+            Phone::new(opus(), 96, 1750.0),
+        ];
+        let join = |seq: u32, port: u16, formats: &str, lines: &[&str]| {
+            pbx.invite_with("43951", seq, "", &description(port, formats, lines));
+            let answer = pbx.expect("SIP/2.0 200");
+            pbx.within("ACK", "43951", seq, &answer);
+            answer
+        };
+        let mut answers = vec![join(1, phones[0].port(), "8", &[])];
+        let ports =
+            |answers: &[String]| -> Vec<u16> { answers.iter().map(|it| audio_port(it)).collect() };
+        let at = ports(&answers);
+        talk(
+            &mut [(&mut phones[0], Some(at[0]))],
+            GOOD,
+            Duration::from_millis(1000),
+        );
+        phones[0].hears(750.0, PEAK, (1.0, 20.0), 400);
+        answers.push(join(2, phones[1].port(), "9 0", &[]));
+        let opus = ["rtpmap:96 opus/48000/2", "fmtp:96 useinbandfec=1"];
+        answers.push(join(3, phones[2].port(), "18 96 8", &opus));
+        assert_eq!(formats(&answers[1]), "9");
+        assert_eq!(formats(&answers[2]), "96");
+        // A fourth, who says nothing; there is no room for a fifth in all.
+        let silent = Phone::new(Codec::Pcma, 8, 400.0);
+        answers.push(join(4, silent.port(), "8", &[]));
+        pbx.invite_with("43952", 1, "", &description(silent.port(), "8", &[]));
+        let busy = pbx.expect("SIP/2.0 486");
+        pbx.within("ACK", "43952", 1, &busy);
+        shows("ringway_media_conference_parties 4");
+        let at = ports(&answers);
+        let [first, second, third] = &mut phones;
+        talk(
+            &mut [
+                (first, Some(at[0])),
+                (second, Some(at[1])),
+                (third, Some(at[2])),
+            ],
+            GOOD,
+            Duration::from_millis(1800),
+        );
+        for phone in &mut phones {
+            hears_the_others(phone, [500.0, 1000.0, 1750.0]);
+        }
+        for (seq, answer) in (2..).zip(&answers) {
+            pbx.within("BYE", "43951", seq, answer);
+            pbx.expect("SIP/2.0 200");
+        }
+        shows("ringway_media_conferences 0");
     })
     .await;
 }

@@ -161,6 +161,10 @@ fn settings(dir: &Path, pbx: &Peer, second: &Peer, authenticate: bool) -> Teleph
         [[sip.destinations]]
         code = "43800"
         to = "echo"
+        [sip.media]
+        [[sip.destinations]]
+        code = "4395x"
+        to = "conference"
         [[sip.destinations]]
         code = "43801"
         to = "application:test"
@@ -206,6 +210,7 @@ pub(crate) async fn trunk_of(
     let (mut pbx, mut second) = (Peer::new(), Peer::new());
     world.stop_gateway().await;
     let mut settings = settings(&world.dir, &pbx, &second, authenticate);
+    settings.media = None;
     change(&mut settings);
     world.sip = Some(settings);
     world.start_gateway().await;
@@ -301,6 +306,7 @@ async fn media_of_a_call_go_through_the_gateway_where_it_is_told_to_relay_them()
         silence: None,
         sounds: Sounds::default(),
         transcoded_calls: 0,
+        conference_parties: 16,
     };
     let (world, pbx, second) = with_trunk_as(false, Some(relayed)).await;
     let view = view_of(&world);

@@ -15,8 +15,8 @@
 mod audit;
 mod capture;
 mod door;
-mod echo;
 mod ids;
+mod local;
 mod media;
 mod orders;
 mod peers;
@@ -47,8 +47,8 @@ use tokio::sync::{mpsc, watch};
 
 use self::audit::Audit;
 use self::door::Door;
-use self::echo::EchoPorts;
 use self::ids::{RandomIds, leg_ids};
+use self::local::LocalPorts;
 use self::media::{RelayFigures, RelayedCalls};
 use self::orders::{ORDERS, Order, pass_on};
 use self::peers::{AGAIN, Peers, follow_names};
@@ -162,7 +162,7 @@ struct Telephony {
     correlator: Correlator,
     /// Extensions of which the PBX told by SIP whether messages wait, as not yet passed on.
     messages: BTreeMap<Box<str>, bool>,
-    ports: EchoPorts,
+    ports: LocalPorts,
     audit: Audit,
     others: Others,
     channels: usize,
@@ -224,7 +224,7 @@ impl Telephony {
                 .is_some_and(|it| it.subscribe_messages),
             correlator: Correlator::default(),
             messages: BTreeMap::new(),
-            ports: EchoPorts::new(settings.media_address),
+            ports: LocalPorts::new(settings.media_address),
             audit: Audit::new(&settings.audit_file),
             others,
             channels: settings.channels,
@@ -236,8 +236,11 @@ impl Telephony {
     /// Media go through the gateway.
     fn relay(&mut self, calls: RelayedCalls, settings: &MediaSettings) {
         let figures = calls.figures();
-        self.ports
-            .relay(Arc::clone(&figures), settings.sounds.clone());
+        self.ports.relay(
+            Arc::clone(&figures),
+            settings.sounds.clone(),
+            settings.conference_parties,
+        );
         self.media = Some(figures);
         self.switchboard.set_relay(Box::new(calls), settings.srtp);
     }

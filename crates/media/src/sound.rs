@@ -12,12 +12,15 @@
 //! | [`tone`] | the signals of a telephone network, by country (ITU-T E.180) |
 //! | [`play`] | tones and files as packets |
 //! | [`offer`] | which of these a description offers, and how ours are added to it |
-//! | [`mix`] | a small conference |
+//! | [`mix`] | a small conference's samples |
+//! | [`conference`] | a small conference's phones, each in its own codec |
 //!
 //! Samples are mono, 16 bits, linear. Nothing here allocates once it is set up.
 
 pub mod codec;
 pub mod conceal;
+pub mod conference;
+mod ear;
 pub mod jitter;
 pub mod mix;
 pub mod noise;

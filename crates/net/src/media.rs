@@ -12,6 +12,7 @@
 //! thread of the leg that sends it does that, at the packet's time: its lock is then held for the tens of
 //! microseconds of a frame. Once a second each thread asks its legs whether a report of RTCP is due.
 
+mod conference;
 mod leg;
 mod ports;
 mod socket;
@@ -35,6 +36,7 @@ use self::socket::Sockets;
 use self::worker::Worker;
 use crate::clock;
 
+pub use self::conference::{Conference, Seat};
 pub use self::leg::{DigitSink, Leg, LegStats, Listener};
 pub use self::ports::REUSE_DELAY;
 

@@ -7,12 +7,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use cloud_uplink::id::CallId;
 use cloud_uplink::leg::{LegEndCause, LegOwner};
-use media::sdp::{Agreed, LocalSession, SrtpKey, SrtpPolicy};
+use media::sdp::{Agreed, LocalSession, SessionDescription, SrtpKey, SrtpPolicy};
 use sip::StatusCode;
 use sip::ua::{Dtmf, ForkId};
 
 use super::cause::Ending;
 use super::join::Joining;
+use super::local::LocalApplication;
 use super::notice::{CallBegun, CallSummary};
 use super::outgoing::Outgoing;
 use super::party::{Line, Party, Side};
@@ -93,14 +94,17 @@ pub(super) enum Exchange {
     Own(Side),
 }
 
-/// The echo's side of the media.
+/// The side of the media of an application of ours.
 #[derive(Debug)]
-pub(super) struct EchoLeg {
+pub(super) struct LocalLeg {
+    pub(super) application: LocalApplication,
     pub(super) session: LocalSession,
     pub(super) address: SocketAddr,
     /// Whether its packets are encrypted, and our keys for that.
     pub(super) srtp: (SrtpPolicy, Vec<SrtpKey>),
     pub(super) agreed: Option<Agreed>,
+    /// Our offer that is not answered yet.
+    pub(super) offered: Option<SessionDescription>,
 }
 
 impl BridgedCall {

@@ -98,6 +98,9 @@ pub enum RefusalReason {
     /// `Max-Forwards` is 0.
     #[error("the call has passed too many hops")]
     Hops,
+    /// As many are in the conference as it takes.
+    #[error("the conference is full")]
+    ConferenceFull,
     /// No port for media.
     #[error("no port is free for media")]
     Media,
@@ -126,6 +129,7 @@ impl RefusalReason {
             Self::NoRoute => "no-route",
             Self::Channels => "channels",
             Self::Hops => "hops",
+            Self::ConferenceFull => "conference-full",
             Self::Media => "media",
             Self::CallerId => "caller-id",
             Self::NoTarget => "no-target",
@@ -144,7 +148,7 @@ impl RefusalReason {
             | Self::NoTarget
             | Self::Full
             | Self::Media => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Policy(DialRefusal::Concurrent) => StatusCode::BUSY_HERE,
+            Self::Policy(DialRefusal::Concurrent) | Self::ConferenceFull => StatusCode::BUSY_HERE,
             Self::Policy(_) | Self::Credentials | Self::LockedOut | Self::CallerId => {
                 StatusCode::FORBIDDEN
             }

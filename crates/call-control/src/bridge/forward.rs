@@ -158,9 +158,9 @@ impl Switchboard {
             return;
         };
         let Some(here) = call.line(side) else { return };
-        if let (Line::Sip(session), Party::Echo(echo)) = (here, call.party_mut(side.other())) {
-            let agreed = echo.renew(ua, session, sdp.as_ref(), now);
-            return self.echoes.extend(agreed.map(|agreed| (key, agreed)));
+        if let (Line::Sip(session), Party::Local(local)) = (here, call.party_mut(side.other())) {
+            let agreed = local.renew(ua, session, sdp.as_ref(), now);
+            return self.agreements.extend(agreed.map(|agreed| (key, agreed)));
         }
         let there = call.line(side.other());
         let joins = call
@@ -258,6 +258,10 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };
+        if let Party::Local(local) = call.party_mut(side.other()) {
+            let agreed = local.answered(&sdp);
+            return self.agreements.extend(agreed.map(|agreed| (key, agreed)));
+        }
         let joins = call.joining.as_ref();
         if joins.is_some_and(|joining| joining.is_offered() && joining.replaced != side) {
             call.describe(side, &sdp);
@@ -419,7 +423,7 @@ impl Switchboard {
         for admitted in call.admitted.drain(..).chain(call.target.take()) {
             self.policy.release(admitted, now);
         }
-        if matches!(call.b, Party::Echo(_)) {
+        if matches!(call.b, Party::Local(_)) {
             self.closing.push(key);
         }
         let extension = call.begun.extension.clone();

@@ -10,10 +10,10 @@ use sip::transport::Flow;
 use sip::ua::{Refusal, SessionKey, UserAgent, description_of};
 use sip::{HeaderName, Headers, Request, StatusCode, Uri};
 
-use super::call::{BridgedCall, CallKey, EchoLeg};
+use super::call::{BridgedCall, CallKey, LocalLeg};
 use super::config::RefusalReason;
-use super::echo::EchoMedia;
 use super::invite::{caller, carried, has_hops, is_reliable, leg_invite};
+use super::local::{LocalApplication, LocalMedia};
 use super::notice::{CallBegun, CallDirection, Notice};
 use super::number::Number;
 use super::outgoing::{Outgoing, Target, Way};
@@ -45,7 +45,7 @@ impl Switchboard {
         flow: Flow,
         replaces: Option<SessionKey>,
         ua: &mut UserAgent,
-        media: &mut dyn EchoMedia,
+        media: &mut dyn LocalMedia,
         now: Instant,
     ) {
         let called = request.uri.user_text();
@@ -199,12 +199,12 @@ impl Switchboard {
         request: &Request,
         taken: Taken,
         ua: &mut UserAgent,
-        media: &mut dyn EchoMedia,
+        media: &mut dyn LocalMedia,
         now: Instant,
     ) -> Result<(), RefusalReason> {
         let key = self.next_key();
-        let echo = match self.open(key, &taken, request, media) {
-            Ok(echo) => echo,
+        let local = match self.open(key, &taken, request, media) {
+            Ok(local) => local,
             Err(reason) => {
                 if let Some(admitted) = taken.admitted {
                     self.policy.release(admitted, now);
@@ -240,22 +240,22 @@ impl Switchboard {
         self.stats.begun += 1;
         self.stats.emergency += u64::from(taken.emergency);
         self.notice(Notice::Begun(key, begun.clone()));
-        match echo {
-            Some(address) => self.connect_echo(key, call, session, address, ua, now),
+        match local {
+            Some(local) => self.connect_local(key, call, session, local, ua, now),
             None => self.connect(key, call, request, ua, now),
         }
         self.tell_watchers(begun.extension.as_deref(), ua, now);
         Ok(())
     }
 
-    /// Whether there is room for a call, and the echo's port where it goes there.
+    /// Whether there is room for a call, and the port of an application of ours where it goes there.
     fn open(
         &self,
         key: CallKey,
         taken: &Taken,
         request: &Request,
-        media: &mut dyn EchoMedia,
-    ) -> Result<Option<SocketAddr>, RefusalReason> {
+        media: &mut dyn LocalMedia,
+    ) -> Result<Option<(LocalApplication, SocketAddr)>, RefusalReason> {
         if self.calls.len() >= CALLS_MAX && !taken.emergency {
             return Err(RefusalReason::Full);
         }
@@ -265,29 +265,34 @@ impl Switchboard {
             {
                 Err(RefusalReason::Description)
             }
-            Destination::Echo => media.open(key).map(Some).ok_or(RefusalReason::Media),
-            _ => Ok(None),
+            destination => match LocalApplication::of(destination, &taken.number) {
+                Some(application) => {
+                    let address = media.open(key, &application)?;
+                    Ok(Some((application, address)))
+                }
+                None => Ok(None),
+            },
         }
     }
 
-    fn connect_echo(
+    fn connect_local(
         &mut self,
         key: CallKey,
         mut call: BridgedCall,
         session: SessionKey,
-        address: SocketAddr,
+        (application, address): (LocalApplication, SocketAddr),
         ua: &mut UserAgent,
         now: Instant,
     ) {
         let id = self.config.seed.wrapping_add(key.0);
-        // Without the relay, packets are sent back as they come: plain RTP alone.
-        let security = self.relays.as_mut().map(Relays::echo_security);
-        let mut leg = EchoLeg::new(id, address, security.unwrap_or_default());
+        // Without the relay, an echo sends packets back as they come: plain RTP alone.
+        let security = self.relays.as_mut().map(Relays::local_security);
+        let mut leg = LocalLeg::new(application, id, address, security.unwrap_or_default());
         call.answered = Some(now);
         self.stats.answered += 1;
         let agreed = leg.answer(ua, session, call.described(Side::A).as_ref(), now);
-        self.echoes.extend(agreed.map(|agreed| (key, agreed)));
-        call.b = Party::Echo(Box::new(leg));
+        self.agreements.extend(agreed.map(|agreed| (key, agreed)));
+        call.b = Party::Local(Box::new(leg));
         self.keep(key, call);
     }
 
@@ -303,7 +308,10 @@ impl Switchboard {
         let owner = match &call.begun.destination {
             Destination::Application(name) => LegOwner::Application(name.to_string()),
             Destination::Softphone(extension) => LegOwner::Endpoint(extension.to_string()),
-            Destination::Echo | Destination::CallThrough | Destination::Pbx => {
+            Destination::Echo
+            | Destination::Conference
+            | Destination::CallThrough
+            | Destination::Pbx => {
                 let ways = self.peers.call_through().into_iter().map(Way::Peer);
                 call.outgoing = Some(Box::new(Outgoing {
                     untried: ways.collect(),

@@ -8,7 +8,7 @@ use cloud_uplink::leg::{Description, EarlyMedia, LegSignal, Refused, SDP_LEN_MAX
 use sip::StatusCode;
 use sip::ua::{CommandError, SessionKey, UserAgent};
 
-use super::call::EchoLeg;
+use super::call::LocalLeg;
 use super::switchboard::Switchboard;
 
 /// Which side of a call.
@@ -45,15 +45,15 @@ pub(super) enum Party {
     Nobody,
     /// Somebody elsewhere.
     At(Line),
-    /// The echo application.
-    Echo(Box<EchoLeg>),
+    /// An application of the gateway's own.
+    Local(Box<LocalLeg>),
 }
 
 impl Party {
     pub(super) const fn line(&self) -> Option<Line> {
         match self {
             Self::At(line) => Some(*line),
-            Self::Nobody | Self::Echo(_) => None,
+            Self::Nobody | Self::Local(_) => None,
         }
     }
 }

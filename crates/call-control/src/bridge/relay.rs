@@ -173,8 +173,8 @@ impl Relays {
         }
     }
 
-    /// Whether the echo's packets are encrypted, and keys for that.
-    pub(super) fn echo_security(&mut self) -> (SrtpPolicy, Vec<SrtpKey>) {
+    /// Whether packets of our own applications are encrypted, and keys for that.
+    pub(super) fn local_security(&mut self) -> (SrtpPolicy, Vec<SrtpKey>) {
         let keys = match self.policy {
             SrtpPolicy::Off => Vec::new(),
             SrtpPolicy::Prefer | SrtpPolicy::Require => {

@@ -9,6 +9,8 @@ use super::number::{Number, Pattern};
 pub enum Destination {
     /// The built-in application that sends back what it hears.
     Echo,
+    /// The conference of that number: all who call it hear each other.
+    Conference,
     /// The second PBX target.
     CallThrough,
     /// An application of the far end, by its name.
@@ -23,6 +25,7 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Echo => f.write_str("echo"),
+            Self::Conference => f.write_str("conference"),
             Self::CallThrough => f.write_str("call-through"),
             Self::Application(name) => write!(f, "application {name}"),
             Self::Softphone(extension) => write!(f, "softphone {extension}"),

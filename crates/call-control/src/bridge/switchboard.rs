@@ -12,7 +12,7 @@ use sip::ua::{ReferKey, SessionKey, SubscriptionKey, UserAgent, UserAgentEvent};
 use super::call::{BridgedCall, CallKey};
 use super::cause::Ending;
 use super::config::{BridgeConfig, BridgeStats, LegIds};
-use super::echo::{EchoAgreed, EchoMedia};
+use super::local::{LocalAgreed, LocalMedia};
 use super::notice::Notice;
 use super::party::{Line, Side};
 use super::peers::{Peer, PeerStanding, Peers};
@@ -53,10 +53,10 @@ pub struct Switchboard {
     pub(super) mailboxes: BTreeMap<SubscriptionKey, Box<str>>,
     pub(super) timers: Timers,
     pub(super) stats: BridgeStats,
-    /// Calls whose ports of the echo are to be closed.
+    /// Calls whose ports of an application of ours are to be closed.
     pub(super) closing: Vec<CallKey>,
-    /// What was agreed with phones of echoes, to be told to their ports.
-    pub(super) echoes: Vec<(CallKey, EchoAgreed)>,
+    /// What was agreed with phones of those, to be told to their ports.
+    pub(super) agreements: Vec<(CallKey, LocalAgreed)>,
     /// Who carries media; `None` tells each side the other's addresses.
     pub(super) relays: Option<Relays>,
     /// Channels that the calls take. Kept, as each call that comes asks for it, above all when there are
@@ -92,7 +92,7 @@ impl Switchboard {
             timers: Timers::default(),
             stats: BridgeStats::default(),
             closing: Vec::new(),
-            echoes: Vec::new(),
+            agreements: Vec::new(),
             relays: None,
             channels: 0,
             signals: VecDeque::new(),
@@ -112,7 +112,7 @@ impl Switchboard {
         &mut self,
         event: UserAgentEvent,
         ua: &mut UserAgent,
-        media: &mut dyn EchoMedia,
+        media: &mut dyn LocalMedia,
         now: Instant,
     ) -> Option<UserAgentEvent> {
         if let Some((peer, state)) = self.peers.seen(&event, now) {
@@ -169,7 +169,7 @@ impl Switchboard {
             } if self.notified(subscription, &body) => None,
             other => self.session_event(other, ua, now),
         };
-        for (key, agreed) in self.echoes.drain(..) {
+        for (key, agreed) in self.agreements.drain(..) {
             media.agreed(key, &agreed);
         }
         for key in self.closing.drain(..) {

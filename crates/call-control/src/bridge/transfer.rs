@@ -74,10 +74,11 @@ impl Switchboard {
         };
         let free = call.is_answered() && call.joining.is_none() && call.exchange == Exchange::Idle;
         let refused = match (&mut call.b, offer) {
-            (Party::Echo(echo), offer) => {
-                // The echo agrees with anybody at once.
-                echo.agreed = None;
-                echo.answer(ua, new, offer.as_ref(), now);
+            (Party::Local(local), offer) => {
+                // What is ours agrees with anybody at once.
+                local.agreed = None;
+                let agreed = local.answer(ua, new, offer.as_ref(), now);
+                self.agreements.extend(agreed.map(|agreed| (key, agreed)));
                 let old = std::mem::replace(&mut call.a, Party::At(Line::Sip(new)));
                 if let Some(old) = old.line() {
                     self.legs.remove(&old);

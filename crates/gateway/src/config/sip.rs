@@ -217,6 +217,8 @@ pub struct NumberPattern(pub String);
 pub enum Destination {
     /// The built-in application that says back what it hears.
     Echo,
+    /// The conference of the number that is called.
+    Conference,
     /// The second PBX target.
     CallThrough,
     /// An application of the far end.
@@ -275,6 +277,7 @@ impl fmt::Display for DestinationSection {
         write!(f, "{} goes to ", self.code.0)?;
         match &self.to {
             Destination::Echo => f.write_str("the echo"),
+            Destination::Conference => f.write_str("conferences"),
             Destination::CallThrough => f.write_str("the second PBX target"),
             Destination::Application(name) => write!(f, "the application {}", name.0),
         }
@@ -328,10 +331,11 @@ impl<'de> Deserialize<'de> for NumberPattern {
 
 impl<'de> Deserialize<'de> for Destination {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let allowed = "\"echo\" or \"call-through\", or \"application:\" and a name of 1 to 64 of \
+        let allowed = "\"echo\", \"conference\" or \"call-through\", or \"application:\" and a name of 1 to 64 of \
                        letters, digits, '.', '_' and '-'";
         parsed(deserializer, allowed, |text| match text {
             "echo" => Some(Self::Echo),
+            "conference" => Some(Self::Conference),
             "call-through" => Some(Self::CallThrough),
             other => {
                 let name = other.strip_prefix("application:")?;

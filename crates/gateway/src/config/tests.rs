@@ -485,7 +485,12 @@ const BAD_SIP: &[(&str, &str, [&str; 2])] = &[
     (
         "to = \"echo\"",
         "to = \"ecko\"",
-        ["sip.destinations", "\"echo\" or"],
+        ["sip.destinations", "\"echo\", \"conference\" or"],
+    ),
+    (
+        "to = \"echo\"",
+        "to = \"conference\"",
+        ["sip.destinations", "need the section [sip.media]"],
     ),
     (
         "to = \"echo\"",

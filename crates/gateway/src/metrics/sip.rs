@@ -186,6 +186,34 @@ impl Figures {
     }
 }
 
+/// What is made of sound, which costs processor time.
+fn sound_figures(page: &mut Page<'_>, media: &MediaStatus) -> fmt::Result {
+    page.gauge(
+        "ringway_media_transcoded_calls",
+        "Calls whose sides share no codec, and whose sound is made into each other's: what costs processor time",
+        float(media.transcoded),
+    )?;
+    page.counters(
+        "ringway_media_transcodings",
+        "Calls whose sides share no codec, by whether their sound could be made into each other's",
+        "result",
+        [
+            ("done", media.transcodings),
+            ("refused", media.untranscoded),
+        ],
+    )?;
+    page.gauge(
+        "ringway_media_conferences",
+        "Conferences that somebody takes part in",
+        float(media.conferences),
+    )?;
+    page.gauge(
+        "ringway_media_conference_parties",
+        "Parties of all conferences: each costs half of the processor time of a call between two codecs",
+        float(media.conferring),
+    )
+}
+
 fn media_figures(page: &mut Page<'_>, media: &MediaStatus) -> fmt::Result {
     let size = |number: usize| float(number as u64);
     page.gauge(
@@ -209,20 +237,7 @@ fn media_figures(page: &mut Page<'_>, media: &MediaStatus) -> fmt::Result {
         "of",
         [("call", media.silences)],
     )?;
-    page.gauge(
-        "ringway_media_transcoded_calls",
-        "Calls whose sides share no codec, and whose sound is made into each other's: what costs processor time",
-        float(media.transcoded),
-    )?;
-    page.counters(
-        "ringway_media_transcodings",
-        "Calls whose sides share no codec, by whether their sound could be made into each other's",
-        "result",
-        [
-            ("done", media.transcodings),
-            ("refused", media.untranscoded),
-        ],
-    )?;
+    sound_figures(page, media)?;
     let ended = &media.relay.ended;
     page.counters(
         "ringway_media_packets",

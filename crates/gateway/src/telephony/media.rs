@@ -68,6 +68,9 @@ pub(super) struct RelayFigures {
     transcoded: AtomicU64,
     transcodings: AtomicU64,
     untranscoded: AtomicU64,
+    /// Conferences, and parties of all of them.
+    conferences: AtomicU64,
+    conferring: AtomicU64,
 }
 
 /// How relayed media were a moment ago.
@@ -89,6 +92,10 @@ pub struct MediaStatus {
     pub transcodings: u64,
     /// Calls whose sides share no codec, and that were too many.
     pub untranscoded: u64,
+    /// Conferences.
+    pub conferences: u64,
+    /// Parties of all of them.
+    pub conferring: u64,
 }
 
 impl RelayFigures {
@@ -102,14 +109,20 @@ impl RelayFigures {
             transcoded: self.transcoded.load(Ordering::Relaxed),
             transcodings: self.transcodings.load(Ordering::Relaxed),
             untranscoded: self.untranscoded.load(Ordering::Relaxed),
+            conferences: self.conferences.load(Ordering::Relaxed),
+            conferring: self.conferring.load(Ordering::Relaxed),
         }
     }
 
-    /// A leg for an application of the gateway's own, which hears itself.
+    /// A leg for an application of the gateway's own.
     pub(super) fn allocate(&self, address: IpAddr) -> Result<Leg, AllocateError> {
-        let leg = self.relay.allocate(address, CLOCK_RATE, None)?;
-        leg.join(&leg);
-        Ok(leg)
+        self.relay.allocate(address, CLOCK_RATE, None)
+    }
+
+    /// So many conferences there are, with so many parties.
+    pub(super) fn confer(&self, rooms: usize, parties: usize) {
+        self.conferences.store(rooms as u64, Ordering::Relaxed);
+        self.conferring.store(parties as u64, Ordering::Relaxed);
     }
 
     /// How a call sounded that is over; told once.
@@ -150,6 +163,8 @@ impl RelayedCalls {
             transcoded: AtomicU64::new(0),
             transcodings: AtomicU64::new(0),
             untranscoded: AtomicU64::new(0),
+            conferences: AtomicU64::new(0),
+            conferring: AtomicU64::new(0),
         };
         Ok(Self {
             figures: Arc::new(figures),

@@ -48,6 +48,8 @@ pub struct MediaSettings {
     pub sounds: Sounds,
     /// Calls at once whose sound is made into other codecs.
     pub transcoded_calls: usize,
+    /// Parties of all conferences at most.
+    pub conference_parties: usize,
 }
 
 impl MediaSettings {
@@ -70,6 +72,7 @@ impl MediaSettings {
             },
             sounds: Sounds::read(section)?,
             transcoded_calls: usize::try_from(section.transcoded_calls.0).unwrap_or(usize::MAX),
+            conference_parties: usize::try_from(section.conference_parties.0).unwrap_or(usize::MAX),
         })
     }
 }
@@ -385,6 +388,7 @@ fn routes(section: &SipSection) -> anyhow::Result<Vec<Route>> {
             code: pattern(&destination.code)?,
             to: match &destination.to {
                 config::Destination::Echo => Destination::Echo,
+                config::Destination::Conference => Destination::Conference,
                 config::Destination::CallThrough => Destination::CallThrough,
                 config::Destination::Application(name) => {
                     Destination::Application(name.0.as_str().into())

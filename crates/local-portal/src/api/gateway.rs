@@ -268,10 +268,11 @@ pub(crate) struct Destination {
     /// last.
     #[schema(example = "71xx", pattern = "^[0-9x*#]{1,32}[+]?$")]
     code: String,
-    /// Who answers: an application of the far end (`application:NAME`), `echo`, or `call-through`.
+    /// Who answers: an application of the far end (`application:NAME`), `echo`,
+    /// `conference`, or `call-through`.
     #[schema(
         example = "application:reception",
-        pattern = "^(echo|call-through|application:[A-Za-z0-9._-]{1,64})$"
+        pattern = "^(echo|conference|call-through|application:[A-Za-z0-9._-]{1,64})$"
     )]
     to: String,
 }

@@ -218,7 +218,7 @@ fn destination(line: &str) -> Option<String> {
         [] => Some(String::new()),
         [code, to] => {
             let name = to.strip_prefix("application:");
-            let is_known = ["echo", "call-through"].contains(&to)
+            let is_known = ["echo", "conference", "call-through"].contains(&to)
                 || name.is_some_and(|name| !name.is_empty() && is_name(name));
             (is_pattern(code) && is_known).then(|| format!("{code} {to}"))
         }

@@ -16,7 +16,7 @@ const FORGET: u64 = 8;
 
 /// One of the parties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PartyId(usize);
+pub struct PartyId(pub(super) usize);
 
 /// The mixer. A round is: [`Self::put`] for each party that said something, [`Self::sum_up`], [`Self::get`]
 /// for each party.

@@ -10,13 +10,11 @@
 //! where what comes in is shorter than what goes out. Delay is added by the filters between rates, 1.5 ms,
 //! and by Opus, 6.5 ms.
 
-mod hearing;
-
 use std::time::{Duration, Instant};
 
-use self::hearing::Hearing;
 use super::codec::{Codec, CodecError};
-use super::jitter::{Content, JitterBuffer, JitterCounters, Pull};
+use super::ear::{EVENT_LEN, Ear, Heard};
+use super::jitter::JitterCounters;
 use super::saying::Saying;
 use crate::rtp::{HEADER_LEN, RtpHeader, RtpPacket};
 
@@ -24,8 +22,6 @@ use crate::rtp::{HEADER_LEN, RtpHeader, RtpPacket};
 pub const IDLE_MAX: Duration = Duration::from_secs(2);
 /// A tick that is asked for so late is left out, and those behind it.
 pub const STALL_MAX: Duration = Duration::from_millis(200);
-/// Bytes of an event (RFC 4733 §2.3).
-const EVENT_LEN: usize = 4;
 
 /// What one side of a call sends or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,28 +66,14 @@ impl TranscodeCounters {
 /// [`Self::poll_packet`], until it has no more.
 #[derive(Debug)]
 pub struct Transcoder {
-    from: Format,
     to: Format,
-    jitter: JitterBuffer,
-    hearing: Hearing,
+    ear: Ear,
     saying: Saying,
     period: Duration,
     tick: Option<Instant>,
-    /// How long nothing has come.
-    idle: Duration,
     /// An event in place of sound: its time in both clocks.
     event: Option<(u32, u32)>,
     counters: TranscodeCounters,
-}
-
-/// What a tick has to send.
-enum Gathered {
-    /// An event, of so many bytes.
-    Event(usize),
-    /// A frame of sound.
-    Sound,
-    /// No stream any more.
-    Nothing,
 }
 
 impl Transcoder {
@@ -105,16 +87,12 @@ impl Transcoder {
             "whole frames of every codec"
         );
         let frame = usize::from(period);
-        let period = Duration::from_millis(u64::from(period));
         Ok(Self {
-            from,
             to,
-            jitter: JitterBuffer::new(from.codec.clock_rate(), period),
-            hearing: Hearing::new(&from.codec, to.codec.rate(), frame)?,
+            ear: Ear::new(&from, to.codec.rate(), frame)?,
             saying: Saying::new(&to, frame)?,
-            period,
+            period: Duration::from_millis(u64::from(period)),
             tick: None,
-            idle: Duration::ZERO,
             event: None,
             counters: TranscodeCounters::default(),
         })
@@ -122,20 +100,25 @@ impl Transcoder {
 
     /// Query: plain numbers.
     #[must_use]
-    pub const fn counters(&self) -> &TranscodeCounters {
-        &self.counters
+    pub const fn counters(&self) -> TranscodeCounters {
+        let ear = self.ear.counters();
+        TranscodeCounters {
+            strange: ear.strange,
+            undecodable: ear.undecodable,
+            ..self.counters
+        }
     }
 
     /// Query: those of the jitter buffer.
     #[must_use]
     pub const fn jitter(&self) -> &JitterCounters {
-        self.jitter.counters()
+        self.ear.jitter()
     }
 
     /// Query: what packets shall wait in the jitter buffer, and what the last one did.
     #[must_use]
     pub fn delay(&self) -> (Duration, Duration) {
-        (self.jitter.delay(), self.jitter.waited())
+        self.ear.delay()
     }
 
     /// Input: a packet of the side that is heard.
@@ -143,30 +126,13 @@ impl Transcoder {
     /// # Errors
     /// [`CodecError`]: it holds no frame.
     pub fn receive(&mut self, packet: &RtpPacket<'_>, now: Instant) -> Result<(), CodecError> {
-        let payload_type = packet.header.payload_type;
-        let events = self.from.events.map(|(payload_type, _)| payload_type);
-        let content = if payload_type == self.from.payload_type {
-            let samples = self.hearing.samples(packet.payload);
-            let samples = samples.inspect_err(|_| self.counters.undecodable += 1)?;
-            Content::Sound(self.from.codec.ticks(samples))
-        } else if Some(payload_type) == self.from.noise {
-            Content::Noise
-        } else if Some(payload_type) == events && packet.payload.len() >= EVENT_LEN {
-            Content::Event
-        } else {
-            self.counters.strange += 1;
-            return Ok(());
-        };
-        self.idle = Duration::ZERO;
-        self.jitter
-            .insert(&packet.header, content, packet.payload, now);
-        Ok(())
+        self.ear.receive(packet, now)
     }
 
     /// Query: when the next packet is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.tick.or_else(|| self.jitter.begins_at())
+        self.tick.or_else(|| self.ear.begins_at())
     }
 
     /// Output: the next packet that is due, in `out`, which holds a packet of RTP.
@@ -175,13 +141,19 @@ impl Transcoder {
             let tick = self.poll_timeout().filter(|tick| *tick <= now)?;
             let tick = self.caught_up(tick, now);
             self.tick = Some(tick);
-            match self.gather(tick, out) {
-                Gathered::Event(len) => {
-                    self.counters.sent += 1;
-                    return Some(len);
+            match self.ear.listen(tick) {
+                Heard::Event(header, event) => {
+                    if let Some(len) = self.pass_event(&header, event, out) {
+                        self.counters.sent += 1;
+                        return Some(len);
+                    }
                 }
-                Gathered::Nothing => self.tick = None,
-                Gathered::Sound => {
+                Heard::Nothing => {
+                    self.tick = None;
+                    self.saying.pause();
+                    self.event = None;
+                }
+                Heard::Sound => {
                     self.tick = Some(tick + self.period);
                     if let Some(len) = self.say(out) {
                         self.counters.sent += 1;
@@ -205,77 +177,18 @@ impl Transcoder {
         tick + self.period * ticks
     }
 
-    /// Hears until there is a frame to say.
-    fn gather(&mut self, tick: Instant, out: &mut [u8]) -> Gathered {
-        while !self.hearing.is_ready() {
-            let heard_at = tick + self.hearing.backlog();
-            match self.jitter.pull(self.hearing.is_quiet(), heard_at) {
-                Pull::Wait => return Gathered::Nothing,
-                Pull::Packet {
-                    content: Content::Sound(_),
-                    payload,
-                    ..
-                } => {
-                    self.event = None;
-                    if self.hearing.sound(payload).is_err() {
-                        self.counters.undecodable += 1;
-                    }
-                }
-                Pull::Packet {
-                    content: Content::Noise,
-                    payload,
-                    ..
-                } => {
-                    self.event = None;
-                    self.hearing.noise(payload);
-                }
-                Pull::Packet {
-                    header,
-                    content: Content::Event,
-                    payload,
-                } => {
-                    let event = [payload[0], payload[1], payload[2], payload[3]];
-                    if let Some(len) = self.pass_event(&header, event, out) {
-                        return Gathered::Event(len);
-                    }
-                }
-                Pull::Lost { ticks, next } => self.hearing.lost(ticks, next),
-                Pull::Pause { ticks } => {
-                    self.hearing.pause(ticks);
-                    self.idle += self.time_of(ticks);
-                    if self.idle >= IDLE_MAX && !self.hearing.is_noise() {
-                        self.forget();
-                        return Gathered::Nothing;
-                    }
-                }
-            }
-        }
-        Gathered::Sound
-    }
-
-    fn time_of(&self, ticks: u32) -> Duration {
-        Duration::from_secs(1) * ticks / self.from.codec.clock_rate()
-    }
-
-    /// The stream is over; what it said last is said no more.
-    fn forget(&mut self) {
-        self.jitter.reset();
-        self.hearing.clear();
-        self.saying.pause();
-        self.event = None;
-        self.idle = Duration::ZERO;
-    }
-
     fn say(&mut self, out: &mut [u8]) -> Option<usize> {
-        let Self {
-            hearing, saying, ..
-        } = self;
+        let Self { ear, saying, .. } = self;
+        if !ear.is_in_event() {
+            self.event = None;
+        }
+        // Only events that the other side takes stand in place of its sound.
         if self.event.is_some() {
-            hearing.take(|_| ());
+            ear.take(|_| ());
             saying.skip(1);
             return None;
         }
-        hearing.take(|frame| saying.say(frame, out))
+        ear.take(|frame| saying.say(frame, out))
     }
 
     /// An event as the other side counts.
@@ -286,7 +199,7 @@ impl Transcoder {
         out: &mut [u8],
     ) -> Option<usize> {
         let (payload_type, clock) = self.to.events?;
-        let (_, from_clock) = self.from.events?;
+        let (_, from_clock) = self.ear.format().events?;
         let at = match self.event {
             Some((from, at)) if from == header.timestamp => at,
             _ => self.saying.timestamp(),

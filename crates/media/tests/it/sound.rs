@@ -3,6 +3,7 @@
 mod call;
 mod codec;
 mod conceal;
+mod conference;
 mod jitter;
 mod mix;
 mod noise;

@@ -17,6 +17,7 @@ use ::media::sound::play::Sound;
 use ::media::sound::transcode::{Format, TranscodeCounters};
 
 use super::Shared;
+use super::conference::Seat;
 use super::socket::Sockets;
 use super::voice::{Fate, Voice};
 use super::worker::{Worker, is_sent};
@@ -134,6 +135,18 @@ impl Leg {
     /// [`CodecError`]: of the codecs' settings; packets pass as they are then.
     pub fn transcode(&self, formats: Option<(Format, Coded)>) -> Result<(), CodecError> {
         self.with_voice(formats.is_some(), |voice| voice.transcode(formats))
+    }
+
+    /// The phone takes part in a conference from now on, in place of whoever the leg is joined with; `None`
+    /// ends that.
+    pub fn confer(&self, seat: Option<Seat>) {
+        let listener = seat.clone().map(|seat| Box::new(seat) as Box<dyn Listener>);
+        self.set_listener(listener);
+        // Nothing is set up here that could be refused.
+        let _ = self.with_voice(seat.is_some(), |voice| {
+            voice.confer(seat);
+            Ok(())
+        });
     }
 
     /// Both hear each other from now on, and nobody else does. With itself it is an echo.

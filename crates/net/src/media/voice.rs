@@ -1,5 +1,5 @@
-//! What a leg sends in place of the packets of whoever it is joined with: sound that is played, or theirs in
-//! the codec of its phone.
+//! What a leg sends in place of the packets of whoever it is joined with: sound that is played, theirs in
+//! the codec of its phone, or a conference.
 
 use std::time::Instant;
 
@@ -11,11 +11,15 @@ use ::media::sound::play::{Player, Sound};
 use ::media::sound::transcode::{Format, TranscodeCounters, Transcoder};
 use rand::RngExt as _;
 
+use super::conference::Seat;
+
 /// One leg's. A stream that begins here has an SSRC of its own, so that the leg's goes on with it.
 #[derive(Debug, Default)]
 pub(super) struct Voice {
     player: Option<(u32, Box<Player>)>,
     transcoder: Option<(u32, Box<Transcoder>)>,
+    /// Its place in a conference: nobody else is heard then.
+    seat: Option<(u32, Seat)>,
     /// What the transcoder is set to.
     formats: Option<(Format, Coded)>,
     /// What transcoders counted that are no more.
@@ -57,16 +61,20 @@ impl Voice {
         self.renew()
     }
 
+    pub(super) fn confer(&mut self, seat: Option<Seat>) {
+        self.seat = seat.map(|seat| (rand::rng().random(), seat));
+    }
+
     /// The phone gets sound that is made here: reports of the other one are none of that.
     pub(super) const fn is_made_here(&self) -> bool {
-        self.player.is_some() || self.transcoder.is_some()
+        self.player.is_some() || self.transcoder.is_some() || self.seat.is_some()
     }
 
     /// What was made of the other's sound.
     pub(super) fn counters(&self) -> TranscodeCounters {
         let mut sum = self.counted;
         if let Some((_, transcoder)) = &self.transcoder {
-            sum.add(transcoder.counters());
+            sum.add(&transcoder.counters());
         }
         sum
     }
@@ -101,10 +109,11 @@ impl Voice {
 
     /// The next packet that is due.
     pub(super) fn poll(&mut self, out: &mut [u8], now: Instant) -> Option<Passing> {
-        let (ssrc, len) = match (&mut self.player, &mut self.transcoder) {
-            (Some((ssrc, player)), _) => (*ssrc, player.poll_packet(out, now)),
-            (None, Some((ssrc, transcoder))) => (*ssrc, transcoder.poll_packet(out, now)),
-            (None, None) => return None,
+        let (ssrc, len) = match (&mut self.player, &self.seat, &mut self.transcoder) {
+            (Some((ssrc, player)), ..) => (*ssrc, player.poll_packet(out, now)),
+            (None, Some((ssrc, seat)), _) => (*ssrc, seat.poll_packet(out, now)),
+            (None, None, Some((ssrc, transcoder))) => (*ssrc, transcoder.poll_packet(out, now)),
+            (None, None, None) => return None,
         };
         if let Some((_, player)) = &self.player
             && player.poll_timeout().is_none()
@@ -121,10 +130,11 @@ impl Voice {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        match (&self.player, &self.transcoder) {
-            (Some((_, player)), _) => player.poll_timeout(),
-            (None, Some((_, transcoder))) => transcoder.poll_timeout(),
-            (None, None) => None,
+        match (&self.player, &self.seat, &self.transcoder) {
+            (Some((_, player)), ..) => player.poll_timeout(),
+            (None, Some((_, seat)), _) => seat.poll_timeout(),
+            (None, None, Some((_, transcoder))) => transcoder.poll_timeout(),
+            (None, None, None) => None,
         }
     }
 }

@@ -333,3 +333,130 @@ fn a_call_shows_whether_a_peer_is_there() {
     site.settle();
     assert_eq!(second(&site), PeerState::Up);
 }
+
+/// What phones say of themselves, with those formats.
+fn phone(port: u16, formats: &str, lines: &[&str]) -> bytes::Bytes {
+    let mut text = format!(
+        "v=0\r\no=- {port} 1 IN IP4 127.0.0.8\r\ns=-\r\nc=IN IP4 127.0.0.8\r\nt=0 0\r\nm=audio {port} \
+         RTP/AVP {formats}\r\n"
+    );
+    for line in lines {
+        text += &format!("a={line}\r\n");
+    }
+    text.into()
+}
+
+#[test]
+fn a_conference_speaks_one_codec_with_each_phone_and_says_when_it_is_full() {
+    let mut site = Site::new(config());
+    site.ports.left = 4;
+    let rows = [
+        // The first that is ours, with the events and the noise of its clock.
+        (
+            phone(
+                4000,
+                "18 111 8 101 102",
+                &[
+                    "rtpmap:18 G729/8000",
+                    "rtpmap:111 opus/48000/2",
+                    "fmtp:111 useinbandfec=1",
+                    "rtpmap:101 telephone-event/8000",
+                    "rtpmap:102 telephone-event/48000",
+                ],
+            ),
+            "RTP/AVP 111 102",
+            48_000,
+        ),
+        (phone(4002, "8 13", &[]), "RTP/AVP 8 13", 8_000),
+    ];
+    let mut calls = Vec::new();
+    for (offer, answered, clock) in rows {
+        let mut order = site.order("43951");
+        order.offer = Some(offer);
+        let call = site.place(order);
+        let answer = site.expect(PBX, |event| match event {
+            UserAgentEvent::Answered {
+                session,
+                sdp: Sdp::Answer(sdp),
+                ..
+            } if *session == call => Some(sdp.clone()),
+            _ => None,
+        });
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.contains(answered), "{answer}");
+        let (_, agreed) = site.ports.agreed.last().unwrap();
+        assert_eq!(agreed.remote.clock_rate, clock);
+        assert!(agreed.coded.is_some());
+        calls.push(call);
+    }
+    // The third finds it full; another number is another conference.
+    for (number, formats, refused) in [
+        ("43951", "8", Some(486)),
+        ("43952", "18", Some(488)),
+        ("43952", "8", None),
+    ] {
+        let mut order = site.order(number);
+        order.offer = Some(phone(4004, formats, &[]));
+        let call = site.place(order);
+        let status = site.expect(PBX, |event| match event {
+            UserAgentEvent::Answered { session, .. } if *session == call => Some(None),
+            UserAgentEvent::Ended { session, cause } if *session == call => {
+                Some(Some(format!("{cause:?}")))
+            }
+            _ => None,
+        });
+        match (refused, status) {
+            (None, None) => calls.push(call),
+            (Some(code), Some(cause)) => assert!(cause.contains(&code.to_string()), "{cause}"),
+            other => panic!("{number} {formats}: {other:?}"),
+        }
+    }
+    for call in calls {
+        site.at(PBX, |agent, now| agent.end(call, None, now))
+            .unwrap();
+    }
+    site.settle();
+    assert!(site.ports.open.is_empty());
+}
+
+#[test]
+fn a_conference_that_is_called_without_an_offer_takes_the_answer() {
+    let mut site = Site::new(config());
+    let mut order = site.order("43950");
+    order.offer = None;
+    let call = site.place(order);
+    let offer = site.expect(PBX, |event| match event {
+        UserAgentEvent::Answered {
+            sdp: Sdp::Offer(sdp),
+            ..
+        } => Some(sdp.clone()),
+        _ => None,
+    });
+    assert!(String::from_utf8_lossy(&offer).contains("RTP/AVP 9 8 0 101"));
+    let answer = phone(4000, "0 101", &["rtpmap:101 telephone-event/8000"]);
+    site.at(PBX, |agent, now| agent.answer_offer(call, answer, now))
+        .unwrap();
+    site.settle();
+    let (_, agreed) = site.ports.agreed.last().unwrap();
+    assert_eq!(agreed.remote.rtp, Some(([127, 0, 0, 8], 4000).into()));
+    assert_eq!(agreed.coded.unwrap().format.payload_type, 0);
+}
+
+#[test]
+fn who_holds_a_conference_is_told_to_its_media() {
+    let mut site = Site::new(config());
+    let mut order = site.order("43951");
+    order.offer = Some(phone(4002, "8 13", &[]));
+    let call = site.place(order);
+    site.settle();
+    let directions = [(Some("sendonly"), false), (None, true)];
+    for (direction, is_heard) in directions {
+        let lines: Vec<_> = direction.into_iter().collect();
+        let offer = phone(4002, "8 13", &lines);
+        site.at(PBX, |agent, now| agent.offer(call, Some(offer), now))
+            .unwrap();
+        site.settle();
+        let (_, agreed) = site.ports.agreed.last().unwrap();
+        assert_eq!(agreed.remote.direction.sends(), is_heard);
+    }
+}

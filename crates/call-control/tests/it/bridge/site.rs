@@ -9,7 +9,8 @@ use bytes::Bytes;
 use call_control::bridge::number::Pattern;
 use call_control::bridge::policy::PolicyConfig;
 use call_control::bridge::{
-    BridgeConfig, CallKey, Destination, EchoMedia, LegIds, Notice, Peer, Route, Switchboard,
+    BridgeConfig, CallKey, Destination, LegIds, LocalAgreed, LocalApplication, LocalMedia, Notice,
+    Peer, RefusalReason, Route, Switchboard,
 };
 use cloud_uplink::CloudLegId;
 use cloud_uplink::leg::{LegEnd, LegInvite, LegSignal};
@@ -36,20 +37,33 @@ pub(super) fn zero() -> Instant {
     *ZERO.get_or_init(Instant::now)
 }
 
-/// Ports of the echo that the test can look at.
+/// Ports of our own applications that the test can look at.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    pub(super) open: BTreeMap<CallKey, SocketAddr>,
+    pub(super) open: BTreeMap<CallKey, (LocalApplication, SocketAddr)>,
+    pub(super) agreed: Vec<(CallKey, LocalAgreed)>,
     pub(super) left: usize,
 }
 
-impl EchoMedia for Ports {
-    fn open(&mut self, call: CallKey) -> Option<SocketAddr> {
-        let left = self.left.checked_sub(1)?;
+impl LocalMedia for Ports {
+    fn open(
+        &mut self,
+        call: CallKey,
+        application: &LocalApplication,
+    ) -> Result<SocketAddr, RefusalReason> {
+        let in_it = self.open.values().filter(|(it, _)| it == application);
+        if matches!(application, LocalApplication::Conference(_)) && in_it.count() >= 2 {
+            return Err(RefusalReason::ConferenceFull);
+        }
+        let left = self.left.checked_sub(1).ok_or(RefusalReason::Media)?;
         self.left = left;
         let address: SocketAddr = ([127, 0, 0, 9], 30_000).into();
-        self.open.insert(call, address);
-        Some(address)
+        self.open.insert(call, (application.clone(), address));
+        Ok(address)
+    }
+
+    fn agreed(&mut self, call: CallKey, agreed: &LocalAgreed) {
+        self.agreed.push((call, agreed.clone()));
     }
 
     fn close(&mut self, call: CallKey) {
@@ -72,7 +86,8 @@ pub(super) struct Site {
     pub(super) wire: VecDeque<(usize, usize, Bytes)>,
 }
 
-/// The usual site: 43800 is the echo, 43900 an application, 5xxx goes through, 112 is an emergency.
+/// The usual site: 43800 is the echo, 4395x are conferences of two at most, 43900 an application, 5xxx goes
+/// through, 112 is an emergency.
 pub(super) fn config() -> BridgeConfig {
     let pattern = |text| Pattern::parse(text).unwrap();
     let peer = |name: &str, end| Peer {
@@ -95,6 +110,10 @@ pub(super) fn config() -> BridgeConfig {
             Route {
                 code: pattern("43900"),
                 to: Destination::Application("ivr".into()),
+            },
+            Route {
+                code: pattern("4395x"),
+                to: Destination::Conference,
             },
         ],
         trunk: vec![peer("pbx", PBX)],
@@ -175,6 +194,7 @@ impl Site {
             agents: [agent("g"), agent("p"), agent("s"), agent("t")],
             switchboard: Switchboard::new(config, leg_ids(), zero()),
             ports: Ports {
+                agreed: Vec::new(),
                 open: BTreeMap::new(),
                 left: 2,
             },

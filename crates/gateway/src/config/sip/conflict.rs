@@ -68,6 +68,11 @@ impl SipSection {
         let codes: Vec<_> = self.codes().collect();
         for (index, section) in codes.iter().enumerate() {
             let code = &section.code.0;
+            if section.to == Destination::Conference && self.media.is_none() {
+                return Some(format!(
+                    "code \"{code}\" leads to conferences, which need the section [sip.media]; add it"
+                ));
+            }
             let taken = pattern(&section.code)?;
             // A call that goes through reaches who can help; what answers here does not help.
             let ends_here = section.to != Destination::CallThrough;

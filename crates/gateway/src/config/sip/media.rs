@@ -45,6 +45,9 @@ pub struct MediaSection {
     /// Calls at once whose sides may share no codec, as their sound is made into each other's; 0: none.
     #[serde(default = "default_transcoded_calls")]
     pub transcoded_calls: Count<0, 1000>,
+    /// Parties of all conferences together; each takes half of the work of such a call.
+    #[serde(default = "default_conference_parties")]
+    pub conference_parties: Count<0, 1000>,
 }
 
 /// A country with tones of its own.
@@ -79,6 +82,10 @@ const fn default_threads() -> Count<0, 64> {
 
 const fn default_transcoded_calls() -> Count<0, 1000> {
     Count(20)
+}
+
+const fn default_conference_parties() -> Count<0, 1000> {
+    Count(40)
 }
 
 const fn default_silence() -> Count<0, 3600> {
