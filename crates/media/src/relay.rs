@@ -43,6 +43,8 @@ use crate::srtp::{OVERHEAD_MAX, Opener, Protector, SrtpError};
 
 /// Bytes of a buffer that holds any packet and what protection adds.
 pub const BUFFER_LEN: usize = PACKET_LEN_MAX + OVERHEAD_MAX;
+/// A phone that reports does so twice within that (RFC 3550 §6.2: each 5 s, at most half as much again).
+const REPORTS_WITHIN: Duration = Duration::from_secs(15);
 
 /// One of the two ports of a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -306,11 +308,13 @@ impl Leg {
     }
 
     /// Query: when the phone showed last that its sound gets here: it was heard, or its report said that it
-    /// has sent nothing. Behind comfort noise that is now, for as long as it sends nothing else.
+    /// has sent nothing. Behind comfort noise that is now, for as long as it sends nothing else; where it
+    /// reports, for as long as it goes on with that.
     #[must_use]
     pub fn sign_of_life(&self, now: Instant) -> Option<Instant> {
         if self.reception.is_noise() {
-            return Some(now);
+            let alive = self.reports.last().map(|at| at + REPORTS_WITHIN);
+            return Some(alive.map_or(now, |at| at.min(now)));
         }
         // A phone that was never heard may say what it will: nothing of it gets here.
         let heard = self.reception.heard()?;

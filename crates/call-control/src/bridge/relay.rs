@@ -576,11 +576,9 @@ fn read(said: &Bytes) -> Result<(SessionDescription, usize), MediaRefusal> {
         .ok_or(MediaRefusal::NoAudio)
 }
 
-/// The clock of the first format.
+/// The clock of the first format that is sound.
 fn clock_rate(stream: &MediaDescription) -> u32 {
-    let first = stream.formats.first();
-    let map = first.and_then(|format| stream.rtp_map(format));
-    map.map_or(8000, |map| map.clock_rate)
+    media::sound::offer::first_voice(stream).map_or(8000, |map| map.clock_rate)
 }
 
 #[cfg(test)]

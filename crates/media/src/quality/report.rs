@@ -61,6 +61,8 @@ pub(crate) struct Reports {
     sent_by_phone: Option<u32>,
     /// When it said last that it has sent nothing since the report before.
     quiet: Option<Instant>,
+    /// When it reported last, whatever it said.
+    last: Option<Instant>,
     said: PhoneReport,
 }
 
@@ -72,6 +74,11 @@ impl Reports {
     /// When the phone said last that it has nothing to say.
     pub(crate) const fn quiet(&self) -> Option<Instant> {
         self.quiet
+    }
+
+    /// When the phone reported last.
+    pub(crate) const fn last(&self) -> Option<Instant> {
+        self.last
     }
 
     pub(crate) const fn heard(&self) -> Option<(u32, Instant)> {
@@ -89,6 +96,9 @@ impl Reports {
     /// The phone sent one; `ssrc` is that of the stream that it hears.
     pub(crate) fn take(&mut self, compound: &[u8], ssrc: u32, now: Instant) {
         for (kind, count, report) in packets(compound) {
+            if matches!(kind, SENDER_REPORT | RECEIVER_REPORT) {
+                self.last = Some(now);
+            }
             match kind {
                 SENDER_REPORT => {
                     self.heard = word(report, 10).map(|middle| (middle, now));

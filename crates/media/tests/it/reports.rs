@@ -337,3 +337,27 @@ fn behind_comfort_noise_nothing_has_to_come() {
     phone.now += Duration::from_secs(60);
     assert_eq!(phone.leg.sign_of_life(phone.now), Some(heard));
 }
+
+/// A phone that reports goes on with that while it is silent: one that has stopped is gone.
+#[test]
+fn a_phone_that_dies_behind_comfort_noise_is_found_out_by_its_reports() {
+    let mut phone = Phone::new();
+    phone.frame(false, false);
+    let mut noise = phone.packet(THEIRS);
+    noise[1] = 13;
+    let say = |phone: &mut Phone, mut packet: Vec<u8>| {
+        let _ = phone
+            .leg
+            .receive(Port::Rtp, at(PHONE), &mut packet, phone.now);
+    };
+    say(&mut phone, noise);
+    for packets in 1..4 {
+        say(&mut phone, sender_report(packets));
+        phone.now += Duration::from_secs(7);
+        assert_eq!(phone.leg.sign_of_life(phone.now), Some(phone.now));
+    }
+    let last = phone.now - Duration::from_secs(7);
+    phone.now += Duration::from_secs(60);
+    let sign = phone.leg.sign_of_life(phone.now).unwrap();
+    assert_eq!(sign - last, Duration::from_secs(15));
+}

@@ -24,7 +24,8 @@ impl End {
     pub(super) fn offers_digits(&self, stream: &mut MediaDescription, far: &Self) {
         if self.on_channel && stream.events().next().is_none() {
             let clock_rate = clock_rate(stream);
-            stream.add_events(far.hears(clock_rate), clock_rate);
+            let number = far.hears(clock_rate).filter(|it| it.1 == clock_rate);
+            stream.add_events(number.map(|it| it.0), clock_rate);
         }
     }
 
@@ -37,10 +38,10 @@ impl End {
         let clock_rate = clock_rate(stream);
         let answers = stream.events().next().is_some();
         match far.hears(clock_rate) {
-            Some(number) if !answers && self.on_channel => {
+            Some((number, clock)) if !answers && self.on_channel => {
                 let taken = stream.formats.iter().any(|it| *it == number.to_string());
                 if !taken {
-                    stream.add_events(Some(number), clock_rate);
+                    stream.add_events(Some(number), clock);
                 }
             }
             // What we put into the offer.
@@ -49,10 +50,11 @@ impl End {
         }
     }
 
-    /// The number at which its phone hears events.
-    fn hears(&self, clock_rate: u32) -> Option<u8> {
+    /// The number at which its phone hears events, and their clock: the codec's, or else whatever it has.
+    fn hears(&self, clock_rate: u32) -> Option<(u8, u32)> {
         let agreed = self.agreed.as_ref()?;
-        with_clock(&agreed.events, clock_rate)
+        let own = agreed.events.iter().find(|it| it.1 == clock_rate);
+        own.or_else(|| agreed.events.first()).copied()
     }
 }
 
@@ -67,8 +69,9 @@ impl Relays {
             coded.map_or(clock_rate, |it| it.format.codec.clock_rate())
         };
         for (called, near, far) in [(false, a, b), (true, b, a)] {
-            let clock_rate = clock_of(near);
-            let hears = near.hears(clock_rate);
+            let hears = near.hears(clock_of(near));
+            let clock_rate = hears.map_or_else(|| clock_of(near), |it| it.1);
+            let hears = hears.map(|it| it.0);
             let told = with_clock(&near.told_events, clock_rate);
             let passes = far.hears(clock_of(far)).is_some();
             let types = DigitTypes {

@@ -226,3 +226,28 @@ fn events_pass_where_both_have_them_and_are_made_and_taken_for_the_channel() {
         assert_eq!(agree(numbers, on_channel), (told, at), "row {row}");
     }
 }
+
+#[test]
+fn a_phone_whose_events_have_another_clock_than_its_codec_is_told_digits_by_that() {
+    let (mut relays, heard) = relays(SrtpPolicy::Off);
+    let ends = relays.calls.get_mut(&CALL).expect("it is open");
+    ends[1].on_channel = true;
+    let said = |events: &str| {
+        Bytes::from(format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+             m=audio 4000 RTP/AVP {events}\r\na=rtpmap:111 opus/48000/2\r\n"
+        ))
+    };
+    // Events stand before the codec: the clock of what is heard is the codec's all the same.
+    told(relays.offer(
+        CALL,
+        Side::A,
+        &said("101 111\r\na=rtpmap:101 telephone-event/8000"),
+    ));
+    let answer = told(relays.answer(CALL, Side::B, &said("111")));
+    let events: Vec<_> = answer.media[0].events().collect();
+    assert_eq!(events, [(101, 8000)], "as the phone has them");
+    let types = heard.lock().expect("nobody panics").digits[0];
+    assert_eq!((types.say, types.take), (Some(101), Some(101)));
+    assert_eq!(types.clock_rate, 8000);
+}
