@@ -26,6 +26,7 @@ pub(crate) fn media(sounds: Sounds, transcoded_calls: usize) -> MediaSettings {
             ports: 20_000..=29_999,
             workers: 1,
             round: Duration::from_millis(1),
+            trace_bytes: 1 << 20,
         },
         srtp: SrtpPolicy::Off,
         silence: None,

@@ -327,6 +327,11 @@ async fn a_conference_of_three_codecs_is_heard_by_all_and_who_is_alone_hears_mus
         for phone in &mut phones {
             hears_the_others(phone, [500.0, 1000.0, 1750.0]);
         }
+        let traces = figures.shared.sip().unwrap().media.unwrap().traces;
+        let traced = traces.calls();
+        assert_eq!(traced.len(), 4, "{traced:?}");
+        let file = traces.pcap(traced[0].call).unwrap();
+        assert!(file.len() > traced[0].packets * 56, "{}", file.len());
         for (seq, answer) in (2..).zip(&answers) {
             pbx.within("BYE", "43951", seq, answer);
             pbx.expect("SIP/2.0 200");

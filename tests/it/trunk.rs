@@ -301,6 +301,7 @@ async fn media_of_a_call_go_through_the_gateway_where_it_is_told_to_relay_them()
             ports: 20_000..=29_999,
             workers: 1,
             round: Duration::from_millis(1),
+            trace_bytes: 1 << 20,
         },
         srtp: SrtpPolicy::Off,
         silence: None,

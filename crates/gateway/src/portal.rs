@@ -16,11 +16,12 @@ use cloud_uplink::event::{Alarm, Direction};
 use cloud_uplink::{EventData, LegView, Timestamp};
 use local_portal::network::BoxNetwork;
 use local_portal::{
-    Applied, Call, Checking, GatewayView, Health, Listing, LogLine, Minute, Part, Portal, Setting,
-    State3, Told, Weight,
+    Applied, Call, Checking, GatewayView, Health, Listing, LogLine, MediaTrace, Minute, Part,
+    Portal, Setting, State3, Told, Weight,
 };
 use media::quality::Verdict;
 use net::clock;
+use net::media::{Traced, Traces};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tracing::Level;
@@ -74,6 +75,13 @@ impl PortalView {
             proxy: far_end.proxy.as_ref().map(|it| (it.host.clone(), it.port)),
             network: network::Networkd::of_box(&settings.state_dir),
         }
+    }
+}
+
+impl PortalView {
+    /// Those of the relay, where there is one.
+    fn traces(&self) -> Option<Traces> {
+        Some(self.view.shared.sip()?.media?.traces)
     }
 }
 
@@ -143,6 +151,20 @@ impl GatewayView for PortalView {
     fn csta_record(&self) -> String {
         let shared = &self.view.shared;
         shared.recent.record(&shared.pbx_address)
+    }
+
+    fn media_traces(&self) -> Vec<MediaTrace> {
+        let traces = self.traces().map(|it| it.calls()).unwrap_or_default();
+        let trace = |it: Traced| MediaTrace {
+            call: it.call,
+            at_ms: it.at_ms,
+            packets: it.packets,
+        };
+        traces.into_iter().map(trace).collect()
+    }
+
+    fn media_trace(&self, call: u64) -> Option<Vec<u8>> {
+        self.traces()?.pcap(call)
     }
 
     fn support_bundle(&self) -> anyhow::Result<Vec<u8>> {

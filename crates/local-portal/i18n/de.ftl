@@ -359,6 +359,12 @@ download-support = Support-Paket
 download-csta = CSTA-Aufzeichnung
     .about = Die neuesten Rahmen zwischen Telefonanlage und Gateway, für ringway csta decode und replay.
 download-log = Die neuesten Zeilen des Protokolls.
+download-media = Medien eines Anrufs
+    .about = Wann jedes RTP-Paket kam und ging, mit seinem Kopf und ohne das Gesagte: für Wireshark. Die Nummer des Anrufs ist die des Protokolls.
+    .none = Keine Medienpakete sind aufgehoben.
+    .call = Anruf
+    .time = Zeit (UTC)
+    .packets = Pakete
 
 # Programme
 tokens-lead = Token öffnen die REST-API für Programme, etwa den Provisioning Manager oder ein Skript. Ihre Beschreibung: /api/v1/openapi.json.

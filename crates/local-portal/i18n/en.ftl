@@ -359,6 +359,12 @@ download-support = Support bundle
 download-csta = CSTA record
     .about = The newest frames between PBX and gateway, for ringway csta decode and replay.
 download-log = The newest lines of the log.
+download-media = Media of a call
+    .about = When each packet of RTP came and went, with its header and without what was said: for Wireshark. The call's number is that of the log.
+    .none = No packets of media are kept.
+    .call = Call
+    .time = Time (UTC)
+    .packets = Packets
 
 # Programs
 tokens-lead = Tokens open the REST API to programs, like Provisioning Manager or a script. Its description: /api/v1/openapi.json.

@@ -359,6 +359,12 @@ download-support = Supportpaket
 download-csta = CSTA-inspelning
     .about = De nyaste ramarna mellan växel och gateway, för ringway csta decode och replay.
 download-log = De nyaste raderna i loggen.
+download-media = Media i ett samtal
+    .about = När varje RTP-paket kom och gick, med huvudet och utan det som sades: för Wireshark. Samtalets nummer är loggens.
+    .none = Inga mediapaket är sparade.
+    .call = Samtal
+    .time = Tid (UTC)
+    .packets = Paket
 
 # Program
 tokens-lead = Token öppnar REST-API:et för program, som Provisioning Manager eller ett skript. Dess beskrivning: /api/v1/openapi.json.

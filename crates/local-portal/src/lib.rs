@@ -38,8 +38,8 @@ mod wizard;
 pub use portal::Portal;
 pub use routes::router;
 pub use view::{
-    Advice, Applied, Call, Check, Checking, GatewayView, Health, Listing, LogLine, Minute, Part,
-    PbxDevices, Setting, State3, Subject, Told, Weight,
+    Advice, Applied, Call, Check, Checking, GatewayView, Health, Listing, LogLine, MediaTrace,
+    Minute, Part, PbxDevices, Setting, State3, Subject, Told, Weight,
 };
 
 #[cfg(test)]

@@ -123,6 +123,11 @@ fn watching() -> Vec<Route> {
             get(diagnosis::csta),
         ),
         look(
+            "/downloads/ringway-media.pcap",
+            Only(Operator),
+            get(diagnosis::media),
+        ),
+        look(
             "/downloads/ringway-log.txt",
             Only(Operator),
             get(diagnosis::log_file),

@@ -28,6 +28,11 @@ pub trait GatewayView: Send + Sync + 'static {
     fn minutes(&self) -> Vec<Minute>;
     /// Frames between PBX and gateway, newest as far as they are kept, as `ringway csta record` writes them.
     fn csta_record(&self) -> String;
+    /// Calls of which there are headers of media packets, the newest first; empty where media are not
+    /// relayed.
+    fn media_traces(&self) -> Vec<MediaTrace>;
+    /// Those of one of them, as a file of pcap; `None` where there are none.
+    fn media_trace(&self, call: u64) -> Option<Vec<u8>>;
     /// What somebody needs who is to help, without a secret in it: a ZIP archive.
     ///
     /// # Errors
@@ -214,6 +219,17 @@ pub struct LogLine {
     pub weight: Weight,
     /// All of it, beginning with its time.
     pub text: String,
+}
+
+/// Headers of a call's media packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MediaTrace {
+    /// The call, as the log names it.
+    pub call: u64,
+    /// When the first of them came, and the last, in milliseconds since 1970.
+    pub at_ms: (u64, u64),
+    /// How many there are.
+    pub packets: usize,
 }
 
 /// Figures of a minute.

@@ -8,3 +8,4 @@ pub mod rtp;
 pub mod sdp;
 pub mod sound;
 pub mod srtp;
+pub mod trace;

@@ -16,6 +16,7 @@ mod conference;
 mod leg;
 mod ports;
 mod socket;
+mod trace;
 mod voice;
 mod worker;
 
@@ -39,6 +40,7 @@ use crate::clock;
 pub use self::conference::{Conference, Seat};
 pub use self::leg::{DigitSink, Leg, LegStats, Listener};
 pub use self::ports::REUSE_DELAY;
+pub use self::trace::{Traced, Traces};
 
 /// The longest round: more than that is heard as delay.
 pub const ROUND_MAX: Duration = Duration::from_millis(5);
@@ -59,6 +61,8 @@ pub struct RelayConfig {
     /// How long a thread leaves packets alone after it has looked; zero wakes it for each. Half of it is
     /// what the relay adds to the way of a packet.
     pub round: Duration,
+    /// Bytes for traces of the newest packets of all calls; 0 keeps none.
+    pub trace_bytes: usize,
 }
 
 /// Why there is no leg.
@@ -90,6 +94,7 @@ struct Shared {
     ports: Mutex<BTreeMap<IpAddr, Ports>>,
     /// What legs counted that are no more.
     gone: Mutex<Counters>,
+    traces: Traces,
 }
 
 /// Plain numbers.
@@ -119,13 +124,14 @@ impl Relay {
         let started: Vec<_> = (0..count.min(WORKERS_MAX))
             .map(|number| Worker::start(number, round, cname.clone()))
             .collect::<io::Result<_>>()?;
-        let (workers, threads) = started.into_iter().unzip();
+        let (workers, threads): (_, Vec<_>) = started.into_iter().unzip();
         let addresses = config.addresses.iter();
         let ports = addresses.map(|address| (*address, Ports::new(&config.ports)));
         let shared = Shared {
             workers,
             ports: Mutex::new(ports.collect()),
             gone: Mutex::default(),
+            traces: Traces::new(threads.len(), config.trace_bytes),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -157,6 +163,12 @@ impl Relay {
             worker,
             place,
         })
+    }
+
+    /// What came and went lately.
+    #[must_use]
+    pub fn traces(&self) -> Traces {
+        self.shared.traces.clone()
     }
 
     /// Plain numbers.

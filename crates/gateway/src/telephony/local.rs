@@ -95,7 +95,7 @@ impl LocalPorts {
             return None;
         }
         if self.relay.is_some() {
-            let leg = self.leg("an echo")?;
+            let leg = self.leg(call, "an echo")?;
             leg.join(&leg);
             let address = leg.address();
             self.open.insert(call, Port::Relayed(leg, false));
@@ -117,7 +117,7 @@ impl LocalPorts {
         if in_room >= PARTIES_MAX || in_rooms >= self.parties_max {
             return Err(RefusalReason::ConferenceFull);
         }
-        let leg = self.leg("a conference").ok_or(RefusalReason::Media)?;
+        let leg = self.leg(call, "a conference").ok_or(RefusalReason::Media)?;
         let address = leg.address();
         self.open
             .insert(call, Port::InRoom(number.clone(), leg, None));
@@ -131,9 +131,9 @@ impl LocalPorts {
         Ok(address)
     }
 
-    fn leg(&self, whom: &str) -> Option<Leg> {
+    fn leg(&self, call: CallKey, whom: &str) -> Option<Leg> {
         let (relay, _) = self.relay.as_ref()?;
-        let leg = relay.allocate(self.address);
+        let leg = relay.allocate(self.address, call);
         leg.inspect_err(|error| tracing::warn!(%error, "no port for {whom}"))
             .ok()
     }

@@ -13,7 +13,7 @@ use media::relay::{DigitTypes, Remote};
 use media::sdp::{CryptoSuite, SrtpKey};
 use media::sound::offer::Coded;
 use net::clock;
-use net::media::{AllocateError, Leg, Relay, RelayStats};
+use net::media::{AllocateError, Leg, Relay, RelayStats, Traces};
 use rand::Rng as _;
 use tokio::sync::mpsc;
 
@@ -96,6 +96,8 @@ pub struct MediaStatus {
     pub conferences: u64,
     /// Parties of all of them.
     pub conferring: u64,
+    /// What came and went lately.
+    pub traces: Traces,
 }
 
 impl RelayFigures {
@@ -111,12 +113,15 @@ impl RelayFigures {
             untranscoded: self.untranscoded.load(Ordering::Relaxed),
             conferences: self.conferences.load(Ordering::Relaxed),
             conferring: self.conferring.load(Ordering::Relaxed),
+            traces: self.relay.traces(),
         }
     }
 
     /// A leg for an application of the gateway's own.
-    pub(super) fn allocate(&self, address: IpAddr) -> Result<Leg, AllocateError> {
-        self.relay.allocate(address, CLOCK_RATE, None)
+    pub(super) fn allocate(&self, address: IpAddr, call: CallKey) -> Result<Leg, AllocateError> {
+        let leg = self.relay.allocate(address, CLOCK_RATE, None)?;
+        leg.trace(call.0);
+        Ok(leg)
     }
 
     /// So many conferences there are, with so many parties.
@@ -196,6 +201,7 @@ impl MediaRelay for RelayedCalls {
         let legs = legs.inspect_err(|error| tracing::warn!(%error, "no ports for a call"));
         let legs = legs.ok()?;
         for (leg, called) in legs.iter().zip([false, true]) {
+            leg.trace(call.0);
             let orders = self.orders.clone();
             leg.set_digit_sink(Box::new(move |digit| {
                 let order = Order::Digit(call, called, digit);

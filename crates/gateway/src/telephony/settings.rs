@@ -61,6 +61,7 @@ impl MediaSettings {
                 ports: port(section.first_port.0)..=port(section.last_port.0),
                 workers: usize::try_from(section.threads.0).unwrap_or(usize::MAX),
                 round: Duration::from_micros(section.round_us.0),
+                trace_bytes: usize::try_from(section.trace_mb.0 << 20).unwrap_or(usize::MAX),
             },
             silence: Some(section.silence_s.0)
                 .filter(|seconds| *seconds > 0)

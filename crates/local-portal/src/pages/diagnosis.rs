@@ -13,7 +13,7 @@ use super::{Answer, Frame, show};
 use crate::chart::{Chart, HEIGHT, Merge, Span, WIDTH};
 use crate::portal::Portal;
 use crate::routes::SignedIn;
-use crate::view::{GatewayView, LogLine, Minute, Told, Weight};
+use crate::view::{GatewayView, LogLine, MediaTrace, Minute, Told, Weight};
 
 /// Events on the page.
 const EVENTS_SHOWN_MAX: usize = 100;
@@ -21,6 +21,8 @@ const EVENTS_SHOWN_MAX: usize = 100;
 const LINES_SHOWN_MAX: usize = 300;
 /// Log lines in the file.
 const LINES_MAX: usize = 20_000;
+/// Calls with media on the page.
+const TRACES_SHOWN_MAX: usize = 50;
 /// Longest text that is searched for, in bytes.
 const WANTED_LEN_MAX: usize = 200;
 /// Hours that the charts may show.
@@ -33,6 +35,7 @@ pub(crate) struct Wanted {
     find: String,
     least: String,
     hours: String,
+    call: String,
 }
 
 impl Wanted {
@@ -75,6 +78,17 @@ struct ChartsPage {
 #[template(path = "downloads.html")]
 struct DownloadsPage {
     frame: Frame,
+    traces: Vec<MediaTrace>,
+}
+
+impl DownloadsPage {
+    /// The time of day, in UTC as everywhere in the product.
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn when(&self, ms: &u64) -> String {
+        let ms = i64::try_from(*ms).unwrap_or(i64::MAX);
+        let stamp = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+        stamp.strftime("%H:%M:%S").to_string()
+    }
 }
 
 /// Asks the gateway, off the runtime.
@@ -165,8 +179,35 @@ fn drawn(span: &Span, minutes: &[Minute]) -> Vec<Chart> {
     ]
 }
 
-pub(crate) async fn downloads(frame: Frame) -> Answer {
-    show(StatusCode::OK, &DownloadsPage { frame })
+pub(crate) async fn downloads(State(portal): State<Arc<Portal>>, frame: Frame) -> Answer {
+    let mut traces = ask(&portal, |view| view.media_traces()).await?;
+    traces.truncate(TRACES_SHOWN_MAX);
+    show(StatusCode::OK, &DownloadsPage { frame, traces })
+}
+
+/// Headers of a call's media packets; without a number, of the newest call. No call, no packets: a file
+/// without any.
+pub(crate) async fn media(
+    State(portal): State<Arc<Portal>>,
+    Query(wanted): Query<Wanted>,
+    signed_in: axum::Extension<SignedIn>,
+) -> Answer {
+    let given = wanted.call.parse().ok();
+    let newest = ask(&portal, |view| view.media_traces()).await?;
+    let call = given.or_else(|| newest.first().map(|it| it.call));
+    let trace = ask(&portal, move |view| view.media_trace(call?)).await?;
+    let what = call.map(|call| format!("media trace of call {call}"));
+    let what = what.unwrap_or_else(|| "media trace".to_owned());
+    portal.note(&signed_in.who, &what, "", "").await?;
+    let Some(trace) = trace else {
+        let none = (StatusCode::NOT_FOUND, "no packets of that call are kept\n");
+        return Ok(none.into_response());
+    };
+    Ok(file(
+        "application/vnd.tcpdump.pcap",
+        "ringway-media.pcap",
+        trace,
+    ))
 }
 
 pub(crate) async fn support(

@@ -65,7 +65,19 @@ async fn who_takes_the_support_bundle_is_written_down() {
     assert_eq!((bundle.status, &*bundle.body), (200, "PK"));
     let record = world.get("/downloads/ringway-csta.jsonl", &operator).await;
     assert!(record.body.contains("ringway-csta"));
+    let page = world.get("/downloads", &operator).await.body;
+    assert!(page.contains("ringway-media.pcap?call=17"), "{page}");
+    for (call, status, body) in [("?call=17", 200, "pcap"), ("", 200, "pcap")] {
+        let path = format!("/downloads/ringway-media.pcap{call}");
+        let trace = world.get(&path, &operator).await;
+        assert_eq!((trace.status, &*trace.body), (status, body));
+    }
+    let none = world
+        .get("/downloads/ringway-media.pcap?call=18", &operator)
+        .await;
+    assert_eq!(none.status, 404);
     let administrator = world.sign_in(Role::Administrator).await;
     let audit = world.get("/audit.jsonl", &administrator).await.body;
     assert!(audit.contains("support bundle") && audit.contains("CSTA record"));
+    assert!(audit.contains("media trace of call 17"));
 }

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use crate::network::{Asking, BoxNetwork, Present, Said, Wanted};
 use crate::view::{
-    Advice, Applied, Call, Check, Checking, GatewayView, Health, Listing, LogLine, Minute, Part,
-    PbxDevices, Setting, State3, Subject, Told, Weight,
+    Advice, Applied, Call, Check, Checking, GatewayView, Health, Listing, LogLine, MediaTrace,
+    Minute, Part, PbxDevices, Setting, State3, Subject, Told, Weight,
 };
 
 pub(super) struct Fixed(pub(super) State3, pub(super) FixedNetwork);
@@ -130,6 +130,19 @@ impl GatewayView for Fixed {
 
     fn csta_record(&self) -> String {
         "{\"record\":\"ringway-csta\"}\n".to_owned()
+    }
+
+    fn media_traces(&self) -> Vec<MediaTrace> {
+        let at = self.now_ms();
+        vec![MediaTrace {
+            call: 17,
+            at_ms: (at - 61_000, at),
+            packets: 6_100,
+        }]
+    }
+
+    fn media_trace(&self, call: u64) -> Option<Vec<u8>> {
+        (call == 17).then(|| b"pcap".to_vec())
     }
 
     fn support_bundle(&self) -> anyhow::Result<Vec<u8>> {

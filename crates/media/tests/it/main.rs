@@ -12,5 +12,6 @@ mod relay;
 mod reports;
 mod rtp;
 mod sdp;
-mod sound;
+pub(crate) mod sound;
 mod srtp;
+mod trace;

@@ -82,6 +82,7 @@ fn main() -> Result<()> {
 fn relay(part: &RelayPart) -> Result<()> {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let relay = Relay::start(&RelayConfig {
+        trace_bytes: 16 << 20,
         addresses: vec![address],
         ports: 40_000..=49_999,
         workers: part.workers,

@@ -8,17 +8,19 @@ use ::media::dtmf::DtmfError;
 use ::media::quality::Heard;
 use ::media::relay::{
     self, BUFFER_LEN, Counters, Digit, DigitTypes, Outgoing, Passing, PassingKind, PayloadMap,
-    Reason, Reception, Remote, Reporter,
+    Port, Reason, Reception, Remote, Reporter,
 };
 use ::media::rtp::RtpHeader;
 use ::media::sound::codec::CodecError;
 use ::media::sound::offer::Coded;
 use ::media::sound::play::Sound;
 use ::media::sound::transcode::{Format, TranscodeCounters};
+use ::media::trace::Packet;
 
 use super::Shared;
 use super::conference::Seat;
 use super::socket::Sockets;
+use super::trace::Traces;
 use super::voice::{Fate, Voice};
 use super::worker::{Worker, is_sent};
 use crate::clock;
@@ -47,6 +49,8 @@ pub(super) struct Endpoint {
     pub(super) sockets: Sockets,
     /// Who looks after it, and where there.
     pub(super) home: OnceLock<(Weak<Worker>, usize)>,
+    /// Where its packets are traced, and the call that they are of.
+    trace: OnceLock<(Traces, u64)>,
     state: Mutex<State>,
 }
 
@@ -81,6 +85,11 @@ impl Leg {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.endpoint.address
+    }
+
+    /// Its packets are traced as those of that call.
+    pub fn trace(&self, call: u64) {
+        let _ = self.endpoint.trace.set((self.shared.traces.clone(), call));
     }
 
     /// Offer and answer agreed on this.
@@ -247,6 +256,7 @@ impl Endpoint {
             address,
             sockets,
             home: OnceLock::new(),
+            trace: OnceLock::new(),
             state: Mutex::new(State {
                 core,
                 peer: None,
@@ -260,6 +270,20 @@ impl Endpoint {
     /// `None` behind a panic: what it may have torn is used no more.
     pub(super) fn lock(&self) -> Option<MutexGuard<'_, State>> {
         self.state.lock().ok()
+    }
+
+    /// A packet came from there, to that port of ours.
+    pub(super) fn came(&self, from: SocketAddr, port: Port, packet: &[u8], now: Instant) {
+        if let Some((traces, call)) = self.trace.get() {
+            traces.record(Packet::new(*call, now, from, self.own(port), packet));
+        }
+    }
+
+    /// Our address of that port.
+    fn own(&self, port: Port) -> SocketAddr {
+        let mut own = self.address;
+        own.set_port(own.port() + u16::from(port == Port::Rtcp));
+        own
     }
 
     /// Has its thread look what is due.
@@ -292,7 +316,7 @@ impl Endpoint {
             return;
         };
         drop(state);
-        self.transmit(out, buffer);
+        self.transmit(out, buffer, now);
     }
 
     /// Sends what is due of sound and digits. Gives when there is more to do.
@@ -322,7 +346,7 @@ impl Endpoint {
         let due = state.core.poll_report(&reporter, buffer, now);
         drop(state);
         if let Some(out) = due {
-            self.transmit(out, buffer);
+            self.transmit(out, buffer, now);
         }
     }
 
@@ -336,7 +360,7 @@ impl Endpoint {
             };
             if let Ok(out) = state.core.send(passing, buffer, now) {
                 drop(state);
-                self.transmit(out, buffer);
+                self.transmit(out, buffer, now);
             }
         }
     }
@@ -354,13 +378,17 @@ impl Endpoint {
         let next = state.core.poll_timeout();
         drop(state);
         if let Some(out) = due {
-            self.transmit(out, buffer);
+            self.transmit(out, buffer, now);
         }
         next
     }
 
-    fn transmit(&self, out: Outgoing, buffer: &[u8; BUFFER_LEN]) {
+    fn transmit(&self, out: Outgoing, buffer: &[u8; BUFFER_LEN], now: Instant) {
         let packet = &buffer[..out.len];
+        if let Some((traces, call)) = self.trace.get() {
+            let from = self.own(out.port);
+            traces.record(Packet::new(*call, now, from, out.to, packet));
+        }
         if !is_sent(self.sockets.of(out.port), packet, out.to)
             && let Some(mut state) = self.lock()
         {

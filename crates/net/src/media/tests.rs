@@ -30,6 +30,7 @@ fn relay(address: IpAddr, round_ms: u64) -> Relay {
         ports: 20_000..=20_399,
         workers: 2,
         round: Duration::from_millis(round_ms),
+        trace_bytes: 1 << 20,
     };
     Relay::start(&config).unwrap()
 }
@@ -406,6 +407,7 @@ fn ports_that_are_all_used_are_an_error_that_says_so() {
         ports: 20_000..=20_003,
         workers: 1,
         round: Duration::ZERO,
+        trace_bytes: 0,
     };
     let relay = Relay::start(&config).unwrap();
     // One pair is another program's.

@@ -252,6 +252,7 @@ fn carry(
     let Ok((len, from)) = leg.sockets.of(port).recv_from(room) else {
         return Ok(());
     };
+    leg.came(from, port, &buffer[..len], now);
     let Some(mut near) = leg.lock() else {
         return Ok(());
     };

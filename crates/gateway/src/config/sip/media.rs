@@ -48,6 +48,9 @@ pub struct MediaSection {
     /// Parties of all conferences together; each takes half of the work of such a call.
     #[serde(default = "default_conference_parties")]
     pub conference_parties: Count<0, 1000>,
+    /// MiB for headers of the newest packets of all calls, which the portal saves; 0: none are kept.
+    #[serde(default = "default_trace")]
+    pub trace_mb: Count<0, 1024>,
 }
 
 /// A country with tones of its own.
@@ -86,6 +89,10 @@ const fn default_transcoded_calls() -> Count<0, 1000> {
 
 const fn default_conference_parties() -> Count<0, 1000> {
     Count(40)
+}
+
+const fn default_trace() -> Count<0, 1024> {
+    Count(16)
 }
 
 const fn default_silence() -> Count<0, 3600> {
