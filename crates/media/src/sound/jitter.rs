@@ -223,7 +223,8 @@ impl JitterBuffer {
             stream.arrivals.take(timestamp, now);
         }
         if let Content::Sound(ticks) = content {
-            stream.ticks = ticks.max(1);
+            // What is made up in place of a packet has at least one sample at any rate.
+            stream.ticks = ticks.max(self.clock_rate / 1000);
         }
         if sequence <= stream.played || stream.is_over(timestamp, content) {
             self.counters.late += 1;

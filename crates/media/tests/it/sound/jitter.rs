@@ -180,6 +180,23 @@ fn what_is_lost_is_told_with_the_packet_behind_it() {
     assert!(matches!(buffer.pull(false, now), Pull::Packet { .. }));
 }
 
+/// Less than a sample of the other side's rate is nothing: who asks for a frame would ask for ever.
+#[test]
+fn what_is_made_up_after_the_shortest_packet_is_a_millisecond_at_least() {
+    for rate in [8_000, 16_000, 48_000] {
+        let mut buffer = JitterBuffer::new(rate, FRAME);
+        let began = start();
+        let header = RtpHeader::default();
+        buffer.insert(&header, Content::Sound(1), &[0], began);
+        let now = began + DELAY_START + FRAME;
+        assert!(matches!(buffer.pull(false, now), Pull::Packet { .. }));
+        let Pull::Lost { ticks, .. } = buffer.pull(false, now) else {
+            panic!("there is nothing else");
+        };
+        assert!(ticks >= rate / 1000, "{ticks} ticks at {rate}");
+    }
+}
+
 #[test]
 fn clocks_that_drift_apart_are_followed() {
     // A tenth of a percent is ten times what phones have: 60 ms in a minute.
